@@ -1,6 +1,7 @@
 """Files that are whole or absent: atomic writes, and directories that carry their own hashes."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -54,8 +55,8 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
         temporary = None
         sync_directory(path.parent)
     except OSError as error:
@@ -70,40 +71,62 @@ def new_directory(path: Path) -> Iterator[Path]:
     """Gives a temporary folder that becomes `path` when the block ends without an error.
 
     A folder that already stands at `path` is replaced; until then it stays untouched. After an
-    error nothing is left behind.
+    error nothing is left behind; what a killed process left behind, the next call clears away.
 
     Raises:
-        StorageError: the disk is full, or the parent folder cannot be written.
+        StorageError: the disk is full, the parent folder cannot be written, or another process
+            is writing the same folder.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    except OSError as error:
-        raise _storage_error("create", path, error) from error
-    try:
-        temporary.chmod(0o755)
-        yield temporary
-        for file in _files_below(temporary):
-            _sync_file(file)
-        sync_directory(temporary)
-        replace_directory(temporary, path)
+        with exclusive_lock(path.parent / f".{path.name}.lock"):
+            _recover(path)
+            temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new."))
+            try:
+                temporary.chmod(0o755)
+                yield temporary
+                _sync_tree(temporary)
+                _replace_directory(temporary, path)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise _storage_error("write", path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def replace_directory(new: Path, path: Path) -> None:
-    """Renames the folder `new` to `path`, setting aside and then removing what stood there."""
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Holds a lock file; the kernel frees it when the process ends, however it ends.
+
+    Raises:
+        StorageError: another process holds it.
+    """
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"another process is writing here (it holds {path})") from None
+        yield
+
+
+def _recover(path: Path) -> None:
+    """Puts back a folder that a killed process had set aside, and removes its unfinished work."""
+    for aside in path.parent.glob(f".{path.name}.old.*"):
+        if not path.exists() and (aside / path.name).exists():
+            (aside / path.name).rename(path)
+        shutil.rmtree(aside, ignore_errors=True)
+    for unfinished in path.parent.glob(f".{path.name}.new.*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _replace_directory(new: Path, path: Path) -> None:
+    aside = None
     if path.exists():
         aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-        os.rename(path, aside / path.name)
-        os.rename(new, path)
-        sync_directory(path.parent)
-        shutil.rmtree(aside, ignore_errors=True)
-        return
-    os.rename(new, path)
+        path.rename(aside / path.name)
+    new.rename(path)
     sync_directory(path.parent)
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_sums(directory: Path, names: list[str] | None = None) -> str:
@@ -156,9 +179,13 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _sync_tree(directory: Path) -> None:
+    for path in [*directory.rglob("*"), directory]:
+        if path.is_dir():
+            sync_directory(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def _files_below(directory: Path) -> list[Path]:
