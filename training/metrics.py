@@ -1,0 +1,119 @@
+"""Figures of a classifier on labelled photos. Free of torch."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Probabilities = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+_Z_95 = 1.959964  # two-sided 95 % quantile of the normal distribution
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Returns the 95 % Wilson score interval of a share (Wilson, JASA 22, 1927).
+
+    Args:
+        successes: how often it happened, 0 to `trials`.
+        trials: how often it could have; with none, the interval is [0, 1].
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    share, spread = successes / trials, _Z_95**2 / trials
+    centre = (share + spread / 2) / (1 + spread)
+    half = _Z_95 * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def rank_hits(probabilities: Probabilities, truth: Indices, k: int) -> int:
+    """Counts the photos whose true class is among the `k` most probable ones."""
+    if k >= probabilities.shape[1]:
+        return len(truth)
+    best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+    return int((best == truth[:, None]).any(axis=1).sum())
+
+
+def count_confusions(predicted: Indices, truth: Indices, classes: int) -> npt.NDArray[np.int64]:
+    """Returns counts of shape [classes, classes]: row the true class, column the answer."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (truth, predicted), 1)
+    return counts
+
+
+def choose_threshold(
+    probabilities: Probabilities, truth: Indices, target_precision: float
+) -> dict[str, float | int | None]:
+    """Chooses the lowest probability from which on answers are right often enough.
+
+    Args:
+        probabilities: float32, shape [N, classes].
+        truth: true class of each photo, shape [N].
+        target_precision: wanted share of right answers among those at or above the threshold.
+
+    Returns:
+        `min_probability` (None where no threshold reaches the target), `target_precision`,
+        `precision` and `coverage` reached on these photos, and their number.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    order = np.argsort(-confidence, kind="stable")
+    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    # A threshold takes all photos of equal confidence, so only the last of equals may be chosen.
+    sorted_confidence = confidence[order]
+    last_of_equals = np.append(sorted_confidence[:-1] != sorted_confidence[1:], True)
+    reaching = np.flatnonzero((precision >= target_precision) & last_of_equals)
+    result: dict[str, float | int | None] = {
+        "target_precision": target_precision,
+        "min_probability": None,
+        "precision": None,
+        "coverage": 0.0,
+        "photos": len(truth),
+    }
+    if len(reaching):
+        last = int(reaching[-1])
+        result["min_probability"] = float(sorted_confidence[last])
+        result["precision"] = float(precision[last])
+        result["coverage"] = (last + 1) / len(order)
+    return result
+
+
+def summarise(
+    probabilities: Probabilities, truth: Indices, names: tuple[str, ...], target_precision: float
+) -> dict[str, Any]:
+    """Returns the content of `metrics.json`.
+
+    Args:
+        probabilities: float32, shape [N, classes].
+        truth: true class of each photo, shape [N], at least one.
+        names: class names, in the order of the outputs.
+        target_precision: see `choose_threshold`.
+    """
+    photos, classes = probabilities.shape
+    confusions = count_confusions(probabilities.argmax(axis=1), truth, classes)
+    top1 = int(np.trace(confusions))
+    top5 = rank_hits(probabilities, truth, 5)
+    return {
+        "photos": photos,
+        "top1": top1 / photos,
+        "top1_interval_95": wilson_interval(top1, photos),
+        "top5": top5 / photos,
+        "top5_interval_95": wilson_interval(top5, photos),
+        "per_class": [_describe_class(confusions, index, names[index]) for index in range(classes)],
+        "confusions": confusions.tolist(),
+        "thresholds": {"sure": choose_threshold(probabilities, truth, target_precision)},
+    }
+
+
+def _describe_class(
+    confusions: npt.NDArray[np.int64], index: int, name: str
+) -> dict[str, str | int | float | None]:
+    hits = int(confusions[index, index])
+    photos, answers = int(confusions[index].sum()), int(confusions[:, index].sum())
+    return {
+        "label": name,
+        "photos": photos,
+        "precision": hits / answers if answers else None,
+        "recall": hits / photos if photos else None,
+    }
