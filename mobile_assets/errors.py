@@ -1,0 +1,23 @@
+"""Errors of the mobile assets room."""
+
+from training.errors import GhostlensError
+
+
+class ManifestError(GhostlensError):
+    """A manifest or a release file is malformed; the message names the path of the bad key."""
+
+
+class BundleError(GhostlensError):
+    """A bundle cannot be made as asked, or is damaged, incomplete or hostile."""
+
+
+class SigningError(GhostlensError):
+    """A signing key is missing, is not the one expected, or would be overwritten."""
+
+
+class PullError(GhostlensError):
+    """A bundle could not be pulled; the version in use is untouched."""
+
+
+class SelfTestError(GhostlensError):
+    """A pulled artifact does not answer as expected on the golden photos."""

@@ -1,0 +1,209 @@
+"""The manifest of a bundle: what is in it, for whom, and how it must answer. Free of torch."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+
+from mobile_assets.errors import ManifestError
+from mobile_assets.parts import (
+    MAX_FILES,
+    BundledArtifact,
+    File,
+    Golden,
+    Metrics,
+    Threshold,
+    read_labels,
+    read_model_name,
+    read_name,
+    read_preprocess,
+    read_version,
+)
+from mobile_assets.platforms import RUNTIMES_OF, check_platform
+from mobile_assets.reading import canonical_json, check_schema, read_json
+from training.labels import LabelSet
+from training.preprocess import Preprocess
+
+SCHEMA = "ghostlens.bundle/1"
+MANIFEST_NAME = "manifest.json"
+LABELS_NAME = "labels.txt"
+# 5000 labels x 16 golden photos x 3 artifacts at 20 bytes a probability is 5 MB.
+MAX_MANIFEST_BYTES = 16 << 20
+_MAX_ARTIFACTS = 50
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about a bundle.
+
+    Attributes:
+        model: name of the model.
+        version: semantic version; never changes its content.
+        architecture: as in "ghostnet_100".
+        checkpoint_sha256: names the training result that the artifacts were made from.
+        labels: class names in the order of the outputs.
+        preprocess: from a photo to the input's pixels.
+        thresholds: by name; "sure" parts answers that stand from those to be checked.
+        metrics: of the trained model on the validation photos.
+        photos_source: where the photos came from.
+        photos_licence: under which terms.
+        artifacts: the model files.
+        golden: photos with expected answers.
+        other_files: labels, golden photos, reports and licences.
+
+    Raises:
+        ManifestError: the parts contradict each other.
+    """
+
+    model: str
+    version: str
+    architecture: str
+    checkpoint_sha256: str
+    labels: LabelSet
+    preprocess: Preprocess
+    thresholds: dict[str, Threshold]
+    metrics: Metrics
+    photos_source: str
+    photos_licence: str
+    artifacts: tuple[BundledArtifact, ...]
+    golden: tuple[Golden, ...]
+    other_files: tuple[File, ...]
+
+    def __post_init__(self) -> None:
+        for fault in _contradictions(self):
+            raise ManifestError(f"manifest: {fault}")
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Every file of the bundle but the manifest, in the order of their paths."""
+        files = [*(artifact.file for artifact in self.artifacts), *self.other_files]
+        return tuple(sorted(files, key=lambda file: file.path))
+
+    def find_file(self, path: str) -> File:
+        """Returns the file at a path of the bundle.
+
+        Raises:
+            ManifestError: no such file.
+        """
+        for file in self.files:
+            if file.path == path:
+                return file
+        raise ManifestError(f"{self.model} {self.version} has no file {path!r}")
+
+    def artifacts_for(
+        self, platform: str, runtime: str | None = None
+    ) -> tuple[BundledArtifact, ...]:
+        """Returns the artifacts of one runtime for a platform, in the order of the bundle.
+
+        Args:
+            platform: one of `PLATFORMS`.
+            runtime: the one that the app links; without it the platform's first that is here.
+
+        Raises:
+            ManifestError: no such platform or runtime, or nothing here is for it.
+        """
+        check_platform(platform, runtime)
+        wanted = RUNTIMES_OF[platform] if runtime is None else (runtime,)
+        for candidate in wanted:
+            found = [artifact for artifact in self.artifacts if artifact.runtime == candidate]
+            if fitting := tuple(artifact for artifact in found if platform in artifact.platforms):
+                return fitting
+        raise ManifestError(
+            f"{self.model} {self.version} has no artifact for {platform} with {' or '.join(wanted)}"
+        )
+
+    def to_bytes(self) -> bytes:
+        """Returns canonical JSON: the same manifest gives the same bytes."""
+        value = {
+            **asdict(self),
+            "schema": SCHEMA,
+            "labels": list(self.labels.names),
+            "preprocess": self.preprocess.to_json(),
+            "artifacts": [artifact.to_json() for artifact in self.artifacts],
+        }
+        return canonical_json(value)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Manifest":
+        """Reads a manifest.
+
+        Raises:
+            ManifestError: malformed, contradicting itself, or of a newer schema; the message
+                names the path of the bad key.
+        """
+        root = read_json(data, "manifest", MAX_MANIFEST_BYTES)
+        check_schema(root, SCHEMA)
+        keys = root.table("schema", *(entry.name for entry in fields(cls)))
+        thresholds = keys["thresholds"].members()
+        return cls(
+            model=read_model_name(keys["model"]),
+            version=read_version(keys["version"]),
+            architecture=read_name(keys["architecture"]),
+            checkpoint_sha256=keys["checkpoint_sha256"].sha256(),
+            labels=read_labels(keys["labels"]),
+            preprocess=read_preprocess(keys["preprocess"]),
+            thresholds={name: Threshold.from_node(node) for name, node in thresholds.items()},
+            metrics=Metrics.from_node(keys["metrics"]),
+            photos_source=keys["photos_source"].text(),
+            photos_licence=keys["photos_licence"].text(most_chars=100_000),
+            artifacts=tuple(
+                BundledArtifact.from_node(node)
+                for node in keys["artifacts"].items(_MAX_ARTIFACTS, least=1)
+            ),
+            golden=tuple(Golden.from_node(node) for node in keys["golden"].items(MAX_FILES)),
+            other_files=tuple(
+                File.from_node(node) for node in keys["other_files"].items(MAX_FILES)
+            ),
+        )
+
+
+def _contradictions(manifest: Manifest) -> Iterator[str]:
+    yield from _file_contradictions(manifest)
+    for index, artifact in enumerate(manifest.artifacts):
+        for fault in _artifact_contradictions(manifest, artifact):
+            yield f"artifacts[{index}] ({artifact.path}) {fault}"
+    for index, golden in enumerate(manifest.golden):
+        for fault in _golden_contradictions(manifest, golden):
+            yield f"golden[{index}] ({golden.file}) {fault}"
+
+
+def _file_contradictions(manifest: Manifest) -> Iterator[str]:
+    # Phones and desktops have file systems that do not tell A from a.
+    paths = [file.path.lower() for file in manifest.files]
+    for path in sorted({path for path in paths if paths.count(path) > 1}):
+        yield f"the path {path!r} stands for two files"
+    if not any(file.role == "labels" for file in manifest.other_files):
+        yield f"other_files has no {LABELS_NAME}"
+    for index, file in enumerate(manifest.other_files):
+        if file.role == "artifact":
+            yield f"other_files[{index}].role is 'artifact': artifacts stand in `artifacts`"
+    shown = {golden.file for golden in manifest.golden}
+    given = {file.path for file in manifest.other_files if file.role == "golden"}
+    for path in sorted(shown ^ given):
+        yield f"{path!r} must stand both in golden and in other_files"
+
+
+def _artifact_contradictions(manifest: Manifest, artifact: BundledArtifact) -> Iterator[str]:
+    if artifact.accepted_by_hand != bool(artifact.objections):
+        yield "has accepted_by_hand without objections, or the reverse"
+    if artifact.accepted_by_hand:
+        return
+    if artifact.parity is None:
+        yield "has no parity figures, and nobody accepted it by hand"
+    elif reasons := artifact.parity.reasons():
+        yield f"did not pass, and nobody accepted it by hand: {'; '.join(reasons)}"
+    elif artifact.parity.artifact_sha256 != artifact.file.sha256:
+        yield "has parity figures of other bytes"
+    elif artifact.parity.checkpoint_sha256 != manifest.checkpoint_sha256:
+        yield "has parity figures against another checkpoint"
+    elif missing := [g.file for g in manifest.golden if artifact.path not in g.answers]:
+        yield f"has no expected answers for {missing[0]}"
+
+
+def _golden_contradictions(manifest: Manifest, golden: Golden) -> Iterator[str]:
+    if golden.label not in manifest.labels.names:
+        yield f"has the label {golden.label!r}, which is not among the labels"
+    known = {artifact.path for artifact in manifest.artifacts}
+    for path, answers in golden.answers.items():
+        if path not in known:
+            yield f"has answers of {path!r}, which is not among the artifacts"
+        if len(answers) != len(manifest.labels):
+            yield f"has {len(answers)} answers of {path} for {len(manifest.labels)} labels"

@@ -1,0 +1,318 @@
+"""The parts that a manifest is made of, and how each is read from JSON. Free of torch."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from conversion.artifact import RUNTIMES, ParityReport, check_model_name, check_version
+from conversion.errors import ArtifactError
+from mobile_assets.errors import ManifestError
+from mobile_assets.platforms import PLATFORMS
+from mobile_assets.reading import Node
+from training.errors import ConfigError, LabelsError
+from training.labels import LabelSet
+from training.preprocess import Preprocess
+
+# The folder in which the files of each role lie.
+FOLDERS = {
+    "artifact": "artifacts/",
+    "golden": "golden/",
+    "report": "reports/",
+    "licence": "licences/",
+    "labels": "",
+}
+# Far above any model for phones, and below what a phone's storage would choke on.
+MAX_FILE_BYTES = 1 << 30
+MAX_FILES = 1000
+_MAX_LABELS = 100_000
+_MAX_PHOTOS = 10**9
+# Only characters that no address, shell or file system treats specially, and no hidden files.
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}(?<!\.)", re.ASCII)
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+_NAME_ALLOWED = "1 to 64 of a-z, 0-9, '_', '.', '-'"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a bundle.
+
+    Attributes:
+        path: where it lies in the bundle, with forward slashes.
+        role: "artifact", "labels", "golden", "report" or "licence".
+        sha256: of its bytes, 64 hexadecimal digits.
+        size_bytes: its length.
+    """
+
+    path: str
+    role: str
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def from_node(cls, node: Node) -> "File":
+        """Reads a file entry."""
+        keys = node.table("path", "role", "sha256", "size_bytes")
+        role = keys["role"].one_of(tuple(FOLDERS))
+        return cls(
+            path=read_path(keys["path"], role),
+            role=role,
+            sha256=keys["sha256"].sha256(),
+            size_bytes=keys["size_bytes"].whole(0, MAX_FILE_BYTES),
+        )
+
+
+@dataclass(frozen=True)
+class BundledArtifact:
+    """One model file for one runtime.
+
+    Attributes:
+        file: the file; a `.mlpackage` folder is one zip archive.
+        runtime: "executorch", "litert" or "coreml".
+        precision: as in "fp32".
+        platforms: those it is for.
+        input: name, layout, dtype, shape and range of what it takes.
+        output: name, dtype and shape of what it gives.
+        tool_versions: what made it.
+        parity: how it compared with the trained model; None where a person took it without.
+        accepted_by_hand: a person named it on the command line although it was refused.
+        objections: why it was refused, in words; empty unless accepted by hand.
+    """
+
+    file: File
+    runtime: str
+    precision: str
+    platforms: tuple[str, ...]
+    input: dict[str, Any]
+    output: dict[str, Any]
+    tool_versions: dict[str, str]
+    parity: ParityReport | None
+    accepted_by_hand: bool = False
+    objections: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Where its file lies in the bundle."""
+        return self.file.path
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what the manifest holds: the file's figures beside the others."""
+        rest = {name: value for name, value in vars(self).items() if name != "file"}
+        parity = None if self.parity is None else vars(self.parity)
+        return {**rest, "path": self.path, "parity": parity, **_figures(self.file)}
+
+    @classmethod
+    def from_node(cls, node: Node) -> "BundledArtifact":
+        """Reads an artifact entry."""
+        own = [entry.name for entry in fields(cls) if entry.name != "file"]
+        keys = node.table("path", "sha256", "size_bytes", *own)
+        size_bytes = keys["size_bytes"].whole(0, MAX_FILE_BYTES)
+        path = read_path(keys["path"], "artifact")
+        parity = keys["parity"]
+        return cls(
+            file=File(path, "artifact", keys["sha256"].sha256(), size_bytes),
+            runtime=keys["runtime"].one_of(RUNTIMES),
+            precision=keys["precision"].matching(_NAME, _NAME_ALLOWED),
+            platforms=tuple(
+                item.one_of(PLATFORMS) for item in keys["platforms"].items(len(PLATFORMS), least=1)
+            ),
+            input=_read_object(keys["input"]),
+            output=_read_object(keys["output"]),
+            tool_versions=_read_texts(keys["tool_versions"]),
+            parity=None if parity.value is None else _read_parity(parity),
+            accepted_by_hand=keys["accepted_by_hand"].flag(),
+            objections=tuple(item.text() for item in keys["objections"].items(50)),
+        )
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A photo with the answers expected of each artifact.
+
+    Attributes:
+        file: path of the photo in the bundle.
+        label: its true label.
+        answers: for each artifact (by path) the probability of every label, in label order.
+    """
+
+    file: str
+    label: str
+    answers: dict[str, tuple[float, ...]]
+
+    @classmethod
+    def from_node(cls, node: Node) -> "Golden":
+        """Reads a golden photo's entry."""
+        keys = node.table("file", "label", "answers")
+        answers = {
+            name: tuple(item.number(0, 1) for item in given.items(_MAX_LABELS))
+            for name, given in keys["answers"].members().items()
+        }
+        return cls(read_path(keys["file"], "golden"), keys["label"].text(), answers)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """From which probability on an answer stands without being checked.
+
+    Attributes:
+        min_probability: of the first answer; None where no value reached the target.
+        target_precision: share of right answers that it was chosen for.
+        precision: the share reached on the validation photos; None like the above.
+        coverage: share of validation photos that reach it.
+        photos: how many there were.
+    """
+
+    min_probability: float | None
+    target_precision: float
+    precision: float | None
+    coverage: float
+    photos: int
+
+    def is_reached(self, probability: float) -> bool:
+        """Returns whether an answer of this probability stands."""
+        return self.min_probability is not None and probability >= self.min_probability
+
+    @classmethod
+    def from_node(cls, node: Node) -> "Threshold":
+        """Reads a threshold's entry."""
+        keys = node.table(*(entry.name for entry in fields(cls)))
+        return cls(
+            min_probability=_read_share_or_none(keys["min_probability"]),
+            target_precision=keys["target_precision"].number(0, 1),
+            precision=_read_share_or_none(keys["precision"]),
+            coverage=keys["coverage"].number(0, 1),
+            photos=keys["photos"].whole(0, _MAX_PHOTOS),
+        )
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How the trained model did on the validation photos.
+
+    Attributes:
+        top1: share of photos whose first answer is right.
+        top5: share of photos with the right answer among the first five.
+        photos: how many there were.
+    """
+
+    top1: float
+    top5: float
+    photos: int
+
+    @classmethod
+    def from_node(cls, node: Node) -> "Metrics":
+        """Reads the metrics."""
+        keys = node.table("top1", "top5", "photos")
+        top1, top5 = keys["top1"].number(0, 1), keys["top5"].number(0, 1)
+        return cls(top1, top5, keys["photos"].whole(0, _MAX_PHOTOS))
+
+
+def read_model_name(node: Node) -> str:
+    """Reads the name of a model."""
+    return _checked(node, check_model_name)
+
+
+def read_version(node: Node) -> str:
+    """Reads a version."""
+    return _checked(node, check_version)
+
+
+def read_name(node: Node) -> str:
+    """Reads a plain lower-case name, such as that of an architecture."""
+    return node.matching(_NAME, _NAME_ALLOWED)
+
+
+def read_path(node: Node, role: str) -> str:
+    """Reads a path in the bundle, which must lie in the folder of its role."""
+    try:
+        return check_path(node.text(), role)
+    except ManifestError as error:
+        node.fail(str(error))
+
+
+def check_path(path: str, role: str) -> str:
+    """Returns a path in the bundle if it is allowed for that role.
+
+    Paths have one folder at most, so none can climb out or be absolute.
+
+    Raises:
+        ManifestError: it is not allowed; the message says what is.
+    """
+    folder = FOLDERS[role]
+    if role == "labels" and path == "labels.txt":
+        return path
+    name = path.removeprefix(folder)
+    if role == "labels" or not path.startswith(folder) or not _FILE_NAME.fullmatch(name):
+        raise ManifestError(
+            f"allowed are {folder or 'labels.txt'}"
+            + ("NAME with 1 to 150 of A-Z, a-z, 0-9, '.', '_', '-'" if folder else "")
+        )
+    return path
+
+
+def read_labels(node: Node) -> LabelSet:
+    """Reads the labels, in the order of the outputs."""
+    names = tuple(item.text() for item in node.items(_MAX_LABELS))
+    try:
+        return LabelSet(names)
+    except LabelsError as error:
+        node.fail(str(error))
+
+
+def read_preprocess(node: Node) -> Preprocess:
+    """Reads the way from a photo to the input's pixels; its words must be texts."""
+    keys = node.table("input_px", "resize_px", "resampler", "steps")
+    for step in keys["steps"].items(100):
+        step.text()
+    try:
+        return Preprocess.from_json(node.value)
+    except (ConfigError, TypeError) as error:
+        node.fail(str(error))
+
+
+def _read_parity(node: Node) -> ParityReport:
+    keys = node.table(*(entry.name for entry in fields(ParityReport)))
+    allowed = keys["max_difference_allowed"]
+    shares = ("reference_top1", "artifact_top1", "agreement", "min_agreement")
+    differences = ("max_probability_difference", "mean_probability_difference")
+    try:
+        return ParityReport(
+            artifact=keys["artifact"].text(),
+            artifact_sha256=keys["artifact_sha256"].sha256(),
+            checkpoint_sha256=keys["checkpoint_sha256"].sha256(),
+            evaluator=keys["evaluator"].text(),
+            photos=keys["photos"].whole(0, _MAX_PHOTOS),
+            max_difference_allowed=None if allowed.value is None else allowed.number(0),
+            labels_match=keys["labels_match"].flag(),
+            tool_versions=_read_texts(keys["tool_versions"]),
+            source=keys["source"].text(),
+            disagreements=tuple(item.text() for item in keys["disagreements"].items(1000)),
+            failure="" if keys["failure"].value == "" else keys["failure"].text(),
+            **{name: keys[name].number(0, 1) for name in shares},
+            **{name: keys[name].number(0) for name in differences},
+        )
+    except ArtifactError as error:
+        node.fail(str(error))
+
+
+def _read_object(node: Node) -> dict[str, Any]:
+    return {name: member.value for name, member in node.members().items()}
+
+
+def _read_texts(node: Node) -> dict[str, str]:
+    return {name: member.text() for name, member in node.members().items()}
+
+
+def _read_share_or_none(node: Node) -> float | None:
+    return None if node.value is None else node.number(0, 1)
+
+
+def _checked(node: Node, check: Callable[[str], str]) -> str:
+    try:
+        return check(node.text())
+    except ConfigError as error:
+        node.fail(str(error))
+
+
+def _figures(file: File) -> dict[str, Any]:
+    return {"sha256": file.sha256, "size_bytes": file.size_bytes}
