@@ -1,6 +1,7 @@
 """Settings of a training run: TOML -> frozen dataclasses, checked as they are made."""
 
 import dataclasses
+import json
 import tomllib
 import types
 import typing
@@ -278,6 +279,6 @@ def _toml_value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        # JSON's escapes are TOML's, but for the one control character that JSON leaves alone.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)

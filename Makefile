@@ -1,0 +1,79 @@
+# Ghostlens: every target is one visible command. `make help` lists them.
+PYTHON ?= python3.11
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+OUT ?= out/mine
+PRESET ?= demo
+DATA ?= synthetic
+MODEL ?= items
+VERSION ?= 1.0.0
+PORT ?= 8000
+
+BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
+BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo data train convert parity bundle publish serve test test-fast bench lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## make the environment from the lock file
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --requirement requirements.lock
+	$(RUN) -m pip install --quiet --no-deps --editable .
+	touch $@
+
+demo: setup ## the whole way on built-in photos: train, convert, check, sign, publish, pull, recognise
+	$(RUN) -m serving demo --out out/demo --port $(PORT)
+
+data: setup ## check a source of photos: DATA=folder, manifest.csv, grocery copy or synthetic
+	$(RUN) -m training check $(DATA)
+
+train: setup ## train on DATA with PRESET into OUT
+	$(RUN) -m training fit --config $(PRESET) --data $(DATA) --out $(OUT)/checkpoint
+
+convert: setup ## convert the checkpoint to all formats as MODEL and VERSION
+	$(RUN) -m conversion convert $(OUT)/checkpoint --model $(MODEL) --version $(VERSION) --out $(BUILD)
+
+parity: setup ## check every artifact against PyTorch on validation photos
+	$(RUN) -m conversion parity $(BUILD) --checkpoint $(OUT)/checkpoint
+
+bundle: setup ## pack what passed
+	$(RUN) -m mobile_assets bundle $(BUILD) --out $(BUNDLE)
+
+$(OUT)/keys:
+	$(RUN) -m mobile_assets keys $@
+
+publish: setup | $(OUT)/keys ## sign and publish the bundle
+	$(RUN) -m serving publish $(BUNDLE) --repository $(OUT)/repository --keys $(OUT)/keys
+
+serve: setup ## serve what was published last, by `make demo` or by `make publish` with the same OUT
+	$(RUN) -m serving run --repository $(firstword $(wildcard $(OUT)/repository) out/demo/repository) --port $(PORT)
+
+test: setup lint ## lint, types and all tests
+	$(RUN) -m pytest -q
+
+test-fast: setup ## only tests that train and convert nothing
+	$(RUN) -m pytest -q -m "not slow"
+
+bench: setup ## ratios measured in one run on this machine; figures are kept in docs/
+	$(RUN) -m conversion benchmark $(OUT)/checkpoint
+
+lint: setup ## ruff and mypy --strict
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: setup ## let ruff rewrite the files
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+lock: setup ## resolve the newest allowed versions into requirements.lock
+	$(RUN) -m piptools compile --quiet --upgrade --extra dev --strip-extras --no-emit-options --no-header --output-file requirements.lock pyproject.toml
+	sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
+
+clean: ## remove what the targets made, the environment included
+	rm -rf $(VENV) out .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

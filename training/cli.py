@@ -1,0 +1,198 @@
+"""The commands of the training room: `python -m training ...`."""
+
+import dataclasses
+import json
+import shutil
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from training.config import ARCHITECTURES, DataSettings, Settings, load_settings, override
+from training.console import TypedErrorGroup
+from training.data import Source, check_source, drop_problems, open_source
+from training.errors import ConfigError, DataError
+from training.files import SUMS_NAME, write_atomic
+
+_DATA_HELP = (
+    "Photos: a folder of classes, a CSV manifest, a copy of the Grocery Store Dataset, or one of "
+    "the words 'synthetic' and 'grocery'."
+)
+
+
+@click.group(cls=TypedErrorGroup)
+def main() -> None:
+    """Photos in, a checkpoint out."""
+
+
+@main.command()
+@click.option("--config", default="", help="A preset's name or a TOML file; see `presets`.")
+@click.option("--data", default="", help=_DATA_HELP)
+@click.option("--set", "assignments", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The run's folder.")
+@click.option("--fresh", is_flag=True, help="Discard what lies in the run's folder.")
+def fit(config: str, data: str, assignments: tuple[str, ...], out: Path, fresh: bool) -> None:
+    """Train a network. The same command goes on after a kill."""
+    from training.state import STATE_NAME
+    from training.train import fit as train_network
+
+    settings = resolve_settings(config, data, assignments)
+    if fresh:
+        _discard(out)
+    if (out / SUMS_NAME).exists() and not (out / STATE_NAME).exists():
+        raise ConfigError(f"{out} holds a finished checkpoint; use another --out, or --fresh")
+    source = open_checked(settings.data)
+    metrics = train_network(settings, source, out)
+    click.echo(f"{out}: top-1 {describe_share(metrics, 'top1')} on {metrics['photos']} photos")
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--data", default="", help=_DATA_HELP + " Default: what it was trained with.")
+@click.option("--workers", default=2, show_default=True, help="Processes that decode photos.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the figures there, as JSON.")
+def evaluate(checkpoint: Path, data: str, workers: int, out: Path | None) -> None:
+    """Measure a checkpoint on a source's validation photos."""
+    from training.checkpoint import load_checkpoint
+    from training.evaluate import evaluate as measure
+
+    loaded = load_checkpoint(checkpoint)
+    settings = find_data(data, loaded.settings.data) if data else loaded.settings.data
+    source = open_checked(settings)
+    if source.labels != loaded.labels:
+        unknown = sorted(set(source.labels.names) ^ set(loaded.labels.names))
+        raise DataError(
+            f"{checkpoint} was trained on other classes than {source.name}; only in one of them: "
+            f"{unknown or 'none, but their order differs'}"
+        )
+    figures = measure(loaded, source.validation, workers)
+    for rank in ("top1", "top5"):
+        click.echo(f"{rank}: {describe_share(figures, rank)} of {figures['photos']} photos")
+    sure = figures["thresholds"]["sure"]
+    if sure["min_probability"] is not None:
+        click.echo(
+            f"sure from {sure['min_probability']:.3f}: {100 * sure['coverage']:.1f} % of photos, "
+            f"{100 * sure['precision']:.1f} % of them right"
+        )
+    if out is not None:
+        write_atomic(out, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+@main.command()
+@click.argument("data", required=True)
+def check(data: str) -> None:
+    """Check a data source, and name every problem in it."""
+    source = open_checked(find_data(data, DataSettings()))
+    click.echo(
+        f"{source.name}: {len(source.labels)} classes, {len(source.train)} training and "
+        f"{len(source.validation)} validation photos"
+    )
+
+
+@main.command()
+@click.option("--classes", default=1000, show_default=True, help="Number of outputs.")
+@click.option("--input-px", default=224, show_default=True, help="Side of the input.")
+def describe(classes: int, input_px: int) -> None:
+    """Print the size of each network."""
+    from training.ghostnet import count_multiply_adds, count_parameters, create
+
+    for name in ARCHITECTURES:
+        model = create(name, classes)
+        parameters, adds = count_parameters(model), count_multiply_adds(model, input_px)
+        click.echo(f"{name}: {parameters / 1e6:.2f} M parameters, {adds / 1e6:.1f} M multiply-adds")
+
+
+@main.command()
+def presets() -> None:
+    """List the presets, and print where each lies: copy one to make your own."""
+    for path in sorted((Path(str(files("training"))) / "presets").glob("*.toml")):
+        first_line = path.read_text().splitlines()[0].removeprefix("# ")
+        click.echo(f"{path.stem}: {first_line} ({path})")
+
+
+@main.command()
+@click.option("--per-class", default=6, show_default=True, help="Photos of each class.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the photos.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A PNG file.")
+def sample(per_class: int, seed: int, out: Path) -> None:
+    """Draw a sheet of the built-in synthetic photos."""
+    import io
+
+    from training.synthetic import contact_sheet
+
+    buffer = io.BytesIO()
+    contact_sheet(per_class, seed).save(buffer, "PNG")
+    write_atomic(out, buffer.getvalue())
+
+
+def resolve_settings(config: str, data: str, assignments: tuple[str, ...]) -> Settings:
+    """Returns the settings of a command line: a preset or a file, then --data, then --set.
+
+    Raises:
+        ConfigError: no such preset or file, or a setting that is not allowed.
+    """
+    settings = Settings()
+    if config:
+        preset = Path(str(files("training"))) / "presets" / f"{config}.toml"
+        settings = load_settings(preset if preset.is_file() else Path(config))
+    if data:
+        settings = dataclasses.replace(settings, data=find_data(data, settings.data))
+    return override(settings, assignments)
+
+
+def find_data(data: str, base: DataSettings) -> DataSettings:
+    """Tells from a word or a path which kind of source is meant.
+
+    Raises:
+        ConfigError: nothing lies at the path.
+    """
+    if data in ("synthetic", "grocery"):
+        return dataclasses.replace(base, source=data, path="")
+    path = Path(data)
+    if not path.exists():
+        raise ConfigError(
+            f"no photos at {data}: allowed are a folder, a CSV file, 'synthetic' and 'grocery'"
+        )
+    if path.is_file():
+        return dataclasses.replace(base, source="csv", path=data)
+    grocery = any((path / part / "classes.csv").is_file() for part in ("", "dataset"))
+    return dataclasses.replace(base, source="grocery" if grocery else "folder", path=data)
+
+
+def open_checked(settings: DataSettings) -> Source:
+    """Opens a source and checks its photos; every problem is printed by name.
+
+    Raises:
+        DataError: the source has problems, and the settings do not say to skip them.
+    """
+    source = open_source(settings)
+    photos = len(source.train) + len(source.validation)
+    with click.progressbar(length=photos, label="check photos", file=sys.stderr) as bar:
+        problems = check_source(source, tick=lambda: bar.update(1))
+    for problem in problems:
+        click.echo(f"{problem.severity}: {problem.message}", err=True)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors and not settings.skip_problems:
+        raise DataError(
+            f"{source.name}: {len(errors)} problems, named above; mend them, or leave those "
+            "photos out with --set data.skip_problems=true"
+        )
+    return drop_problems(source, errors) if errors else source
+
+
+def describe_share(figures: dict[str, object], key: str) -> str:
+    """Returns a share of `metrics.json` in words, with its 95 % interval."""
+    share, interval = figures[key], figures[f"{key}_interval_95"]
+    if not isinstance(share, float) or not isinstance(interval, list | tuple):
+        raise ConfigError(f"no figure {key} in these metrics")
+    return f"{100 * share:.1f} % (95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+
+
+def _discard(out: Path) -> None:
+    for name in ("events", SUMS_NAME, "training_state.pt"):
+        path = out / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

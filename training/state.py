@@ -1,0 +1,69 @@
+"""The state of an unfinished run, from which it goes on exactly as if it had not stopped."""
+
+import io
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.errors import TrainingError
+from training.files import write_atomic
+
+STATE_NAME = "training_state.pt"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What a run needs to go on after an epoch.
+
+    Attributes:
+        run: what must be the same for a resume: settings (TOML) and labels.
+        epoch: epochs that are done.
+        history: figures of each of them.
+        tensors: state of network, optimizer and weight average.
+    """
+
+    run: dict[str, str]
+    epoch: int
+    history: list[dict[str, float]]
+    tensors: dict[str, Any] = field(repr=False)
+
+
+def save_state(directory: Path, state: RunState) -> None:
+    """Writes the state whole or not at all.
+
+    Raises:
+        StorageError: the disk is full, or the folder cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(vars(state), buffer)
+    write_atomic(directory / STATE_NAME, buffer.getvalue())
+
+
+def load_state(directory: Path, run: dict[str, str]) -> RunState | None:
+    """Reads the state of an unfinished run, or None where there is none.
+
+    Args:
+        directory: the run's folder.
+        run: what this run is; it must equal what the state was saved with.
+
+    Raises:
+        TrainingError: the state is of a run with other settings or labels, or cannot be read.
+    """
+    path = directory / STATE_NAME
+    if not path.exists():
+        return None
+    try:
+        state = RunState(**torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"cannot resume from {path}: {error}") from error
+    for key, value in run.items():
+        if state.run.get(key) != value:
+            raise TrainingError(
+                f"cannot resume {directory}: its {key} differ from this run's; give back the "
+                f"former ones, use another --out, or --fresh.\nthen:\n{state.run.get(key)}\n"
+                f"now:\n{value}"
+            )
+    return state
