@@ -64,6 +64,10 @@ def list_entries(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipI
     Raises:
         BundleError: the archive holds one of these.
     """
+    # A bundle cut short may end inside a zip that it carries; that one does not start at byte 0.
+    first = min((entry.header_offset for entry in archive.infolist()), default=0)
+    if first != 0 or archive.comment:
+        raise BundleError(f"{where} is half-written or damaged: it is more, or less, than a zip")
     entries: dict[str, zipfile.ZipInfo] = {}
     seen: set[str] = set()
     for entry in archive.infolist():

@@ -1,0 +1,180 @@
+"""A build folder as conversion leaves it, small and made in a moment.
+
+The LiteRT file is real and runs; the `.pte` and the `.mlpackage` are only bytes, which this room
+packs and ships but never runs.
+"""
+
+import io
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+
+from conversion.artifact import (
+    Artifact,
+    Build,
+    GoldenPhoto,
+    ParityReport,
+    artifact_bytes,
+    artifact_name,
+    to_json_text,
+)
+from conversion.tflite_metadata import append_labels
+from tests.mobile_assets.tiny_model import COLOURS, make_tflite
+from training.files import sha256_bytes, write_atomic, write_sums
+from training.labels import LabelSet
+from training.preprocess import Preprocess
+
+MODEL = "colours"
+SIDE_PX = 32
+LABELS = LabelSet(tuple(COLOURS))
+PREPROCESS = Preprocess.for_input(SIDE_PX)
+CHECKPOINT_SHA256 = sha256_bytes(b"checkpoint")
+LITERT = artifact_name(MODEL, "1.0.0", "litert", "fp32")
+EXECUTORCH = artifact_name(MODEL, "1.0.0", "executorch", "fp32")
+COREML = artifact_name(MODEL, "1.0.0", "coreml", "fp16")
+
+
+def make_photo(colour: tuple[int, int, int], width: int = 60, height: int = 44) -> bytes:
+    """A JPEG of one colour with a darker frame, so that crop and resize matter."""
+    image = Image.new("RGB", (width, height), tuple(value // 3 for value in colour))
+    image.paste(colour, (width // 5, height // 5, width * 4 // 5, height * 4 // 5))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def answer(tflite: bytes, photo: bytes) -> list[float]:
+    """What the LiteRT file says of a photo, in its own runtime."""
+    interpreter = Interpreter(model_content=tflite)
+    interpreter.allocate_tensors()
+    pixels = PREPROCESS.read(photo)[None].astype(np.float32)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
+    interpreter.invoke()
+    given = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    return [float(value) for value in given[0]]
+
+
+def make_build(folder: Path, version: str = "1.0.0", strength: float = 0.02) -> Path:
+    """Writes a whole build with passing parity; `strength` makes versions answer differently."""
+    folder.mkdir(parents=True)
+    weights = np.array(list(COLOURS.values()), np.float32) / 255 * np.float32(strength)
+    tflite = append_labels(make_tflite(SIDE_PX, weights), LABELS)
+    names = {
+        "litert": artifact_name(MODEL, version, "litert", "fp32"),
+        "executorch": artifact_name(MODEL, version, "executorch", "fp32"),
+        "coreml": artifact_name(MODEL, version, "coreml", "fp16"),
+    }
+    (folder / names["litert"]).write_bytes(tflite)
+    (folder / names["executorch"]).write_bytes(b"pte" * 100 + version.encode())
+    weights_folder = folder / names["coreml"] / "Data" / "com.apple.CoreML" / "weights"
+    weights_folder.mkdir(parents=True)
+    (weights_folder / "weight.bin").write_bytes(bytes(range(256)))
+    (folder / names["coreml"] / "Manifest.json").write_text('{"fileFormatVersion": "1.0.0"}')
+    artifacts = tuple(_describe(folder, name, runtime) for runtime, name in names.items())
+    write_build(folder, _make_build(version, artifacts))
+    write_parity(folder, artifacts, answer_all(tflite))
+    return folder
+
+
+def answer_all(tflite: bytes) -> dict[str, list[float]]:
+    return {label: answer(tflite, make_photo(colour)) for label, colour in COLOURS.items()}
+
+
+def write_build(folder: Path, build: Build) -> None:
+    (folder / "build.json").write_text(to_json_text(build.to_json()))
+    (folder / "labels.txt").write_text(build.labels.to_text())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in files]
+    write_sums(folder, [name for name in names if not name.startswith("parity/")])
+
+
+def write_parity(
+    folder: Path, artifacts: tuple[Artifact, ...], answers: dict[str, list[float]]
+) -> None:
+    parity = folder / "parity"
+    (parity / "golden").mkdir(parents=True, exist_ok=True)
+    golden = []
+    for index, (label, colour) in enumerate(COLOURS.items()):
+        photo = make_photo(colour)
+        file = f"golden/{index:02}-{label}.jpg"
+        (parity / file).write_bytes(photo)
+        expected = {artifact.file_name: answers[label] for artifact in artifacts}
+        golden.append(GoldenPhoto(file, f"val/{label}/1.jpg", label, sha256_bytes(photo), expected))
+    (parity / "golden.json").write_text(to_json_text([asdict(photo) for photo in golden]))
+    for artifact in artifacts:
+        write_report(folder, make_report(artifact))
+    (parity / "report.md").write_text("# Parity\n")
+    write_sums(parity)
+
+
+def make_report(artifact: Artifact) -> ParityReport:
+    return ParityReport(
+        artifact=artifact.file_name,
+        artifact_sha256=artifact.sha256,
+        checkpoint_sha256=CHECKPOINT_SHA256,
+        evaluator="LiteRT runtime",
+        photos=200,
+        reference_top1=0.95,
+        artifact_top1=0.95,
+        agreement=1.0,
+        max_probability_difference=1e-6,
+        mean_probability_difference=1e-7,
+        min_agreement=0.995,
+        max_difference_allowed=None,
+        labels_match=True,
+        tool_versions={"ai-edge-litert": "2.3.0"},
+        source="colours",
+    )
+
+
+def write_report(folder: Path, report: ParityReport) -> None:
+    parity = folder / "parity"
+    write_atomic(parity / f"{report.artifact}.json", to_json_text(asdict(report)))
+    write_sums(parity)
+
+
+def change_report(folder: Path, artifact: Artifact, **changes: object) -> None:
+    """Rewrites one parity report with other figures, hashes included."""
+    write_report(folder, replace(make_report(artifact), **changes))  # type: ignore[arg-type]
+
+
+def _describe(folder: Path, name: str, runtime: str) -> Artifact:
+    data = artifact_bytes(folder / name)
+    return Artifact(
+        file_name=name,
+        runtime=runtime,
+        precision="fp16" if runtime == "coreml" else "fp32",
+        sha256=sha256_bytes(data),
+        size_bytes=len(data),
+        input={"name": "image", "layout": "nhwc", "dtype": "float32", "range": [0, 255]},
+        output={"name": "probabilities", "dtype": "float32", "shape": [1, len(LABELS)]},
+        tool_versions={"made-by": "hand"},
+    )
+
+
+def _make_build(version: str, artifacts: tuple[Artifact, ...]) -> Build:
+    sure = {
+        "min_probability": 0.6,
+        "target_precision": 0.95,
+        "precision": 0.97,
+        "coverage": 0.9,
+        "photos": 200,
+    }
+    return Build(
+        model=MODEL,
+        version=version,
+        architecture="ghostnet_050",
+        checkpoint_sha256=CHECKPOINT_SHA256,
+        labels=LABELS,
+        preprocess=PREPROCESS,
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+        thresholds={"sure": sure},
+        metrics={"top1": 0.95, "top5": 1.0, "photos": 200},
+        photos_source="colours",
+        photos_licence="made for the tests, CC0",
+        artifacts=artifacts,
+    )
