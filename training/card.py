@@ -34,7 +34,7 @@ tags:
 ---
 # {model.architecture} on {source.name}, {len(source.labels)} classes
 
-- **Task:** one item a photo, {len(source.labels)} classes, {model.input_px} x {model.input_px} pixels.
+- **Task:** one item a photo, {len(source.labels)} classes, input {model.input_px} pixels square.
 - **Network:** GhostNet (Han et al., CVPR 2020, arXiv 1911.11907); {started}.
 - **Photos:** {source.name}, {len(source.train)} for training, {len(source.validation)} for
   validation. Licence: {source.licence}.

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.augment import Augment
@@ -21,6 +20,7 @@ from training.config import Settings, TrainSettings
 from training.data import Source
 from training.ema import WeightAverage
 from training.errors import DataError, TrainingError
+from training.events import EventWriter
 from training.evaluate import predict, truth_of
 from training.files import SUMS_NAME, exclusive_lock, sha256_bytes, write_atomic
 from training.ghostnet import GhostNet, create
@@ -106,7 +106,7 @@ class Run:
         batches = load_batches(AugmentedPhotos(photos, augment, train.seed), sampler, train.workers)
         first = self._resume()
         judge = self._averaged_model()
-        with SummaryWriter(str(self.out / "events"), purge_step=first) as events:
+        with EventWriter(self.out / "events", first + 1) as events:
             for epoch in range(first, train.epochs):
                 sampler.epoch = epoch
                 torch.manual_seed(train.seed * 1_000_003 + epoch)  # dropout
@@ -135,7 +135,7 @@ class Run:
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT_NORM)
             if not torch.isfinite(loss) or not torch.isfinite(norm):
                 raise TrainingError(
-                    f"the loss is {float(loss)} at epoch {epoch + 1}, step {step + 1}: lower "
+                    f"the loss is {loss.item()} at epoch {epoch + 1}, step {step + 1}: lower "
                     f"train.learning_rate (it was {rate:g}); the last good state is kept in "
                     f"{self.out}"
                 )
@@ -143,7 +143,7 @@ class Run:
             self.average.update(self.model)
             total += loss.detach()
             if step % 10 == 0:
-                bar.set_postfix(loss=f"{float(loss):.3f}", refresh=False)
+                bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
         return float(total) / len(batches)
 
     def _record(
@@ -152,7 +152,7 @@ class Run:
         train_loss: float,
         judge: GhostNet,
         judges: DecodedPhotos,
-        events: SummaryWriter,
+        events: EventWriter,
     ) -> None:
         """Measures the averaged weights, writes the figures, and makes the epoch safe."""
         figures, loss = self._measure(judge, judges)
@@ -164,9 +164,7 @@ class Run:
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
         self.history.append(entry)
-        for name, value in entry.items():
-            events.add_scalar(name, value, epoch + 1)
-        events.flush()
+        events.add(epoch + 1, entry)
         write_atomic(self.out / "learning_curve.png", draw_learning_curve(self.history))
         self._save(epoch + 1)
         tqdm.write(

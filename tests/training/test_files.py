@@ -1,6 +1,5 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -153,4 +152,4 @@ def test_sums_that_point_outside_are_refused(tmp_path: Path, line: str) -> None:
 
 def test_files_are_readable_by_others(tmp_path: Path) -> None:
     write_atomic(tmp_path / "file", b"")
-    assert os.stat(tmp_path / "file").st_mode & 0o777 == 0o644
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644

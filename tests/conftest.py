@@ -1,0 +1,74 @@
+"""Fixtures that all rooms share: one small trained network, made once and kept by hash."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".cache" / "tests"
+SLOW_FIXTURES = {"trained_checkpoint", "build", "built", "checked_build"}
+
+# Sixteen photos a class and a few passes: enough for answers that are neither noise nor certain.
+TINY = (
+    "data.train_per_class=24",
+    "data.validation_per_class=8",
+    "model.architecture=ghostnet_050",
+    "model.input_px=64",
+    "train.epochs=8",
+    "train.batch_size=32",
+    "train.learning_rate=4e-3",
+    "train.warmup_epochs=1",
+    "train.ema_decay=0.9",
+    "train.policy=none",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+def hash_sources(*rooms: str, extra: tuple[str, ...] = ()) -> str:
+    """Names what a cached file depends on: the sources of some rooms, the lock, and words."""
+    digest = hashlib.sha256("\n".join(extra).encode())
+    files = [path for room in rooms for path in sorted((ROOT / room).glob("**/*.py"))]
+    for path in [*files, ROOT / "requirements.lock"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def run_command(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Runs one of our commands as a user does, and returns what it printed."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained_checkpoint() -> Path:
+    """A GhostNet 0.5x for 64 pixels, trained for seconds on the synthetic photos."""
+    out = CACHE / f"checkpoint-{hash_sources('training', extra=TINY)}"
+    if not (out / "SHA256SUMS").exists():
+        settings = [part for assignment in TINY for part in ("--set", assignment)]
+        done = run_command("training", "fit", *settings, "--out", out)
+        assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def grocery_folder() -> Path:
+    """The Grocery Store Dataset's photos, where the machine has them."""
+    folder = Path(os.environ.get("GHOSTLENS_GROCERY", ROOT.parent / "shared" / "data" / "grocery"))
+    if not (folder / "train.txt").is_file():
+        pytest.skip(f"no grocery photos at {folder}; set GHOSTLENS_GROCERY to a copy of them")
+    return folder
