@@ -20,8 +20,8 @@ from training.config import Settings, TrainSettings
 from training.data import Source
 from training.ema import WeightAverage
 from training.errors import DataError, TrainingError
-from training.events import EventWriter
 from training.evaluate import predict, truth_of
+from training.events import EventWriter
 from training.files import SUMS_NAME, exclusive_lock, sha256_bytes, write_atomic
 from training.ghostnet import GhostNet, create
 from training.metrics import summarise

@@ -1,5 +1,6 @@
 """Training: exact resume after a kill, refusals, and the shape of the recipe."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -127,7 +128,7 @@ def test_rate_warms_up_and_falls_to_zero() -> None:
     assert 0 < rates[0] < 0.02
     assert max(rates) == pytest.approx(1.0, abs=0.01)
     assert rates.index(max(rates)) == 20
-    assert all(a > b for a, b in zip(rates[20:], rates[21:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates[20:]))
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
