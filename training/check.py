@@ -1,0 +1,180 @@
+"""Checks every photo of a source before training. Nothing is dropped silently. Free of torch."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+from training.errors import DataError, PhotoError
+from training.photos import Photo, Problem, Source
+from training.preprocess import decode_photo
+
+UNREADABLE = "unreadable"
+EMPTY_CLASS = "empty class"
+IN_BOTH_SPLITS = "in train and validation"
+TWO_LABELS = "two labels"
+DUPLICATE_NAME = "duplicate name"
+REPEATED = "repeated photo"
+NO_VALIDATION = "no validation photos"
+# Below this many photos, starting processes takes longer than it saves.
+_SERIAL_PHOTOS = 64
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one photo showed: the SHA-256 of its size and decoded pixels, or what is wrong."""
+
+    pixels: str = ""
+    error: str = ""
+
+
+def check_source(
+    source: Source, workers: int | None = None, tick: Callable[[], object] | None = None
+) -> list[Problem]:
+    """Reads and decodes every photo once, and reports what its owner should know.
+
+    The same photo is told by its decoded pixels, so a copy is found whatever its file format,
+    metadata or name; a copy that was resized or encoded again with losses is not.
+
+    Args:
+        source: what to check.
+        workers: processes to decode with; as many as there are cores when not given, and 0 for
+            this process alone.
+        tick: called after each photo, for a progress bar.
+
+    Returns:
+        Errors first, then notes, each naming the photos concerned.
+    """
+    photos = (*source.train, *source.validation)
+    seen = []
+    for outcome in _look_at_all(photos, workers):
+        seen.append(outcome)
+        if tick is not None:
+            tick()
+    problems = [
+        *source.notes,
+        *_find_duplicate_names(photos),
+        *_find_unreadable(photos, seen),
+        *_find_same_photos(source, seen),
+        *_find_empty_classes(source),
+    ]
+    return sorted(problems, key=lambda problem: problem.severity != "error")
+
+
+def drop_problems(source: Source, problems: list[Problem]) -> Source:
+    """Leaves out the photos that problems name: the unreadable, the contradictory, the leaking.
+
+    Of a photo in both train and validation, the training copy goes, so that the figures stay
+    comparable; of a photo under two labels, all copies go, because nobody knows which is right.
+
+    Args:
+        source: the source that was checked.
+        problems: what `check_source` returned.
+
+    Raises:
+        DataError: a class would have no training photo, or nothing would be left to validate on.
+    """
+    names = {name for problem in problems for name in problem.leave_out}
+    kept = replace(
+        source,
+        train=tuple(photo for photo in source.train if photo.name not in names),
+        validation=tuple(photo for photo in source.validation if photo.name not in names),
+    )
+    empty = [problem.message for problem in _find_empty_classes(kept) if _is_error(problem)]
+    if empty:
+        raise DataError(
+            f"{source.name}: {len(names)} photos were left out, and now: {'; '.join(empty)}"
+        )
+    return kept
+
+
+def _is_error(problem: Problem) -> bool:
+    return problem.severity == "error"
+
+
+def _look_at_all(photos: tuple[Photo, ...], workers: int | None) -> Iterable[_Seen]:
+    count = (os.cpu_count() or 1) if workers is None else workers
+    if count < 2 or len(photos) < _SERIAL_PHOTOS:
+        yield from map(_look_at, photos)
+        return
+    # "spawn" starts clean processes: forking one that has threads (torch's) can hang.
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        yield from pool.map(_look_at, photos, chunksize=16)
+
+
+def _look_at(photo: Photo) -> _Seen:
+    try:
+        image = decode_photo(photo.read(), photo.name)
+    except PhotoError as error:
+        return _Seen(error=str(error))
+    digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
+    digest.update(image.tobytes())
+    return _Seen(pixels=digest.hexdigest())
+
+
+def _find_duplicate_names(photos: tuple[Photo, ...]) -> list[Problem]:
+    counts: dict[str, int] = defaultdict(int)
+    for photo in photos:
+        counts[photo.name] += 1
+    return [
+        Problem(DUPLICATE_NAME, (name,), f"{count} photos are named {name}", leave_out=(name,))
+        for name, count in counts.items()
+        if count > 1
+    ]
+
+
+def _find_unreadable(photos: tuple[Photo, ...], seen: list[_Seen]) -> list[Problem]:
+    return [
+        Problem(UNREADABLE, (photo.name,), outcome.error, leave_out=(photo.name,))
+        for photo, outcome in zip(photos, seen, strict=True)
+        if outcome.error
+    ]
+
+
+def _find_same_photos(source: Source, seen: list[_Seen]) -> list[Problem]:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, outcome in enumerate(seen):
+        if outcome.pixels:
+            groups[outcome.pixels].append(position)
+    return [
+        _describe_same(source, positions) for positions in groups.values() if len(positions) > 1
+    ]
+
+
+def _describe_same(source: Source, positions: list[int]) -> Problem:
+    photos = (*source.train, *source.validation)
+    names = tuple(photos[position].name for position in positions)
+    in_train = tuple(photos[at].name for at in positions if at < len(source.train))
+    classes = sorted({photos[position].class_index for position in positions})
+    same = f"the same photo: {', '.join(names)}"
+    if len(classes) > 1:
+        labels = " and ".join(repr(source.labels.names[index]) for index in classes)
+        return Problem(TWO_LABELS, names, f"{same}; labelled {labels}", leave_out=names)
+    if in_train and len(in_train) < len(names):
+        message = f"{same}; in train and in validation"
+        return Problem(IN_BOTH_SPLITS, names, message, leave_out=in_train)
+    return Problem(REPEATED, names, f"{same}; it counts {len(names)} times", severity="note")
+
+
+def _find_empty_classes(source: Source) -> list[Problem]:
+    trained = {photo.class_index for photo in source.train}
+    validated = {photo.class_index for photo in source.validation}
+    problems = [
+        Problem(EMPTY_CLASS, (), f"class {name!r} has no photo to train on")
+        for index, name in enumerate(source.labels.names)
+        if index not in trained
+    ]
+    if not validated:
+        problems.append(Problem(NO_VALIDATION, (), "there is no photo to validate on"))
+        return problems
+    missing = [name for index, name in enumerate(source.labels.names) if index not in validated]
+    if missing:
+        message = (
+            f"{len(missing)} of {len(source.labels)} classes have no validation photo, so nothing "
+            f"is measured for them: {', '.join(missing)}"
+        )
+        problems.append(Problem(NO_VALIDATION, (), message, severity="note"))
+    return problems

@@ -1,0 +1,43 @@
+"""The sources of photos, by the name that the settings give. Free of torch.
+
+A source is opened (`open_source`), checked (`check_source`), and then read photo by photo.
+"""
+
+from pathlib import Path
+
+from training.check import check_source, drop_problems
+from training.config import DataSettings
+from training.errors import DataError
+from training.file_sources import open_csv, open_folder
+from training.grocery import open_grocery
+from training.grocery_download import fetch_grocery
+from training.photos import Photo, Problem, Source
+from training.synthetic import open_synthetic
+
+__all__ = ["Photo", "Problem", "Source", "check_source", "drop_problems", "open_source"]
+
+
+def open_source(settings: DataSettings) -> Source:
+    """Opens the source that the settings name; no photo is read yet.
+
+    Args:
+        settings: table [data] of the settings.
+
+    Raises:
+        DataError: nothing stands at the path, the layout is not as it must be, or the public
+            archive could not be fetched.
+        StorageError: the public archive could not be written to the cache.
+    """
+    path = Path(settings.path).expanduser()
+    match settings.source:
+        case "synthetic":
+            return open_synthetic(
+                settings.seed, settings.train_per_class, settings.validation_per_class
+            )
+        case "folder":
+            return open_folder(path)
+        case "csv":
+            return open_csv(path)
+        case "grocery":
+            return open_grocery(path if settings.path else fetch_grocery())
+    raise DataError(f"no source is called {settings.source!r}")

@@ -1,0 +1,121 @@
+"""The Grocery Store Dataset in its own layout (Klasson et al., WACV 2019). Free of torch.
+
+81 fine classes of fruit, vegetables and cartons, photographed in shops with a phone. The lists
+`train.txt` and `val.txt` name each photo with its fine and its coarse class; `classes.csv` names
+the classes. The test split is left alone.
+"""
+
+import csv
+from pathlib import Path, PurePosixPath
+
+from training.errors import DataError, LabelsError
+from training.labels import LabelSet
+from training.photos import Photo, PhotoFile, Source
+
+LICENCE = "MIT, Copyright (c) 2019 Marcus Klasson (Grocery Store Dataset)"
+CLASSES_NAME = "classes.csv"
+LIST_NAMES = ("train.txt", "val.txt")
+_CLASS_COLUMNS = ("Class Name (str)", "Class ID (int)")
+
+
+def open_grocery(path: Path) -> Source:
+    """Opens the dataset.
+
+    Args:
+        path: the folder that holds `train.txt`, or a checkout of the repository, whose folder
+            `dataset` does.
+
+    Raises:
+        DataError: a list is missing or malformed, or names a photo that is not there.
+    """
+    root = path / "dataset" if (path / "dataset" / "train.txt").is_file() else path
+    if not (root / "train.txt").is_file():
+        raise DataError(
+            f"{path} is not the Grocery Store Dataset: neither train.txt nor dataset/train.txt is "
+            "there; with an empty data.path the public archive is fetched"
+        )
+    labels = _read_classes(root / CLASSES_NAME)
+    train, validation = (_read_list(root, name, labels) for name in LIST_NAMES)
+    return Source("grocery", labels, train, validation, LICENCE)
+
+
+def named_photos(text: str, where: str) -> list[tuple[str, int]]:
+    """Reads a list of photos: one "path, fine class, coarse class" a line.
+
+    Args:
+        text: content of `train.txt` or `val.txt`.
+        where: name of the list, for error messages.
+
+    Returns:
+        Each photo's path, relative to the list, and its fine class.
+
+    Raises:
+        DataError: a line of another form, a path that leaves the folder, or one named twice.
+    """
+    photos: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) != 3 or not fields[0] or not all(_is_number(text) for text in fields[1:]):
+            raise DataError(f"{where}, line {number}: {line!r} is not 'path, class, coarse class'")
+        if not is_inside(fields[0]):
+            raise DataError(f"{where}, line {number}: {fields[0]!r} leads out of the dataset")
+        if fields[0] in photos:
+            raise DataError(f"{where}, line {number}: {fields[0]!r} stands in an earlier line")
+        photos[fields[0]] = int(fields[1])
+    return list(photos.items())
+
+
+def is_inside(name: str) -> bool:
+    """Tells whether a relative path stays below its folder, on any platform."""
+    path = PurePosixPath(name)
+    plain = "\\" not in name and ":" not in name and "\0" not in name
+    return plain and not path.is_absolute() and ".." not in path.parts and bool(path.parts)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _read_classes(path: Path) -> LabelSet:
+    reader = csv.DictReader(_read_text(path).splitlines())
+    missing = [column for column in _CLASS_COLUMNS if column not in (reader.fieldnames or [])]
+    if missing:
+        raise DataError(f"{path}, line 1: no column {', '.join(missing)}")
+    names: list[str] = []
+    for row in reader:
+        name, number = (row[column] or "" for column in _CLASS_COLUMNS)
+        if number.strip() != str(len(names)):
+            raise DataError(
+                f"{path}, line {reader.line_num}: class ID is {number!r}, expected {len(names)}"
+            )
+        names.append(name.strip())
+    try:
+        return LabelSet(tuple(names))
+    except LabelsError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _read_list(root: Path, list_name: str, labels: LabelSet) -> tuple[Photo, ...]:
+    where = root / list_name
+    photos = []
+    for name, class_index in named_photos(_read_text(where), str(where)):
+        if class_index >= len(labels):
+            raise DataError(
+                f"{where}: {name} has class {class_index}; {CLASSES_NAME} has 0 to "
+                f"{len(labels) - 1}"
+            )
+        if not (root / name).is_file():
+            raise DataError(f"{where}: {name} is not there")
+        photos.append(Photo(name, class_index, PhotoFile(root / name)))
+    if not photos:
+        raise DataError(f"{where} names no photos")
+    return tuple(photos)

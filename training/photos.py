@@ -1,0 +1,97 @@
+"""Labelled photos and the sources that they come from: the types. Free of torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.errors import PhotoError
+from training.labels import LabelSet
+
+# The largest photo that `decode_photo` takes is 52 megapixels, 156 MB as a plain 8-bit BMP.
+MAX_PHOTO_BYTES = 200_000_000
+# What Pillow reads of the formats that `decode_photo` allows.
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".mpo")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One labelled photo; its bytes are read when asked for.
+
+    Attributes:
+        name: unique in its source, for example "train/apple/003.jpg".
+        class_index: index into the source's labels.
+        read: returns the bytes of the encoded file; pickles, for worker processes. Raises
+            `PhotoError` where the file cannot be read.
+    """
+
+    name: str
+    class_index: int
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """Reads a photo from a file when called.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path
+
+    def __call__(self) -> bytes:
+        """Returns the file's bytes.
+
+        Raises:
+            PhotoError: the file cannot be read, or is larger than `MAX_PHOTO_BYTES`.
+        """
+        try:
+            size_bytes = self.path.stat().st_size
+            if size_bytes > MAX_PHOTO_BYTES:
+                raise PhotoError(
+                    f"{self.path}: {size_bytes} bytes; allowed are {MAX_PHOTO_BYTES} a photo"
+                )
+            return self.path.read_bytes()
+        except OSError as error:
+            raise PhotoError(f"cannot read {self.path}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something about a source that its owner should know before training on it.
+
+    Attributes:
+        kind: one of the kinds that `training.check` names, for example "unreadable".
+        photos: names of the photos concerned, none where a class as a whole is concerned.
+        message: what is wrong and where, for a person.
+        severity: "error" stops training; "note" does not.
+        leave_out: names of the photos that `drop_problems` leaves out.
+    """
+
+    kind: str
+    photos: tuple[str, ...]
+    message: str
+    severity: str = "error"
+    leave_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Photos for training and for validation, under one set of labels.
+
+    Attributes:
+        name: the source in a word or a path, for reports.
+        labels: the classes.
+        train: photos to learn from.
+        validation: photos to measure on.
+        licence: terms of the photos, in words, for the bundle; "not stated" where unknown.
+        notes: what was noticed while opening, such as files that are no photos; `check_source`
+            reports it together with what it finds.
+    """
+
+    name: str
+    labels: LabelSet
+    train: tuple[Photo, ...]
+    validation: tuple[Photo, ...]
+    licence: str
+    notes: tuple[Problem, ...] = field(default=())
