@@ -1,0 +1,1 @@
+"""Publishes signed releases, serves them, and answers for phones that are not sure."""

@@ -1,0 +1,6 @@
+"""Entry point of `python -m serving`."""
+
+from serving.cli import main
+
+if __name__ == "__main__":
+    main()

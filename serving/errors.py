@@ -1,0 +1,74 @@
+"""Errors of the serving room; `serving.problems` turns them into HTTP answers."""
+
+from collections.abc import Iterable
+
+from training.errors import GhostlensError
+
+_SHOWN_NAMES = 20
+
+
+class ServingError(GhostlensError):
+    """Root of the errors of this room."""
+
+
+class SettingsError(ServingError):
+    """A setting of the server is unknown or out of its range."""
+
+
+class RepositoryError(ServingError):
+    """The repository's metadata or files are incomplete, not signed as required, or changed."""
+
+
+class PublishError(ServingError):
+    """A release cannot be published as asked; what is published already is untouched."""
+
+
+class NotReadyError(ServingError):
+    """The server has nothing verified to answer from."""
+
+
+class BusyError(ServingError):
+    """All places where photos are recognised stayed taken."""
+
+
+class RequestError(ServingError):
+    """A request lacks something, or holds something that is not allowed."""
+
+
+class MediaTypeError(ServingError):
+    """A request's body is of a type that is not taken."""
+
+
+class DemoError(ServingError):
+    """A step of the demo failed."""
+
+
+class UnknownModelError(ServingError):
+    """No model of that name is published."""
+
+    def __init__(self, model: str, models: Iterable[str]) -> None:
+        super().__init__(f"no model {model!r}; {_list('published', models)}")
+
+
+class UnknownVersionError(ServingError):
+    """The model has no such version."""
+
+    def __init__(self, model: str, version: str, versions: Iterable[str]) -> None:
+        newest_first = reversed(list(versions))
+        super().__init__(f"{model} has no version {version!r}; {_list('published', newest_first)}")
+
+
+class NoArtifactError(ServingError):
+    """A version holds no artifact that can do what was asked."""
+
+
+class UnknownFileError(ServingError):
+    """No such file is published."""
+
+
+def _list(verb: str, names: Iterable[str]) -> str:
+    found = list(names)
+    if not found:
+        return f"none is {verb} yet"
+    more = f" and {len(found) - _SHOWN_NAMES} more" if len(found) > _SHOWN_NAMES else ""
+    return f"{verb} are: {', '.join(found[:_SHOWN_NAMES])}{more}"

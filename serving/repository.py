@@ -1,0 +1,312 @@
+"""TUF metadata of a repository: made, signed, read and verified (specification 1.0.33).
+
+On disk, and under the same names over HTTP:
+
+    metadata/  1.root.json  N.targets.json  N.snapshot.json  timestamp.json
+    targets/   <model>/<hash>.release.json  <model>/<version>/<folder>/<hash>.<file name>
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+# Neither package lists its names in an __all__, which mypy takes for private.
+from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
+from tuf.api.exceptions import DownloadError
+from tuf.api.exceptions import RepositoryError as TufError
+from tuf.api.metadata import (  # type: ignore[attr-defined]
+    Metadata,
+    MetaFile,
+    Root,
+    Signed,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from tuf.api.serialization.json import JSONSerializer
+
+from mobile_assets.release import RELEASE_NAME
+from serving.errors import RepositoryError
+from training.files import sha256_bytes
+
+METADATA_FOLDER = "metadata"
+TARGETS_FOLDER = "targets"
+TIMESTAMP_NAME = "timestamp.json"
+METADATA_NAME = re.compile(r"timestamp\.json|([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json")
+# root: replacing it needs the offline key and a person; a year is the usual ceremony.
+# targets: renewed by each publication; a good model may stay current for months.
+# snapshot, timestamp: renewed by `resign` without a person. The timestamp bounds how long a phone
+# can be kept from seeing a newer release (freeze attack); a week forgives a missed renewal.
+EXPIRY_DAYS = {"root": 365, "targets": 365, "snapshot": 30, "timestamp": 7}
+# Four times what 1,000 versions of 100 files take; a longer file is not ours.
+MAX_METADATA_BYTES = 64 << 20
+
+S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
+ReadMetadata = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True)
+class State:
+    """Metadata that belong together and are signed as the root demands.
+
+    Attributes:
+        root: the newest root.
+        timestamp: names the snapshot.
+        snapshot: names the targets metadata.
+        targets: names every published file.
+        files: metadata file name -> the bytes that were verified, all roots included.
+    """
+
+    root: Root
+    timestamp: Timestamp
+    snapshot: Snapshot
+    targets: Targets
+    files: Mapping[str, bytes]
+
+    def expiries(self) -> dict[str, datetime]:
+        """Returns until when each role's metadata count, in UTC."""
+        signed = (self.root, self.targets, self.snapshot, self.timestamp)
+        return {part.type: part.expires for part in signed}
+
+    def find_expired(self, now: datetime | None = None) -> list[str]:
+        """Returns, in words, which metadata clients refuse because their time is over."""
+        now = now or datetime.now(UTC)
+        return [
+            f"the {role} metadata expired on {expires:%Y-%m-%d %H:%M} UTC: clients refuse them"
+            for role, expires in self.expiries().items()
+            if expires <= now
+        ]
+
+
+def release_path(model: str) -> str:
+    """Returns the TUF target path of a model's `release.json`."""
+    return f"{model}/{RELEASE_NAME}"
+
+
+def file_path(model: str, version: str, path: str) -> str:
+    """Returns the TUF target path of a bundle's file."""
+    return f"{model}/{version}/{path}"
+
+
+def stored_path(target: TargetFile) -> str:
+    """Returns where a target lies: its path with the SHA-256 before the file name.
+
+    Raises:
+        RepositoryError: signed metadata give it no SHA-256.
+    """
+    folder, slash, name = target.path.rpartition("/")
+    return f"{folder}{slash}{read_sha256(target)}.{name}"
+
+
+def read_sha256(target: TargetFile) -> str:
+    """Returns the SHA-256 that signed metadata give a target.
+
+    Raises:
+        RepositoryError: they give it none.
+    """
+    sha256 = target.hashes.get("sha256")
+    if sha256 is None:
+        raise RepositoryError(f"the targets metadata give {target.path!r} no SHA-256")
+    return str(sha256)
+
+
+def list_models(targets: Targets) -> list[str]:
+    """Returns the names of the models that targets metadata publish, sorted."""
+    return sorted(
+        model
+        for path in targets.targets
+        if (model := path.split("/")[0]) and path == release_path(model)
+    )
+
+
+def read_target(repository: Path, target: TargetFile) -> bytes:
+    """Reads a published file, checked against its signed length and hash.
+
+    Raises:
+        RepositoryError: it is missing or was changed.
+    """
+    path = repository / TARGETS_FOLDER / stored_path(target)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) != target.length or sha256_bytes(data) != read_sha256(target):
+        raise RepositoryError(f"{path} was changed after it was published")
+    return data
+
+
+def expiry(role: str, now: datetime | None = None) -> datetime:
+    """Returns until when metadata of a role count that are signed now, in UTC."""
+    now = now or datetime.now(UTC)
+    return now.replace(microsecond=0) + timedelta(days=EXPIRY_DAYS[role])
+
+
+def create_root(keys: Mapping[str, Key]) -> Root:
+    """Makes the first root: one key for each role, consistent snapshots."""
+    root = Root(expires=expiry("root"), consistent_snapshot=True)
+    for role, key in keys.items():
+        root.add_key(key, role)
+    return root
+
+
+def sign(signed: Root | Timestamp | Snapshot | Targets, signer: Signer, root: Root) -> bytes:
+    """Signs metadata, and checks the result against the root as a client does.
+
+    Raises:
+        RepositoryError: the root does not name this key for the role.
+    """
+    metadata: Metadata[Any] = Metadata(signed)
+    metadata.sign(signer)
+    data = metadata.to_bytes(JSONSerializer(compact=False))
+    try:
+        root.verify_delegate(signed.type, metadata.signed_bytes, metadata.signatures)
+    except TufError as error:
+        raise RepositoryError(f"wrong key for the role {signed.type}: {error}") from None
+    return data
+
+
+def describe_metadata(signed: Signed, data: bytes) -> MetaFile:
+    """Returns the entry of one metadata file in another: version, length and hash."""
+    return MetaFile.from_data(signed.version, data, ["sha256"])
+
+
+def read_metadata_in(folder: Path) -> ReadMetadata:
+    """Returns a function that reads a metadata file of a repository's folder by name.
+
+    The function returns None for a file that is not there.
+
+    Raises:
+        RepositoryError: by that function, for a file that is too long or cannot be read.
+    """
+
+    def read(name: str) -> bytes | None:
+        path = folder / METADATA_FOLDER / name
+        try:
+            size_bytes = path.stat().st_size
+            if size_bytes > MAX_METADATA_BYTES:
+                raise RepositoryError(
+                    f"{path} has {size_bytes} bytes: allowed are {MAX_METADATA_BYTES}"
+                )
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
+
+    return read
+
+
+def read_roots(read: ReadMetadata, trusted_root: bytes | None = None) -> dict[str, bytes]:
+    """Reads the chain of roots, each signed by the one before and by itself.
+
+    Args:
+        read: gives a metadata file's bytes by name, or None where there is none.
+        trusted_root: where the chain begins; `1.root.json` when not given.
+
+    Returns:
+        Bytes by name, the newest last; empty where there is no root at all.
+
+    Raises:
+        RepositoryError: a root is malformed or not signed as required.
+    """
+    first = trusted_root if trusted_root is not None else read("1.root.json")
+    if first is None:
+        return {}
+    root = verify(Root, first, None)
+    verify(Root, first, root)
+    chain = {f"{root.version}.root.json": first}
+    while (data := read(f"{root.version + 1}.root.json")) is not None:
+        following = verify(Root, data, root)
+        verify(Root, data, following)
+        if following.version != root.version + 1:
+            raise RepositoryError(
+                f"{root.version + 1}.root.json says that it is version {following.version}"
+            )
+        root = following
+        chain[f"{root.version}.root.json"] = data
+    return chain
+
+
+def read_state(read: ReadMetadata, trusted_root: bytes | None = None) -> State | None:
+    """Reads and verifies the metadata that `timestamp.json` names; expiry is not judged here.
+
+    Args:
+        read: gives a metadata file's bytes by name, or None where there is none.
+        trusted_root: see `read_roots`.
+
+    Returns:
+        None where nothing was published yet.
+
+    Raises:
+        RepositoryError: a file is missing or malformed, not signed as the root demands, or not
+            the one that the others name.
+    """
+    roots = read_roots(read, trusted_root)
+    timestamp_bytes = read(TIMESTAMP_NAME)
+    if timestamp_bytes is None:
+        return None
+    if not roots:
+        raise RepositoryError("there is no 1.root.json, though something was published")
+    root = verify(Root, list(roots.values())[-1], None)
+    timestamp = verify(Timestamp, timestamp_bytes, root)
+    snapshot_name, snapshot_bytes = _read_named(read, "snapshot", timestamp.snapshot_meta)
+    snapshot = verify(Snapshot, snapshot_bytes, root)
+    _check_version(snapshot_name, snapshot, timestamp.snapshot_meta)
+    targets_meta = snapshot.meta.get("targets.json")
+    if targets_meta is None:
+        raise RepositoryError(f"{snapshot_name} does not name the targets metadata")
+    targets_name, targets_bytes = _read_named(read, "targets", targets_meta)
+    targets = verify(Targets, targets_bytes, root)
+    _check_version(targets_name, targets, targets_meta)
+    files = {
+        **roots,
+        targets_name: targets_bytes,
+        snapshot_name: snapshot_bytes,
+        TIMESTAMP_NAME: timestamp_bytes,
+    }
+    return State(root, timestamp, snapshot, targets, files)
+
+
+def verify(kind: type[S], data: bytes, root: Root | None) -> S:
+    """Parses metadata of a kind, and checks the signatures that the root demands.
+
+    Args:
+        kind: the class of the signed part.
+        data: the file's bytes.
+        root: names keys and thresholds; None only parses.
+
+    Raises:
+        RepositoryError: malformed, of another kind, or not signed as required.
+    """
+    try:
+        metadata: Metadata[S] = Metadata.from_bytes(data)
+        if not isinstance(metadata.signed, kind):
+            raise RepositoryError(
+                f"expected {kind.type} metadata, found {metadata.signed.type} metadata"
+            )
+        if root is not None:
+            root.verify_delegate(kind.type, metadata.signed_bytes, metadata.signatures)
+    except (TufError, ValueError) as error:
+        raise RepositoryError(f"the {kind.type} metadata are refused: {error}") from None
+    return metadata.signed
+
+
+def _read_named(read: ReadMetadata, role: str, meta: MetaFile) -> tuple[str, bytes]:
+    name = f"{meta.version}.{role}.json"
+    data = read(name)
+    if data is None:
+        raise RepositoryError(f"{name} is missing, though signed metadata name it")
+    try:
+        meta.verify_length_and_hashes(data)
+    except (TufError, DownloadError) as error:
+        raise RepositoryError(f"{name} was changed: {error}") from None
+    return name, data
+
+
+def _check_version(name: str, signed: Signed, meta: MetaFile) -> None:
+    if signed.version != meta.version:
+        raise RepositoryError(f"{name} says that it is version {signed.version}")

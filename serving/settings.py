@@ -1,0 +1,92 @@
+"""Settings of the server, read from `GHOSTLENS_*` variables of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from mobile_assets.signing import PASSPHRASE_VARIABLE
+from serving.errors import SettingsError
+
+_PREFIX = "GHOSTLENS_"
+# Variables of other rooms, which may stand in the same environment.
+_FOREIGN = (PASSPHRASE_VARIABLE,)
+_RANGES = {
+    "max_upload_bytes": (1024, 1 << 30),
+    "threads": (1, 256),
+    "recognise_at_once": (1, 64),
+    "recognise_wait_s": (1, 600),
+    "models_in_memory": (1, 64),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a server needs to know.
+
+    Attributes:
+        repository: folder that `python -m serving publish` writes.
+        trusted_root: root metadata that the repository must descend from; empty takes the first
+            root that lies in the repository itself.
+        max_upload_bytes: longest request body. A 50-megapixel JPEG has about 25 MB.
+        threads: requests that are answered at the same time.
+        recognise_at_once: photos that are decoded and recognised at the same time. A photo of 52
+            megapixels takes 160 MB while it is decoded, so this bounds memory too.
+        recognise_wait_s: longest wait for such a place, in seconds, before the answer is 503.
+        models_in_memory: model versions that stay loaded.
+
+    Raises:
+        SettingsError: a value is out of its range; the message says what is allowed.
+    """
+
+    repository: Path = Path("out/repository")
+    trusted_root: Path | None = None
+    max_upload_bytes: int = 32 << 20
+    threads: int = 8
+    recognise_at_once: int = 2
+    recognise_wait_s: int = 10
+    models_in_memory: int = 4
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise SettingsError(f"{name} is {value}: allowed are {least} to {most}")
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, **given: object
+    ) -> "Settings":
+        """Reads the settings: `GHOSTLENS_THREADS=4` sets `threads`.
+
+        Args:
+            environment: variable name -> value; the process's own when not given.
+            given: values that override the environment; None leaves a setting alone.
+
+        Raises:
+            SettingsError: an unknown `GHOSTLENS_` variable, or a value that is not allowed.
+        """
+        environment = os.environ if environment is None else environment
+        known = {entry.name for entry in fields(cls)}
+        values: dict[str, object] = {}
+        for variable, text in sorted(environment.items()):
+            if not variable.startswith(_PREFIX) or variable in _FOREIGN:
+                continue
+            name = variable.removeprefix(_PREFIX).lower()
+            if name not in known:
+                allowed = ", ".join(_PREFIX + known_name.upper() for known_name in sorted(known))
+                raise SettingsError(f"the variable {variable} is not known: allowed are {allowed}")
+            values[name] = _read(variable, name, text)
+        values |= {name: value for name, value in given.items() if value is not None}
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _read(variable: str, name: str, text: str) -> object:
+    if name == "repository":
+        return Path(text)
+    if name == "trusted_root":
+        return Path(text) if text else None
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{variable} is {text!r}: it must be a whole number") from None

@@ -1,0 +1,311 @@
+"""What the server reads of a repository: verified, renewed while it runs, the last good kept."""
+
+import re
+import stat
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
+
+from mobile_assets.errors import ManifestError
+from mobile_assets.manifest import MANIFEST_NAME, Manifest
+from mobile_assets.reading import SHA256
+from mobile_assets.release import Release
+from serving.errors import (
+    NotReadyError,
+    RepositoryError,
+    UnknownFileError,
+    UnknownModelError,
+    UnknownVersionError,
+)
+from serving.repository import (
+    METADATA_FOLDER,
+    METADATA_NAME,
+    TARGETS_FOLDER,
+    TIMESTAMP_NAME,
+    State,
+    file_path,
+    list_models,
+    read_metadata_in,
+    read_sha256,
+    read_state,
+    read_target,
+    release_path,
+    stored_path,
+)
+from training.errors import GhostlensError
+from training.files import sha256_file
+
+# A damaged repository is looked at again this often, even where no file's time changed.
+_RETRY_S = 2.0
+_MANIFESTS_IN_MEMORY = 64
+_CHECKED_FILES = 4096
+# What publishing writes, and nothing that climbs out or is hidden.
+_PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,250}", re.ASCII)
+_Mark = tuple[int, int, int]  # time of change in ns, inode, bytes
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One verified state of the repository.
+
+    Attributes:
+        state: the signed metadata.
+        releases: what is published of each model, by name.
+    """
+
+    state: State
+    releases: Mapping[str, Release]
+
+    def find_release(self, model: str) -> Release:
+        """Returns what is published of a model.
+
+        Raises:
+            UnknownModelError: no such model.
+        """
+        release = self.releases.get(model)
+        if release is None:
+            raise UnknownModelError(model, self.releases)
+        return release
+
+    def choose_version(self, model: str, version: str | None = None) -> str:
+        """Returns the version asked for, or else the current one.
+
+        Raises:
+            UnknownModelError: no such model.
+            UnknownVersionError: the model has no such version.
+        """
+        release = self.find_release(model)
+        if version is None:
+            return release.current
+        if version not in release.versions:
+            raise UnknownVersionError(model, version, release.versions)
+        return version
+
+    def find_target(self, path: str) -> TargetFile:
+        """Returns the signed entry of a TUF target path.
+
+        Raises:
+            UnknownFileError: no such target.
+        """
+        target = self.state.targets.targets.get(path)
+        if target is None:
+            raise UnknownFileError(f"no published file {path!r}")
+        return target
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file on disk whose bytes were compared with the hash in its name.
+
+    Attributes:
+        path: where it lies.
+        sha256: 64 hexadecimal digits.
+        size_bytes: its length.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+class Storage:
+    """Reads a repository for the server. Safe to use from several threads.
+
+    A new release is seen at the next request. What does not verify is not taken: the last good
+    state stays, and `find_problems` says why.
+    """
+
+    def __init__(self, repository: Path, trusted_root: Path | None = None) -> None:
+        self._repository = repository
+        self._read = read_metadata_in(repository)
+        self._trusted_root_path = trusted_root
+        self._trusted_root: bytes | None = None
+        self._lock = threading.Lock()
+        self._catalogue: Catalogue | None = None
+        self._mark: _Mark | None = None
+        self._fault: str = ""
+        self._retry_at_s = 0.0
+        self._damaged: dict[str, str] = {}
+        self._read_manifest = lru_cache(maxsize=_MANIFESTS_IN_MEMORY)(self._parse_manifest)
+        self._check_file = lru_cache(maxsize=_CHECKED_FILES)(_compare_with_name)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The newest verified state.
+
+        Raises:
+            NotReadyError: nothing was published, or nothing verifies.
+        """
+        self._refresh()
+        catalogue = self._catalogue
+        if catalogue is None:
+            raise NotReadyError(self._fault)
+        return catalogue
+
+    def find_problems(self) -> list[str]:
+        """Returns, in words, what is wrong with the repository now; empty when all is well."""
+        self._refresh()
+        expired = self._catalogue.state.find_expired() if self._catalogue else []
+        return [*([self._fault] if self._fault else []), *expired, *self._damaged.values()]
+
+    def read_manifest(self, model: str, version: str) -> Manifest:
+        """Returns the manifest of a published version.
+
+        Raises:
+            UnknownModelError: no such model.
+            UnknownVersionError: the model has no such version.
+            RepositoryError: the file is missing, changed or malformed.
+        """
+        catalogue = self.catalogue
+        catalogue.choose_version(model, version)
+        target = catalogue.find_target(file_path(model, version, MANIFEST_NAME))
+        return self._read_manifest(target.path, read_sha256(target), target.length)
+
+    def read_file(self, model: str, version: str, path: str) -> bytes:
+        """Returns a file of a published bundle, checked against its signed hash.
+
+        Raises:
+            UnknownFileError: no such file.
+            RepositoryError: the file is missing or changed.
+        """
+        return self._read_target(self.catalogue.find_target(file_path(model, version, path)))
+
+    def find_url_path(self, model: str, version: str, path: str) -> str:
+        """Returns where a bundle's file is served, relative to the server's address."""
+        return "/targets/" + stored_path(
+            self.catalogue.find_target(file_path(model, version, path))
+        )
+
+    def find_file(self, url_path: str) -> StoredFile:
+        """Returns the file at a path below `/targets/`, after comparing it with its name.
+
+        Files of earlier releases are found too: a client may be half-way through one.
+
+        Raises:
+            UnknownFileError: no such file.
+            RepositoryError: its bytes are not those that its name promises.
+        """
+        folder = self._repository / TARGETS_FOLDER
+        parts = url_path.split("/")
+        sha256, dot, _ = parts[-1].partition(".")
+        path = folder.joinpath(*parts)
+        allowed = all(_PATH_PART.fullmatch(part) for part in parts)
+        mark = _read_mark(path) if allowed and dot and SHA256.fullmatch(sha256) else None
+        if mark is None:
+            raise UnknownFileError(
+                f"no published file {url_path!r}; addresses stand in the answers of /v1/models"
+            )
+        if not self._check_file(path, sha256, mark):
+            fault = f"{TARGETS_FOLDER}/{url_path} was changed after it was published"
+            self._damaged[url_path] = fault
+            raise RepositoryError(fault)
+        self._damaged.pop(url_path, None)
+        return StoredFile(path, sha256, mark[2])
+
+    def read_metadata(self, name: str) -> bytes:
+        """Returns a metadata file: of the last good state, or an earlier one from disk.
+
+        Raises:
+            UnknownFileError: no such file.
+        """
+        match = METADATA_NAME.fullmatch(name)
+        files = self.catalogue.state.files
+        if name in files:
+            return files[name]
+        # Clients ask for the root after the newest on purpose: there must be none but verified.
+        data = self._read(name) if match and match[2] != "root" else None
+        if data is None:
+            raise UnknownFileError(f"no published metadata {name!r}")
+        return data
+
+    def _refresh(self) -> None:
+        mark = _read_mark(self._repository / METADATA_FOLDER / TIMESTAMP_NAME)
+        if mark == self._mark and (not self._fault or time.monotonic() < self._retry_at_s):
+            return
+        with self._lock:
+            if mark == self._mark and (not self._fault or time.monotonic() < self._retry_at_s):
+                return
+            try:
+                self._catalogue = self._load()
+                self._fault = ""
+            except GhostlensError as error:
+                self._fault = str(error)
+                self._retry_at_s = time.monotonic() + _RETRY_S
+            self._mark = mark
+
+    def _load(self) -> Catalogue:
+        state = read_state(self._read, self._find_trusted_root())
+        if state is None:
+            raise NotReadyError(
+                f"nothing is published in {self._repository}; `python -m serving publish` does it"
+            )
+        if self._catalogue is not None:
+            _check_not_older(self._catalogue.state, state)
+        models = list_models(state.targets)
+        paths = {model: state.targets.targets[release_path(model)] for model in models}
+        releases = {
+            model: Release.from_bytes(self._read_target(path)) for model, path in paths.items()
+        }
+        catalogue = Catalogue(state, releases)
+        self._check_files(catalogue)
+        self._trusted_root = next(iter(state.files.values()))
+        return catalogue
+
+    def _find_trusted_root(self) -> bytes | None:
+        # Once something verified, its root is trusted: another one in the folder is tampering.
+        if self._trusted_root is not None:
+            return self._trusted_root
+        if self._trusted_root_path is None:
+            return None
+        try:
+            return self._trusted_root_path.read_bytes()
+        except OSError as error:
+            raise RepositoryError(
+                f"cannot read the trusted root {self._trusted_root_path}: {error.strerror}"
+            ) from error
+
+    def _check_files(self, catalogue: Catalogue) -> None:
+        for model, release in catalogue.releases.items():
+            for version in release.versions:
+                catalogue.find_target(file_path(model, version, MANIFEST_NAME))
+        for target in catalogue.state.targets.targets.values():
+            path = self._repository / TARGETS_FOLDER / stored_path(target)
+            if not path.is_file() or path.stat().st_size != target.length:
+                raise RepositoryError(f"{path} is missing or incomplete, though it is published")
+
+    def _read_target(self, target: TargetFile) -> bytes:
+        return read_target(self._repository, target)
+
+    def _parse_manifest(self, path: str, sha256: str, size_bytes: int) -> Manifest:
+        target = TargetFile(size_bytes, {"sha256": sha256}, path)
+        manifest = Manifest.from_bytes(self._read_target(target))
+        if path != file_path(manifest.model, manifest.version, MANIFEST_NAME):
+            raise ManifestError(f"{path} is about {manifest.model} {manifest.version}")
+        return manifest
+
+
+def _read_mark(path: Path) -> _Mark | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def _check_not_older(old: State, new: State) -> None:
+    if new.timestamp.version < old.timestamp.version:
+        raise RepositoryError(
+            f"{TIMESTAMP_NAME} is version {new.timestamp.version}, older than version "
+            f"{old.timestamp.version}, which was served before"
+        )
+
+
+def _compare_with_name(path: Path, sha256: str, mark: _Mark) -> bool:
+    return sha256_file(path) == sha256

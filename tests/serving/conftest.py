@@ -1,0 +1,97 @@
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface, Updater
+
+from mobile_assets.bundle import write_bundle
+from mobile_assets.signing import create_keys
+from serving.publish import publish
+from tests.mobile_assets.builds import make_build
+
+
+class FolderFetcher(FetcherInterface):
+    """Gives the TUF client a repository's files without a server."""
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = Path(url.removeprefix("file://"))
+        if not path.is_file():
+            raise DownloadHTTPError(f"no {path}", 404)
+        yield path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Phone:
+    """An outside TUF client with its own memory of what it saw."""
+
+    cache: Path
+    trusted_root: bytes
+    metadata_url: str
+    targets_url: str
+    fetcher: FetcherInterface | None = None
+
+    def read(self, target_path: str) -> bytes:
+        (self.cache / "metadata").mkdir(parents=True, exist_ok=True)
+        (self.cache / "targets").mkdir(exist_ok=True)
+        updater = Updater(
+            str(self.cache / "metadata"),
+            self.metadata_url,
+            str(self.cache / "targets"),
+            self.targets_url,
+            fetcher=self.fetcher,
+            bootstrap=self.trusted_root,
+        )
+        updater.refresh()
+        info = updater.get_targetinfo(target_path)
+        assert info is not None, f"{target_path} is not published"
+        return Path(updater.download_target(info)).read_bytes()
+
+
+def make_phone(repository: Path, cache: Path, trusted_root: bytes | None = None) -> Phone:
+    root = trusted_root or (repository / "metadata" / "1.root.json").read_bytes()
+    return Phone(
+        cache,
+        root,
+        f"file://{repository}/metadata/",
+        f"file://{repository}/targets/",
+        FolderFetcher(),
+    )
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Bundles of two versions that answer differently."""
+    folder = tmp_path_factory.mktemp("versions")
+    return {
+        version: write_bundle(
+            make_build(folder / version, version, strength), folder / f"colours-{version}.zip"
+        )
+        for version, strength in {"1.0.0": 0.02, "1.1.0": 0.05}.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    create_keys(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(
+    bundles: dict[str, Path], key_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A repository with both versions, never changed by a test; 1.1.0 is current."""
+    repository = tmp_path_factory.mktemp("published") / "repository"
+    for path in bundles.values():
+        publish(path, repository, key_folder)
+    return repository
+
+
+@pytest.fixture
+def repository(published: Path, tmp_path: Path) -> Path:
+    """A copy of `published` that a test may change."""
+    return Path(shutil.copytree(published, tmp_path / "repository"))
