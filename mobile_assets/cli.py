@@ -1,0 +1,156 @@
+"""Commands of the mobile assets room: keys, bundle, show, pull, recognise."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from mobile_assets.bundle import open_bundle, write_bundle
+from mobile_assets.errors import PullError
+from mobile_assets.manifest import Manifest
+from mobile_assets.parts import BundledArtifact
+from mobile_assets.platforms import PLATFORMS, RUNTIMES_OF
+from training.console import TypedErrorGroup
+from training.errors import PhotoError
+
+# Far above any photo that passes the limit on pixels.
+_MAX_PHOTO_BYTES = 256 << 20
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(cls=TypedErrorGroup)
+def main() -> None:
+    """Pack what passed parity into a bundle; pull, verify and use it as an app would."""
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+def keys(folder: Path) -> None:
+    """Make the signing keys of a repository in FOLDER, which must be empty or missing."""
+    from mobile_assets.signing import PASSPHRASE_VARIABLE, WARNING, create_keys
+
+    public = create_keys(folder)
+    for role, key in public.items():
+        click.echo(f"{role:<10} {key.keyid}  {folder / role}.pem")
+    click.echo(f"WARNING: {WARNING}", err=True)
+    click.echo(f"{folder / 'README.txt'} says what each is for. To have the files encrypted, set")
+    click.echo(f"{PASSPHRASE_VARIABLE} before making keys.")
+
+
+@main.command()
+@click.argument("build_dir", type=_FOLDER)
+@click.option("--out", type=_FILE, required=True, help="The archive, as in items-1.0.0.bundle.zip.")
+@click.option(
+    "--accept-failed",
+    multiple=True,
+    metavar="FILE_NAME",
+    help="Take this artifact although parity does not speak for it; the manifest will say so.",
+)
+def bundle(build_dir: Path, out: Path, accept_failed: tuple[str, ...]) -> None:
+    """Pack a build whose artifacts passed parity, with golden photos and licences."""
+    write_bundle(build_dir, out, frozenset(accept_failed))
+    click.echo(f"{out}: {out.stat().st_size} bytes")
+    _show(open_bundle(out).manifest)
+
+
+@main.command()
+@click.argument("bundle_path", metavar="BUNDLE", type=_FILE)
+def show(bundle_path: Path) -> None:
+    """Check every hash of a bundle and say what it holds."""
+    _show(open_bundle(bundle_path).manifest)
+
+
+@main.command()
+@click.argument("model")
+@click.option("--url", required=True, help="The server, as in http://127.0.0.1:8000.")
+@click.option("--root", type=_FILE, required=True, help="The trusted root metadata, root.json.")
+@click.option("--platform", type=click.Choice(PLATFORMS), required=True)
+@click.option(
+    "--runtime",
+    type=click.Choice(sorted({name for names in RUNTIMES_OF.values() for name in names})),
+    help="The runtime that the app links; the platform's default when not given.",
+)
+@click.option("--version", help="The release's current one when not given.")
+@click.option("--out", type=_FOLDER, required=True, help="Folder that pulled models live in.")
+def pull(
+    model: str,
+    url: str,
+    root: Path,
+    platform: str,
+    runtime: str | None,
+    version: str | None,
+    out: Path,
+) -> None:
+    """Download what a platform needs of MODEL, verify it, test it, and switch to it."""
+    from mobile_assets.client import BundleClient
+
+    # Retries are told apart by our own message in the end.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    client = BundleClient(out, url, _read_root(root))
+    result = client.pull(model, platform, runtime, version)
+    manifest = result.model.manifest
+    click.echo(f"{manifest.model} {manifest.version} for {platform}: verified, now in use")
+    click.echo(f"  downloaded {result.downloaded_bytes} bytes")
+    for artifact in result.model.artifacts:
+        click.echo(f"  file       {result.model.artifact_path(artifact)}")
+    for report in result.self_tests:
+        click.echo(f"  self-test  {report.describe()}")
+
+
+@main.command()
+@click.argument("model_dir", metavar="DIR/MODEL", type=_FOLDER)
+@click.argument("photo", type=_FILE)
+@click.option("--top-k", type=click.IntRange(min=1), default=5, show_default=True)
+def recognise(model_dir: Path, photo: Path, top_k: int) -> None:
+    """Name what PHOTO shows, with the version in use of a pulled model."""
+    from mobile_assets.installed import load_current
+    from mobile_assets.recognise import recognise as recognise_photo
+
+    pulled = load_current(model_dir)
+    result = recognise_photo(pulled, _read_photo(photo), top_k, str(photo))
+    for answer in result.answers:
+        click.echo(f"{answer.probability:7.2%}  {answer.label}")
+    click.echo(f"{result.verdict} ({result.model} {result.version})")
+
+
+def _show(manifest: Manifest) -> None:
+    metrics = manifest.metrics
+    click.echo(f"{manifest.model} {manifest.version} ({manifest.architecture})")
+    click.echo(
+        f"  {len(manifest.labels)} labels; top-1 {metrics.top1:.1%}, top-5 {metrics.top5:.1%} "
+        f"of {metrics.photos} validation photos from {manifest.photos_source}"
+    )
+    for artifact in manifest.artifacts:
+        click.echo(f"  {artifact.path}  {artifact.file.size_bytes} bytes")
+        click.echo(f"    for {', '.join(artifact.platforms)}; {_describe_parity(artifact)}")
+    click.echo(f"  {len(manifest.golden)} golden photos; licence: {manifest.photos_licence}")
+
+
+def _describe_parity(artifact: BundledArtifact) -> str:
+    if artifact.accepted_by_hand:
+        return f"ACCEPTED BY HAND although: {'; '.join(artifact.objections)}"
+    if artifact.parity is None:
+        return "no parity figures"
+    return (
+        f"agrees with the trained model on {artifact.parity.agreement:.2%} of "
+        f"{artifact.parity.photos} photos ({artifact.parity.evaluator})"
+    )
+
+
+def _read_root(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PullError(f"cannot read the trusted root {path}: {error.strerror}") from None
+
+
+def _read_photo(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_PHOTO_BYTES + 1)
+    except OSError as error:
+        raise PhotoError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > _MAX_PHOTO_BYTES:
+        raise PhotoError(f"{path} has more than {_MAX_PHOTO_BYTES} bytes, which are allowed")
+    return data

@@ -1,0 +1,186 @@
+"""The client of apps written in Python: pull a version, verify it, test it, switch to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from conversion.artifact import check_model_name, check_version
+from mobile_assets.errors import PullError
+from mobile_assets.installed import (
+    PulledModel,
+    check_placed,
+    choose_other_files,
+    is_placed,
+    switch_to,
+    version_folder,
+)
+from mobile_assets.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
+from mobile_assets.parts import BundledArtifact
+from mobile_assets.platforms import check_platform
+from mobile_assets.release import MAX_RELEASE_BYTES, RELEASE_NAME, Release
+from mobile_assets.selftest import SelfTestReport, require_golden
+from mobile_assets.trust import TIMEOUT_S, TrustedRepository
+from mobile_assets.unpacking import unpack_artifact
+from training.errors import StorageError
+from training.files import exclusive_lock, new_directory, sha256_bytes, write_atomic
+
+_TRUST_FOLDER = ".trust"
+_LOCK_NAME = ".pull.lock"
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a pull did.
+
+    Attributes:
+        model: the version that is now in use.
+        self_tests: one report for each model file.
+        downloaded_bytes: of all files that were fetched; 0 when everything was here already.
+    """
+
+    model: PulledModel
+    self_tests: tuple[SelfTestReport, ...]
+    downloaded_bytes: int
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A version as the repository describes it, with what this platform needs of it."""
+
+    manifest: Manifest
+    manifest_bytes: bytes
+    artifacts: tuple[BundledArtifact, ...]
+
+
+class BundleClient:
+    """Pulls models from a repository into a folder.
+
+    The folder keeps every version that was pulled, and the metadata that were verified: a server
+    that offers older ones later is refused.
+    """
+
+    def __init__(
+        self, cache_dir: Path, base_url: str, trusted_root: bytes, timeout_s: int = TIMEOUT_S
+    ) -> None:
+        """Remembers where to pull from; nothing is fetched yet.
+
+        Args:
+            cache_dir: the folder, made when missing. One process pulls into it at a time.
+            base_url: the server's address, `metadata/` and `targets/` lie below it.
+            trusted_root: bytes of the root metadata that the app was shipped with.
+            timeout_s: longest wait for a connection, and between two pieces of an answer.
+        """
+        self.cache_dir = cache_dir
+        self.base_url = base_url
+        self.trusted_root = trusted_root
+        self.timeout_s = timeout_s
+
+    def pull(
+        self, model: str, platform: str, runtime: str | None = None, version: str | None = None
+    ) -> Pull:
+        """Downloads what a platform needs of a version, verifies and tests it, and switches.
+
+        When anything fails, the version in use stays in use, untouched.
+
+        Args:
+            model: name of the model.
+            platform: one of `PLATFORMS`.
+            runtime: the one that the app links; the platform's default when not given.
+            version: the release's current one when not given.
+
+        Raises:
+            ConfigError: `model` or `version` is not allowed as a name.
+            ManifestError: no such platform or runtime; or what was published is malformed.
+            PullError: unreachable, not published, or not what the trusted root vouches for.
+            BundleError: a packed artifact does not unpack to what it should.
+            SelfTestError: an artifact does not answer as expected here.
+            StorageError: the disk is full, or another process is pulling into this folder.
+        """
+        check_model_name(model)
+        check_platform(platform, runtime)
+        with self._lock():
+            repository = self._open_repository()
+            chosen = self._choose_version(repository, model, version)
+            offer = self._read_offer(repository, model, chosen, platform, runtime)
+            pulled, reports, downloaded_bytes = self._place(repository, offer, platform)
+            switch_to(self.cache_dir / model, pulled)
+        return Pull(pulled, reports, downloaded_bytes)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        try:
+            self.cache_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot write {self.cache_dir}: {error.strerror}") from error
+        with exclusive_lock(self.cache_dir / _LOCK_NAME):
+            yield
+
+    def _open_repository(self) -> TrustedRepository:
+        trust_dir = self.cache_dir / _TRUST_FOLDER
+        repository = TrustedRepository(trust_dir, self.base_url, self.trusted_root, self.timeout_s)
+        repository.refresh()
+        return repository
+
+    def _choose_version(
+        self, repository: TrustedRepository, model: str, version: str | None
+    ) -> str:
+        path = f"{model}/{RELEASE_NAME}"
+        release = Release.from_bytes(repository.read(path, MAX_RELEASE_BYTES))
+        if release.model != model:
+            raise PullError(f"{path} of {self.base_url} is about {release.model!r}")
+        if version is None:
+            return release.current
+        if check_version(version) not in release.versions:
+            raise PullError(
+                f"{self.base_url} publishes no {model} {version}: allowed are "
+                f"{', '.join(release.versions)}"
+            )
+        return version
+
+    def _read_offer(
+        self,
+        repository: TrustedRepository,
+        model: str,
+        version: str,
+        platform: str,
+        runtime: str | None,
+    ) -> _Offer:
+        path = f"{model}/{version}/{MANIFEST_NAME}"
+        data = repository.read(path, MAX_MANIFEST_BYTES)
+        manifest = Manifest.from_bytes(data)
+        if (manifest.model, manifest.version) != (model, version):
+            raise PullError(
+                f"{path} of {self.base_url} is about {manifest.model} {manifest.version}"
+            )
+        return _Offer(manifest, data, manifest.artifacts_for(platform, runtime))
+
+    def _place(
+        self, repository: TrustedRepository, offer: _Offer, platform: str
+    ) -> tuple[PulledModel, tuple[SelfTestReport, ...], int]:
+        """Makes the version's folder whole, or leaves it absent."""
+        manifest, artifacts = offer.manifest, offer.artifacts
+        digest = sha256_bytes(offer.manifest_bytes)
+        model_dir = self.cache_dir / manifest.model
+        directory = version_folder(model_dir, manifest.version, artifacts[0].runtime, digest)
+        pulled = PulledModel(directory, platform, manifest, artifacts)
+        if is_placed(directory, digest, manifest, artifacts):
+            return pulled, require_golden(manifest, directory, artifacts), 0
+        with new_directory(directory) as temporary:
+            downloaded_bytes = _download(repository, offer, temporary)
+            check_placed(temporary, manifest, artifacts)
+            reports = require_golden(manifest, temporary, artifacts)
+        return pulled, reports, downloaded_bytes
+
+
+def _download(repository: TrustedRepository, offer: _Offer, folder: Path) -> int:
+    """Downloads a version's files into a folder; returns how many bytes that were."""
+    manifest = offer.manifest
+    files = [artifact.file for artifact in offer.artifacts] + list(choose_other_files(manifest))
+    for file in files:
+        target_path = f"{manifest.model}/{manifest.version}/{file.path}"
+        repository.download(target_path, folder / file.path, file.size_bytes)
+    for artifact in offer.artifacts:
+        unpack_artifact(folder, artifact)
+    write_atomic(folder / MANIFEST_NAME, offer.manifest_bytes)
+    return sum(file.size_bytes for file in files) + len(offer.manifest_bytes)

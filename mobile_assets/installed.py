@@ -1,0 +1,148 @@
+"""What was pulled: folders that never change, and one small file that names the one in use.
+
+<cache>/<model>/current.json
+<cache>/<model>/<version>/<runtime>-<12 digits of the manifest's hash>/manifest.json, ...
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from conversion.artifact import RUNTIMES
+from mobile_assets.errors import BundleError, ManifestError, PullError
+from mobile_assets.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
+from mobile_assets.parts import BundledArtifact, File, read_model_name, read_version
+from mobile_assets.platforms import PLATFORMS
+from mobile_assets.reading import canonical_json, check_schema, read_json
+from mobile_assets.unpacking import check_placed_artifact, check_placed_file, placed_path
+from training.errors import StorageError
+from training.files import sha256_bytes, sha256_file, write_atomic
+
+CURRENT_NAME = "current.json"
+_SCHEMA = "ghostlens.current/1"
+_MAX_CURRENT_BYTES = 1 << 16
+_PULLED_ROLES = ("labels", "golden", "licence")
+_HASH_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class PulledModel:
+    """One version of a model, placed and verified.
+
+    Attributes:
+        directory: holds the files under their paths in the bundle.
+        platform: what it was pulled for.
+        manifest: what the bundle says.
+        artifacts: the model files that are here.
+    """
+
+    directory: Path
+    platform: str
+    manifest: Manifest
+    artifacts: tuple[BundledArtifact, ...]
+
+    def artifact_path(self, artifact: BundledArtifact | None = None) -> Path:
+        """Returns where a model file lies; the first one's when none is named."""
+        return placed_path(self.directory, artifact or self.artifacts[0])
+
+
+def choose_other_files(manifest: Manifest) -> tuple[File, ...]:
+    """Returns what every platform needs beside its artifacts: no reports."""
+    return tuple(file for file in manifest.other_files if file.role in _PULLED_ROLES)
+
+
+def version_folder(model_dir: Path, version: str, runtime: str, manifest_sha256: str) -> Path:
+    """Returns the folder of a version's files for a runtime, named by their content.
+
+    Other content of the same version goes elsewhere, so that a folder in use is never rewritten.
+    """
+    return model_dir / version / f"{runtime}-{manifest_sha256[:_HASH_DIGITS]}"
+
+
+def check_placed(
+    directory: Path, manifest: Manifest, artifacts: tuple[BundledArtifact, ...]
+) -> None:
+    """Checks every pulled file against the manifest.
+
+    Raises:
+        BundleError: a file is missing or was changed.
+    """
+    for artifact in artifacts:
+        check_placed_artifact(directory, artifact)
+    for file in choose_other_files(manifest):
+        check_placed_file(directory, file)
+
+
+def is_placed(
+    directory: Path,
+    manifest_sha256: str,
+    manifest: Manifest,
+    artifacts: tuple[BundledArtifact, ...],
+) -> bool:
+    """Returns whether the files are all there, unchanged."""
+    try:
+        check_placed(directory, manifest, artifacts)
+        return sha256_file(directory / MANIFEST_NAME) == manifest_sha256
+    except (BundleError, StorageError):
+        return False
+
+
+def switch_to(model_dir: Path, pulled: PulledModel) -> None:
+    """Makes a placed version the one in use, in one step.
+
+    Raises:
+        StorageError: the disk is full, or the folder cannot be written.
+    """
+    value = {
+        "schema": _SCHEMA,
+        "model": pulled.manifest.model,
+        "version": pulled.manifest.version,
+        "platform": pulled.platform,
+        "runtime": pulled.artifacts[0].runtime,
+        "manifest_sha256": sha256_file(pulled.directory / MANIFEST_NAME),
+    }
+    write_atomic(model_dir / CURRENT_NAME, canonical_json(value))
+
+
+def load_current(model_dir: Path) -> PulledModel:
+    """Loads the version in use, after checking every file that it needs.
+
+    Args:
+        model_dir: the model's folder in the cache, `<cache>/<model>`.
+
+    Raises:
+        PullError: nothing was pulled into this folder.
+        BundleError: a file is missing or was changed since; pull again to mend it.
+        ManifestError: the manifest or `current.json` is malformed.
+    """
+    path = model_dir / CURRENT_NAME
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PullError(
+            f"no model was pulled into {model_dir}: cannot read {CURRENT_NAME}: {error.strerror}"
+        ) from None
+    root = read_json(data, str(path), _MAX_CURRENT_BYTES)
+    check_schema(root, _SCHEMA)
+    keys = root.table("schema", "model", "version", "platform", "runtime", "manifest_sha256")
+    platform = keys["platform"].one_of(PLATFORMS)
+    runtime = keys["runtime"].one_of(RUNTIMES)
+    digest = keys["manifest_sha256"].sha256()
+    directory = version_folder(model_dir, read_version(keys["version"]), runtime, digest)
+    manifest = _read_manifest(directory, digest)
+    if manifest.model != read_model_name(keys["model"]):
+        raise ManifestError(f"{path} names another model than {directory / MANIFEST_NAME}")
+    artifacts = manifest.artifacts_for(platform, runtime)
+    check_placed(directory, manifest, artifacts)
+    return PulledModel(directory, platform, manifest, artifacts)
+
+
+def _read_manifest(directory: Path, digest: str) -> Manifest:
+    path = directory / MANIFEST_NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}; pull again") from None
+    if sha256_bytes(data) != digest:
+        raise BundleError(f"{path} was changed since it was pulled; pull again")
+    return Manifest.from_bytes(data)

@@ -1,0 +1,183 @@
+"""The self-test of a device: do the golden photos get the answers that were expected?
+
+Raw JPEG bytes go in, so that decoding, turning, resizing and cropping are tested as well as the
+model file and its runtime.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from conversion.errors import ArtifactError, RuntimeMissingError
+from conversion.runners import Runner, open_runner
+from mobile_assets.errors import SelfTestError
+from mobile_assets.manifest import Manifest
+from mobile_assets.parts import BundledArtifact, Golden
+from mobile_assets.unpacking import placed_path
+from training.errors import PhotoError
+
+# The answers expected come from the same file in the same runtime on the build machine, so what may
+# differ is the order of float additions on another CPU (under 0.0001) and the JPEG decoder
+# (one level of 255 in a pixel). Swapped channels, another resampler or scaling done twice move
+# some probability by more.
+MAX_PROBABILITY_DIFFERENCE = 0.02
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """How one golden photo was answered.
+
+    Attributes:
+        file: its path in the bundle.
+        label: its true label.
+        expected: the label expected first.
+        answered: the label answered first.
+        probability_difference: the largest over the labels, 0 to 1; infinite for no number.
+    """
+
+    file: str
+    label: str
+    expected: str
+    answered: str
+    probability_difference: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is the one expected, within the tolerance."""
+        return self.probability_difference <= MAX_PROBABILITY_DIFFERENCE
+
+
+@dataclass(frozen=True)
+class SelfTestReport:
+    """How one artifact did on the golden photos.
+
+    Attributes:
+        artifact: its path in the bundle.
+        evaluator: what ran it; empty where nothing did.
+        not_executed: why it was not run here; empty where it was.
+        failure: why it could not be run to the end, though its runtime is here.
+        photos: one result a golden photo.
+    """
+
+    artifact: str
+    evaluator: str
+    not_executed: str
+    failure: str
+    photos: tuple[PhotoResult, ...]
+
+    @property
+    def executed(self) -> bool:
+        """Whether the artifact was run here."""
+        return not self.not_executed
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was run and every photo was answered as expected."""
+        return self.executed and not self.reasons()
+
+    @property
+    def max_probability_difference(self) -> float:
+        """The largest difference over photos and labels; 0 where nothing was run."""
+        return max((photo.probability_difference for photo in self.photos), default=0.0)
+
+    def reasons(self) -> list[str]:
+        """Returns why it failed, in words; empty when it passed or was not run."""
+        failure = [self.failure] if self.failure else []
+        return failure + [
+            f"{photo.file} is {photo.answered!r}, expected {photo.expected!r}; a probability "
+            f"differs by {photo.probability_difference:.3g}, allowed is "
+            f"{MAX_PROBABILITY_DIFFERENCE}"
+            for photo in self.photos
+            if not photo.passed
+        ]
+
+    def describe(self) -> str:
+        """Returns one line for a person."""
+        if not self.executed:
+            return f"{self.artifact}: not executed here: {self.not_executed}"
+        if not self.passed:
+            return f"{self.artifact}: FAILED: {'; '.join(self.reasons())}"
+        return (
+            f"{self.artifact}: {len(self.photos)} golden photos answered as expected "
+            f"({self.evaluator}, largest probability difference "
+            f"{self.max_probability_difference:.2g})"
+        )
+
+
+def run_golden(manifest: Manifest, folder: Path, artifact: BundledArtifact) -> SelfTestReport:
+    """Runs the golden photos through an artifact.
+
+    Args:
+        manifest: names photos, expected answers and preprocessing.
+        folder: holds the bundle's files under their paths, a `.mlpackage.zip` unpacked.
+        artifact: which one.
+
+    Returns:
+        The figures. An artifact whose runtime is not installed here is reported as not executed.
+    """
+    expected = [golden for golden in manifest.golden if artifact.path in golden.answers]
+    if not expected:
+        return _skip(artifact, "the bundle holds no expected answers for it")
+    try:
+        runner = open_runner(placed_path(folder, artifact), artifact.runtime)
+    except RuntimeMissingError as error:
+        return _skip(artifact, str(error))
+    except ArtifactError as error:
+        return SelfTestReport(artifact.path, "", "", str(error), ())
+    if runner.labels is not None and tuple(runner.labels) != manifest.labels.names:
+        failure = f"the labels inside {artifact.path} are not those of the manifest"
+        return SelfTestReport(artifact.path, runner.evaluator, "", failure, ())
+    try:
+        photos = tuple(_answer(manifest, folder, artifact, runner, expected))
+    except (ArtifactError, PhotoError) as error:
+        return SelfTestReport(artifact.path, runner.evaluator, "", str(error), ())
+    return SelfTestReport(artifact.path, runner.evaluator, "", "", photos)
+
+
+def require_golden(
+    manifest: Manifest, folder: Path, artifacts: tuple[BundledArtifact, ...]
+) -> tuple[SelfTestReport, ...]:
+    """Runs the golden photos through artifacts, all of which must pass where they can run.
+
+    Raises:
+        SelfTestError: one was run and failed.
+    """
+    reports = tuple(run_golden(manifest, folder, artifact) for artifact in artifacts)
+    for report in reports:
+        if report.executed and not report.passed:
+            raise SelfTestError(
+                f"{manifest.model} {manifest.version} failed its self-test: {report.describe()}"
+            )
+    return reports
+
+
+def _skip(artifact: BundledArtifact, why: str) -> SelfTestReport:
+    return SelfTestReport(artifact.path, "", why, "", ())
+
+
+def _answer(
+    manifest: Manifest,
+    folder: Path,
+    artifact: BundledArtifact,
+    runner: Runner,
+    expected: list[Golden],
+) -> Iterator[PhotoResult]:
+    names = manifest.labels.names
+    for golden in expected:
+        x_hwc = manifest.preprocess.read((folder / golden.file).read_bytes(), golden.file)
+        probabilities = runner.probabilities(x_hwc[None])[0]
+        wanted = np.array(golden.answers[artifact.path])
+        if probabilities.shape != wanted.shape:
+            raise ArtifactError(
+                f"{artifact.path} gives {probabilities.size} answers for {len(names)} labels"
+            )
+        difference = float(np.max(np.abs(probabilities - wanted)))
+        yield PhotoResult(
+            file=golden.file,
+            label=golden.label,
+            expected=names[int(wanted.argmax())],
+            answered=names[int(probabilities.argmax())],
+            probability_difference=difference if np.isfinite(difference) else float("inf"),
+        )

@@ -1,0 +1,148 @@
+"""The TUF client: nothing is used whose bytes the trusted root does not vouch for."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    DownloadLengthMismatchError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    RepositoryError,
+    SlowRetrievalError,
+    UnsignedMetadataError,
+)
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.updater import Updater
+from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+from urllib3.exceptions import HTTPError
+
+from mobile_assets.errors import PullError
+from training.errors import StorageError
+
+# The most bytes that each kind of metadata may have, against endless data: a hundred times what a
+# repository of fifty versions needs.
+_CONFIG = UpdaterConfig(
+    max_root_rotations=256,
+    max_delegations=32,
+    root_max_length=512_000,
+    timestamp_max_length=16_384,
+    snapshot_max_length=2_000_000,
+    targets_max_length=5_000_000,
+    app_user_agent="ghostlens",
+)
+TIMEOUT_S = 30
+
+
+class TrustedRepository:
+    """A repository over HTTP, seen through signed metadata that are kept between pulls."""
+
+    def __init__(
+        self,
+        metadata_dir: Path,
+        base_url: str,
+        trusted_root: bytes,
+        timeout_s: int = TIMEOUT_S,
+    ) -> None:
+        """Loads what is known already; nothing is fetched yet.
+
+        Args:
+            metadata_dir: where verified metadata are kept; they defend against rollback.
+            base_url: address that `metadata/` and `targets/` lie below.
+            trusted_root: root metadata that the app was shipped with.
+            timeout_s: longest wait for a connection, and between two pieces of an answer.
+
+        Raises:
+            PullError: the address or the trusted root cannot be used.
+            StorageError: the folder cannot be written.
+        """
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise PullError(f"the address {base_url!r}: allowed are http://... and https://...")
+        self.base_url = base_url.rstrip("/")
+        with _typed("the trusted root", "the root metadata given to the client"):
+            metadata_dir.mkdir(parents=True, exist_ok=True)
+            self._updater = Updater(
+                str(metadata_dir),
+                f"{self.base_url}/metadata/",
+                target_base_url=f"{self.base_url}/targets/",
+                fetcher=Urllib3Fetcher(timeout_s, app_user_agent=_CONFIG.app_user_agent),
+                config=_CONFIG,
+                bootstrap=trusted_root,
+            )
+
+    def refresh(self) -> None:
+        """Fetches and verifies the current metadata.
+
+        Raises:
+            PullError: unreachable, or not what the trusted root vouches for.
+            StorageError: the metadata could not be kept.
+        """
+        with _typed("the metadata", f"{self.base_url}/metadata"):
+            self._updater.refresh()
+
+    def download(self, target_path: str, to: Path, max_bytes: int) -> None:
+        """Downloads a file that the metadata vouch for; the bytes are verified.
+
+        Args:
+            target_path: its name in the metadata.
+            to: where it goes; its folder is made.
+            max_bytes: the most that it may have.
+
+        Raises:
+            PullError: not published, too large, unreachable, or other bytes than signed.
+            StorageError: the file cannot be written.
+        """
+        with _typed(target_path, f"{self.base_url}/targets/{target_path}"):
+            target = self._updater.get_targetinfo(target_path)
+            if target is None:
+                raise PullError(f"{self.base_url} publishes no {target_path}")
+            if target.length > max_bytes:
+                raise PullError(f"{target_path} has {target.length} bytes: allowed are {max_bytes}")
+            self._updater.download_target(target, str(to))
+
+    def read(self, target_path: str, max_bytes: int) -> bytes:
+        """Returns the bytes of a small file; see `download`."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "target"
+            self.download(target_path, path, max_bytes)
+            return path.read_bytes()
+
+
+@contextmanager
+def _typed(what: str, where: str) -> Iterator[None]:
+    """Turns the errors of TUF, HTTP and the disk into ours."""
+    try:
+        yield
+    except (RepositoryError, DownloadError, HTTPError) as error:
+        raise PullError(f"cannot trust or fetch {what} from {where}: {_explain(error)}") from error
+    except OSError as error:
+        raise StorageError(f"cannot keep {what}: {error.strerror or error}") from error
+
+
+def _explain(error: Exception) -> str:
+    match error:
+        case ExpiredMetadataError():
+            return f"{error}: old metadata are repeated, or nobody renewed them"
+        case BadVersionNumberError():
+            return f"{error}: older than what was seen before"
+        case UnsignedMetadataError():
+            return f"{error}: not signed by the keys that the trusted root names"
+        case LengthOrHashMismatchError():
+            return f"{error}: other bytes than were signed"
+        case DownloadLengthMismatchError():
+            return f"{error}: more than was signed"
+        case SlowRetrievalError():
+            return "no answer in time"
+        case DownloadHTTPError():
+            return f"the server answered HTTP {error.status_code}"
+        case DownloadError():
+            return f"unreachable: {error.__cause__ or error}"
+        case HTTPError():
+            return f"the connection broke: {error}"
+    return str(error)
