@@ -1,0 +1,107 @@
+"""A checkpoint as a Core ML package (`.mlpackage`), float16, with class labels inside."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import coremltools as ct
+import torch
+from coremltools.proto import Model_pb2
+
+from conversion.deploy import Interface, deploy
+from training.checkpoint import Checkpoint
+from training.files import write_atomic
+
+PRECISION = "fp16"
+PACKAGES = ("coremltools", "torch")
+INPUT_NAME, LABEL_NAME, OUTPUT_NAME = "image", "label", "probabilities"
+# The first opset whose programs can hold compressed weights (the `constexpr_*` ops), so that
+# every precision of a model runs on the same phones: iPhone 8 (2017) and later.
+MINIMUM_TARGET = ct.target.iOS16
+_SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
+
+
+def convert(checkpoint: Checkpoint, model: str, version: str, path: Path) -> Interface:
+    """Writes an `.mlpackage` that takes an RGB image and gives a label and probabilities.
+
+    Args:
+        checkpoint: what to convert.
+        model: name for the package's metadata.
+        version: version for the package's metadata.
+        path: the folder to write.
+    """
+    normalise, side = checkpoint.normalise, checkpoint.preprocess.input_px
+    deployed = deploy(checkpoint.model, normalise.mean, normalise.std, "nchw")
+    shape = (1, 3, side, side)
+    traced = torch.jit.trace(deployed, torch.zeros(shape))  # type: ignore[no-untyped-call]
+    converted = ct.convert(
+        traced,
+        inputs=[ct.ImageType(INPUT_NAME, shape, color_layout=ct.colorlayout.RGB)],
+        classifier_config=ct.ClassifierConfig(list(checkpoint.labels.names), LABEL_NAME),
+        minimum_deployment_target=MINIMUM_TARGET,
+        compute_precision=ct.precision.FLOAT16,
+        convert_to="mlprogram",
+        skip_model_load=True,
+    )
+    converted.save(str(path))
+    _finish(path, checkpoint, model, version)
+    return Interface(
+        input={
+            "name": INPUT_NAME,
+            "layout": "image",
+            "dtype": "uint8",
+            "shape": [side, side, 3],
+            "range": [0, 255],
+            "colour_order": "RGB",
+        },
+        output={"name": OUTPUT_NAME, "dtype": "float32", "shape": [len(checkpoint.labels)]},
+    )
+
+
+def _finish(path: Path, checkpoint: Checkpoint, model: str, version: str) -> None:
+    """Names the outputs, fills in the metadata, and makes the bytes the same for same input."""
+    specification = Model_pb2.Model.FromString((path / _SPECIFICATION).read_bytes())
+    ct.utils.rename_feature(specification, f"{LABEL_NAME}_probs", OUTPUT_NAME)
+    description = specification.description
+    description.predictedProbabilitiesName = OUTPUT_NAME
+    description.metadata.author = "Ghostlens"
+    description.metadata.versionString = version
+    description.metadata.license = "not stated"
+    description.metadata.shortDescription = (
+        f"{model}: names what a photo shows, out of {len(checkpoint.labels)} classes"
+    )
+    own = description.metadata.userDefined
+    del own["com.github.apple.coremltools.conversion_date"]
+    own["ghostlens.model"] = model
+    own["ghostlens.architecture"] = checkpoint.architecture
+    own["ghostlens.checkpoint_sha256"] = checkpoint.sha256
+    own["ghostlens.preprocess"] = json.dumps(checkpoint.preprocess.to_json(), sort_keys=True)
+    _describe_features(description, checkpoint.preprocess.input_px)
+    write_atomic(path / _SPECIFICATION, specification.SerializeToString(deterministic=True))
+    _rewrite_manifest(path / "Manifest.json")
+
+
+def _describe_features(description: Any, side_px: int) -> None:
+    description.input[
+        0
+    ].shortDescription = (
+        f"RGB photo, {side_px} x {side_px}, after the resize and crop of ghostlens.preprocess"
+    )
+    words = {LABEL_NAME: "most probable class", OUTPUT_NAME: "probability of each class"}
+    for feature in description.output:
+        feature.shortDescription = words[feature.name]
+
+
+def _rewrite_manifest(path: Path) -> None:
+    """Replaces the random identifiers of the package's parts by ones that follow from the parts."""
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    identifiers = {
+        old: str(uuid.uuid5(uuid.NAMESPACE_URL, f"ghostlens:{entry['path']}"))
+        for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["itemInfoEntries"] = {
+        identifiers[old]: entry for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["rootModelIdentifier"] = identifiers[manifest["rootModelIdentifier"]]
+    write_atomic(path, json.dumps(manifest, indent=4, sort_keys=True) + "\n")

@@ -1,0 +1,312 @@
+"""Runs artifacts, each in its own runtime. A runtime is imported only when a runner needs it.
+
+Importing this file takes neither torch nor any runtime: `LiteRtRunner` needs ai-edge-litert
+alone, `ExecuTorchRunner` executorch and torch, `CoreMlRunner` coremltools (and torch off macOS).
+"""
+
+import importlib
+import io
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from conversion.artifact import LABELS_NAME, RUNTIMES
+from conversion.errors import ArtifactError, RuntimeMissingError
+
+PixelsNhwc = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float32]
+METADATA_NAME = b"TFLITE_METADATA"
+
+
+class Runner(Protocol):
+    """Answers with an artifact.
+
+    Attributes:
+        evaluator: what runs it, in words for a report.
+        packages: the installed packages that take part.
+        labels: class names found inside the file; None where the format holds none.
+    """
+
+    evaluator: str
+    packages: tuple[str, ...]
+    labels: tuple[str, ...] | None
+
+    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+        """Answers for preprocessed photos.
+
+        Args:
+            x_nhwc: uint8, shape [N, side, side, 3], RGB.
+
+        Returns:
+            float32, shape [N, classes].
+
+        Raises:
+            ArtifactError: the shape is not the artifact's, or an answer is not finite.
+        """
+        ...
+
+
+def open_runner(path: Path, runtime: str) -> Runner:
+    """Opens an artifact in its runtime.
+
+    Args:
+        path: the file, or the `.mlpackage` folder.
+        runtime: one of `RUNTIMES`.
+
+    Raises:
+        RuntimeMissingError: the runtime is not installed.
+        ArtifactError: the artifact is missing, damaged, or not one image in, one row of
+            probabilities out; or there is no such runtime.
+    """
+    if runtime == "litert":
+        return LiteRtRunner(path)
+    if runtime == "executorch":
+        return ExecuTorchRunner(path)
+    if runtime == "coreml":
+        return open_core_ml(path)
+    raise ArtifactError(f"runtime is {runtime!r}: allowed are {', '.join(RUNTIMES)}")
+
+
+class LiteRtRunner:
+    """Runs a `.tflite` in LiteRT's interpreter on the CPU.
+
+    One runner answers one call at a time: the interpreter keeps its tensors between calls.
+    """
+
+    evaluator = "LiteRT runtime"
+    packages: tuple[str, ...] = ("ai-edge-litert",)
+
+    def __init__(self, artifact: Path | bytes, threads: int = 1) -> None:
+        """Loads the model.
+
+        Args:
+            artifact: the file, or its bytes.
+            threads: CPU threads, at least 1.
+
+        Raises:
+            RuntimeMissingError: ai-edge-litert is not installed.
+            ArtifactError: see `open_runner`.
+        """
+        interpreter = _import("ai_edge_litert.interpreter", "ai-edge-litert")
+        self._where = "the .tflite" if isinstance(artifact, bytes) else str(artifact)
+        data = artifact if isinstance(artifact, bytes) else _read(artifact)
+        try:
+            self._model = interpreter.Interpreter(model_content=data, num_threads=threads)
+            self._model.allocate_tensors()
+        # The interpreter raises ValueError or RuntimeError by the kind of damage.
+        except (ValueError, RuntimeError) as error:
+            raise ArtifactError(f"{self._where}: LiteRT refuses it: {_brief(error)}") from error
+        self._input = self._only(self._model.get_input_details(), "input", 4)
+        self._output = self._only(self._model.get_output_details(), "output", 2)
+        self._shape = tuple(int(size) for size in self._input["shape"])
+        if self._shape[0] != 1 or self._shape[3] != 3 or self._shape[1] != self._shape[2]:
+            raise ArtifactError(
+                f"{self._where}: its input is {self._shape}, not [1, side, side, 3]"
+            )
+        self.labels = _read_labels(data, self._where)
+        classes = int(self._output["shape"][1])
+        if self.labels is not None and len(self.labels) != classes:
+            raise ArtifactError(f"{self._where}: {len(self.labels)} labels, {classes} outputs")
+
+    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+        """Answers for preprocessed photos; see `Runner`."""
+        _check_pixels(x_nhwc, self._shape[1], self._where)
+        return _collect(x_nhwc, self._answer, self._where)
+
+    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
+        self._model.set_tensor(self._input["index"], x_hwc[None].astype(np.float32))
+        self._model.invoke()
+        answers: Probabilities = self._model.get_tensor(self._output["index"])
+        return cast(Probabilities, answers[0])
+
+    def _only(self, details: list[dict[str, Any]], what: str, rank: int) -> dict[str, Any]:
+        if len(details) != 1 or len(details[0]["shape"]) != rank:
+            shapes = [list(map(int, detail["shape"])) for detail in details]
+            raise ArtifactError(f"{self._where}: {what} shapes {shapes}: one of {rank} dimensions")
+        if details[0]["dtype"] is not np.float32:
+            raise ArtifactError(f"{self._where}: its {what} is not float32")
+        return details[0]
+
+
+class ExecuTorchRunner:
+    """Runs a `.pte` in the ExecuTorch runtime on the CPU."""
+
+    evaluator = "ExecuTorch runtime"
+    packages: tuple[str, ...] = ("executorch",)
+    labels: tuple[str, ...] | None = None  # a .pte holds none
+
+    def __init__(self, path: Path) -> None:
+        """Loads the program.
+
+        Raises:
+            RuntimeMissingError: executorch or torch is not installed.
+            ArtifactError: see `open_runner`.
+        """
+        runtime = _import("executorch.runtime", "executorch")
+        self._torch = _import("torch", "torch")
+        self._where = str(path)
+        self._data = _read(path)  # the program refers to these bytes: they must outlive it
+        try:
+            program = runtime.Runtime.get().load_program(self._data)
+            self._method = program.load_method("forward")
+        except RuntimeError as error:
+            raise ArtifactError(f"{path}: ExecuTorch refuses it: {_brief(error)}") from error
+        if self._method is None:
+            raise ArtifactError(f"{path}: it has no method forward")
+        meta = self._method.metadata
+        if (meta.num_inputs(), meta.num_outputs()) != (1, 1):
+            raise ArtifactError(
+                f"{path}: {meta.num_inputs()} inputs and {meta.num_outputs()} outputs: one each"
+            )
+        shape = tuple(meta.input_tensor_meta(0).sizes())
+        if len(shape) != 4 or shape[:2] != (1, 3) or shape[2] != shape[3]:
+            raise ArtifactError(f"{path}: its input is {shape}, not [1, 3, side, side]")
+        self._side_px = int(shape[2])
+
+    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+        """Answers for preprocessed photos; see `Runner`."""
+        _check_pixels(x_nhwc, self._side_px, self._where)
+        return _collect(x_nhwc, self._answer, self._where)
+
+    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
+        x_nchw = np.ascontiguousarray(x_hwc.transpose(2, 0, 1)[None], dtype=np.float32)
+        answers = self._method.execute([self._torch.from_numpy(x_nchw)])[0].numpy()
+        # A copy: the runtime writes the next answer into the same memory.
+        return np.array(answers[0], np.float32)
+
+
+class MilRunner:
+    """Runs an `.mlpackage` by our own evaluation of its MIL program."""
+
+    evaluator = "MIL reference evaluation"
+    packages: tuple[str, ...] = ("coremltools", "torch")
+
+    def __init__(self, path: Path) -> None:
+        """Reads the package.
+
+        Raises:
+            RuntimeMissingError: coremltools or torch is not installed.
+            ArtifactError: see `open_runner`.
+        """
+        mil = _import("conversion.mil", "coremltools")
+        self._where = str(path)
+        self._program = mil.MilProgram.from_path(path)
+        self.labels: tuple[str, ...] | None = self._program.labels
+
+    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+        """Answers for preprocessed photos; see `Runner`."""
+        _check_pixels(x_nhwc, self._program.side_px, self._where)
+        return _collect(x_nhwc, self._answer, self._where)
+
+    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
+        answer: Probabilities = self._program.run(x_hwc).numpy()
+        return answer
+
+
+class CoreMlRunner:
+    """Runs an `.mlpackage` in Core ML itself, which exists on macOS only."""
+
+    evaluator = "Core ML (macOS)"
+    packages: tuple[str, ...] = ("coremltools",)
+
+    def __init__(self, path: Path) -> None:
+        """Loads the package.
+
+        Raises:
+            RuntimeMissingError: coremltools is not installed.
+            ArtifactError: see `open_runner`.
+        """
+        tools = _import("coremltools", "coremltools")
+        package = _import("conversion.mil_package", "coremltools").read_package(path)
+        self._to_image = _import("PIL.Image", "pillow").fromarray
+        self._where = str(path)
+        self._input, self._side_px = package.input_name, package.side_px
+        self._names = tuple(str(name) for name in package.operations[-1].inputs["classes"])
+        self.labels: tuple[str, ...] | None = self._names
+        try:
+            self._model = tools.models.MLModel(str(path))
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ArtifactError(f"{path}: Core ML refuses it: {_brief(error)}") from error
+        self._output = self._model.get_spec().description.predictedProbabilitiesName
+
+    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+        """Answers for preprocessed photos; see `Runner`."""
+        _check_pixels(x_nhwc, self._side_px, self._where)
+        return _collect(x_nhwc, self._answer, self._where)
+
+    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
+        # Core ML brings an image into the colour order that the model declares.
+        answer = self._model.predict({self._input: self._to_image(x_hwc)})[self._output]
+        return np.array([answer[name] for name in self._names], np.float32)
+
+
+def open_core_ml(path: Path) -> Runner:
+    """Opens an `.mlpackage` in Core ML on macOS, and in our MIL reference evaluation elsewhere."""
+    return CoreMlRunner(path) if sys.platform == "darwin" else MilRunner(path)
+
+
+def _collect(
+    x_nhwc: PixelsNhwc, answer: Callable[[PixelsNhwc], Probabilities], where: str
+) -> Probabilities:
+    try:
+        answers = np.stack([np.asarray(answer(x_hwc), np.float32) for x_hwc in x_nhwc])
+    except RuntimeError as error:
+        raise ArtifactError(f"{where}: it cannot run: {_brief(error)}") from error
+    if not np.isfinite(answers).all():
+        raise ArtifactError(f"{where}: its answers are not finite numbers")
+    return answers
+
+
+def _check_pixels(x_nhwc: PixelsNhwc, side_px: int, where: str) -> None:
+    if x_nhwc.dtype != np.uint8 or x_nhwc.ndim != 4 or x_nhwc.shape[0] < 1:
+        raise ArtifactError(
+            f"{where}: photos are {x_nhwc.dtype} {x_nhwc.shape}: at least one, uint8 "
+            "[N, side, side, 3], is expected"
+        )
+    if x_nhwc.shape[1:] != (side_px, side_px, 3):
+        raise ArtifactError(
+            f"{where}: photos are {x_nhwc.shape[1:]}, it takes {(side_px, side_px, 3)}"
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"cannot read artifact {path}: {error.strerror}") from error
+    if not data:
+        raise ArtifactError(f"{path} is empty")
+    return data
+
+
+def _read_labels(data: bytes, where: str) -> tuple[str, ...] | None:
+    """Returns the names in the archive behind a `.tflite`, None where there is no archive."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            text = archive.read(LABELS_NAME).decode()
+    except zipfile.BadZipFile:
+        if METADATA_NAME in data:
+            raise ArtifactError(f"{where} is truncated: its metadata names labels") from None
+        return None
+    except (KeyError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{where}: no readable {LABELS_NAME} inside: {error}") from error
+    return tuple(text.splitlines())
+
+
+def _import(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise RuntimeMissingError(
+            f"{package} is needed to run this artifact and is not installed: {error}"
+        ) from error
+
+
+def _brief(error: Exception) -> str:
+    """Returns the first line of what a runtime said: the rest is often a native stack trace."""
+    return (str(error) or type(error).__name__).splitlines()[0]
