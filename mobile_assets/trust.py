@@ -14,7 +14,6 @@ from tuf.api.exceptions import (
     ExpiredMetadataError,
     LengthOrHashMismatchError,
     RepositoryError,
-    SlowRetrievalError,
     UnsignedMetadataError,
 )
 from tuf.ngclient.config import UpdaterConfig
@@ -119,30 +118,34 @@ def _typed(what: str, where: str) -> Iterator[None]:
     """Turns the errors of TUF, HTTP and the disk into ours."""
     try:
         yield
-    except (RepositoryError, DownloadError, HTTPError) as error:
-        raise PullError(f"cannot trust or fetch {what} from {where}: {_explain(error)}") from error
+    except (RepositoryError, DownloadLengthMismatchError) as error:
+        why = _explain_distrust(error)
+        raise PullError(f"cannot trust {what} from {where}: {error}: {why}") from error
+    except (DownloadError, HTTPError) as error:
+        raise PullError(f"cannot fetch {what} from {where}: {_explain_failure(error)}") from error
     except OSError as error:
         raise StorageError(f"cannot keep {what}: {error.strerror or error}") from error
 
 
-def _explain(error: Exception) -> str:
+def _explain_distrust(error: Exception) -> str:
     match error:
         case ExpiredMetadataError():
-            return f"{error}: old metadata are repeated, or nobody renewed them"
+            return "old metadata are repeated, or nobody renewed them"
         case BadVersionNumberError():
-            return f"{error}: older than what was seen before"
+            return "older than what was seen before"
         case UnsignedMetadataError():
-            return f"{error}: not signed by the keys that the trusted root names"
+            return "not signed by the keys that the trusted root names"
         case LengthOrHashMismatchError():
-            return f"{error}: other bytes than were signed"
+            return "other bytes than were signed"
         case DownloadLengthMismatchError():
-            return f"{error}: more than was signed"
-        case SlowRetrievalError():
-            return "no answer in time"
-        case DownloadHTTPError():
-            return f"the server answered HTTP {error.status_code}"
-        case DownloadError():
-            return f"unreachable: {error.__cause__ or error}"
-        case HTTPError():
-            return f"the connection broke: {error}"
-    return str(error)
+            return "more than was signed"
+    return "not what the trusted root vouches for"
+
+
+def _explain_failure(error: Exception) -> str:
+    if isinstance(error, DownloadHTTPError):
+        return f"the server answered HTTP {error.status_code}"
+    if isinstance(error, HTTPError):
+        return f"the connection broke: {error}"
+    cause = error.__cause__ or error
+    return f"unreachable, or no answer in time: {getattr(cause, 'reason', cause)}"

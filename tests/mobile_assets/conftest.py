@@ -1,9 +1,12 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mobile_assets.bundle import write_bundle
+from mobile_assets.client import BundleClient
 from tests.mobile_assets.builds import make_build
+from tests.mobile_assets.repositories import Repository, Server
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,30 @@ def build_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bundle_path(build_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(build_dir, tmp_path_factory.mktemp("bundles") / "colours.bundle.zip")
+
+
+@pytest.fixture(scope="session")
+def second_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1.1.0 of the same model, which answers less surely."""
+    folder = tmp_path_factory.mktemp("second")
+    build_dir = make_build(folder / "build", "1.1.0", strength=0.01)
+    return write_bundle(build_dir, folder / "colours.bundle.zip")
+
+
+@pytest.fixture
+def repository(bundle_path: Path, tmp_path: Path) -> Repository:
+    """A repository that publishes version 1.0.0."""
+    made = Repository(tmp_path / "repository")
+    made.add(bundle_path)
+    return made
+
+
+@pytest.fixture
+def server(repository: Repository) -> Iterator[Server]:
+    with Server(repository.folder).running() as running:
+        yield running
+
+
+@pytest.fixture
+def client(repository: Repository, server: Server, tmp_path: Path) -> BundleClient:
+    return BundleClient(tmp_path / "cache", server.url, repository.trusted_root, timeout_s=5)

@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conversion.artifact import read_build
+from mobile_assets.cli import main
+from mobile_assets.signing import PASSPHRASE_VARIABLE
+from tests.mobile_assets.builds import COREML, LITERT, MODEL, change_report, make_build, make_photo
+from tests.mobile_assets.repositories import Repository, Server
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def assert_typed_error(result: Result, *words: str) -> None:
+    """One line on stderr, exit code 1, no traceback."""
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    for word in words:
+        assert word in result.stderr
+
+
+def test_keys_are_made_with_a_plain_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PASSPHRASE_VARIABLE, raising=False)
+    result = run("keys", tmp_path / "keys")
+    assert result.exit_code == 0
+    assert "Keep root.pem and targets.pem offline" in result.stderr
+    assert (tmp_path / "keys" / "timestamp.pem").is_file()
+    assert_typed_error(run("keys", tmp_path / "keys"), "never overwritten")
+
+
+def test_bundle_and_show(build_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "colours.bundle.zip"
+    made = run("bundle", build_dir, "--out", out)
+    assert made.exit_code == 0, made.stderr
+    shown = run("show", out)
+    assert shown.exit_code == 0
+    assert "colours 1.0.0 (ghostnet_050)" in shown.stdout
+    assert f"artifacts/{COREML}.zip" in shown.stdout
+    assert "agrees with the trained model on 100.00% of 200 photos" in shown.stdout
+
+
+def test_a_failed_artifact_needs_a_person(tmp_path: Path) -> None:
+    build_dir = make_build(tmp_path / "build")
+    change_report(build_dir, read_build(build_dir).find(LITERT), agreement=0.8)
+    out = tmp_path / "out.zip"
+    assert_typed_error(run("bundle", build_dir, "--out", out), "refused 1 of 3", "80.00%")
+    taken = run("bundle", build_dir, "--out", out, "--accept-failed", LITERT)
+    assert taken.exit_code == 0
+    assert "ACCEPTED BY HAND although: names the same class" in taken.stdout
+
+
+def test_a_half_written_bundle_is_one_line(bundle_path: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(bundle_path.read_bytes()[:5000])
+    assert_typed_error(run("show", cut), "half-written", str(cut))
+    assert_typed_error(run("show", tmp_path / "absent.zip"), "no file")
+
+
+def test_pull_and_recognise(repository: Repository, server: Server, tmp_path: Path) -> None:
+    root, out = tmp_path / "root.json", tmp_path / "pulled"
+    root.write_bytes(repository.trusted_root)
+    where = ["--url", server.url, "--root", root, "--out", out]
+    pulled = run("pull", MODEL, *where, "--platform", "python")
+    assert pulled.exit_code == 0, pulled.stderr
+    assert "colours 1.0.0 for python: verified, now in use" in pulled.stdout
+    (tmp_path / "grey.jpg").write_bytes(make_photo((100, 101, 100)))
+    result = run("recognise", out / MODEL, tmp_path / "grey.jpg", "--top-k", "2")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0 and len(lines) == 3
+    assert lines[-1] == "unsure (colours 1.0.0)"
+
+
+def test_pull_errors_are_one_line(repository: Repository, server: Server, tmp_path: Path) -> None:
+    root = tmp_path / "root.json"
+    where = ["--url", server.url, "--root", root, "--out", tmp_path / "pulled"]
+    assert_typed_error(run("pull", MODEL, *where, "--platform", "web"), "trusted root", "No such")
+    root.write_bytes(repository.trusted_root)
+    assert_typed_error(run("pull", "plums", *where, "--platform", "web"), "plums/release.json")
+
+
+def test_recognise_errors_are_one_line(
+    repository: Repository, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "root.json").write_bytes(repository.trusted_root)
+    out = tmp_path / "pulled"
+    where = ["--url", server.url, "--root", tmp_path / "root.json", "--out", out]
+    assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "no model was pulled")
+    run("pull", MODEL, *where, "--platform", "web")
+    assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "cannot read")
+    (tmp_path / "x.jpg").write_bytes(b"no photo")
+    assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "not a readable photo")
+    current = out / MODEL / "current.json"
+    current.write_text(json.dumps(json.loads(current.read_text()) | {"version": "../../x"}))
+    assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "version is '../../x'")

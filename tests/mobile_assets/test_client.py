@@ -1,0 +1,481 @@
+import json
+import multiprocessing
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from conversion.artifact import artifact_bytes
+from mobile_assets.archive import pack
+from mobile_assets.bundle import Bundle, open_bundle
+from mobile_assets.client import BundleClient
+from mobile_assets.errors import BundleError, ManifestError, PullError, SelfTestError
+from mobile_assets.installed import load_current
+from mobile_assets.manifest import Manifest
+from mobile_assets.recognise import recognise
+from tests.conftest import ROOT
+from tests.mobile_assets.builds import COREML, EXECUTORCH, LITERT, MODEL, make_photo
+from tests.mobile_assets.repositories import Repository, Server
+from training.errors import ConfigError, StorageError
+from training.files import exclusive_lock, sha256_bytes
+
+RED = make_photo((255, 0, 0))
+
+
+def version_in_use(client: BundleClient) -> str:
+    """The version that answers, having checked every byte and a photo."""
+    pulled = load_current(client.cache_dir / MODEL)
+    assert recognise(pulled, RED).answers[0].label == "red"
+    return pulled.manifest.version
+
+
+def republish(repository: Repository, bundle: Bundle, manifest: Manifest) -> None:
+    """Signs another manifest in the place of a bundle's, as a stolen key could."""
+    path = f"{bundle.manifest.model}/{bundle.manifest.version}/manifest.json"
+    repository.put(path, manifest.to_bytes())
+    repository.commit()
+
+
+BLOCKED = """
+import sys
+HEAVY = {"torch", "executorch", "coremltools", "litert_torch", "tensorflow"}
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in HEAVY:
+            raise ImportError(f"{name} is blocked")
+sys.meta_path.insert(0, Blocker())
+from mobile_assets.cli import main
+main()
+"""
+
+
+def run_blocked(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", BLOCKED, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+# What a pull does.
+
+
+def test_a_pull_verifies_tests_and_switches(client: BundleClient) -> None:
+    result = client.pull(MODEL, "android")
+    (report,) = result.self_tests
+    assert report.passed and report.evaluator == "LiteRT runtime"
+    assert len(report.photos) == 3
+    assert report.max_probability_difference < 1e-6
+    assert version_in_use(client) == "1.0.0"
+    assert result.model.artifact_path().name == LITERT
+
+
+def test_only_what_the_platform_needs_is_downloaded(client: BundleClient, server: Server) -> None:
+    result = client.pull(MODEL, "android")
+    fetched = [path for path in server.requested if path.startswith("/targets/")]
+    assert sum(LITERT in path for path in fetched) == 1
+    assert not any(EXECUTORCH in path or COREML in path or "/reports/" in path for path in fetched)
+    placed = {path.name for path in result.model.directory.rglob("*") if path.is_file()}
+    assert placed == {
+        LITERT,
+        "manifest.json",
+        "labels.txt",
+        "ghostlens.txt",
+        "photos.txt",
+        *(f"{i:02}-{name}.jpg" for i, name in enumerate(["red", "green", "blue"])),
+    }
+
+
+def test_a_second_pull_downloads_no_file_again(client: BundleClient, server: Server) -> None:
+    assert client.pull(MODEL, "android").downloaded_bytes > 0
+    server.requested.clear()
+    again = client.pull(MODEL, "android")
+    assert again.downloaded_bytes == 0 and again.self_tests[0].passed
+    assert not any("/artifacts/" in path for path in server.requested)
+
+
+def test_another_runtime_can_be_asked_for(client: BundleClient, build_dir: Path) -> None:
+    pulled = client.pull(MODEL, "android", runtime="litert").model
+    assert pulled.artifact_path().read_bytes() == (build_dir / LITERT).read_bytes()
+    with pytest.raises(ManifestError, match="'coreml' on android: allowed are litert, executorch"):
+        client.pull(MODEL, "android", runtime="coreml")
+
+
+def test_a_new_version_replaces_the_old_and_an_older_can_be_asked_for(
+    client: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    client.pull(MODEL, "python")
+    repository.add(second_bundle_path)
+    assert client.pull(MODEL, "python").model.manifest.version == "1.1.0"
+    assert version_in_use(client) == "1.1.0"
+    client.pull(MODEL, "python", version="1.0.0")
+    assert version_in_use(client) == "1.0.0"
+
+
+def test_the_publisher_can_go_back_to_an_older_version(
+    client: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    repository.add(second_bundle_path)
+    client.pull(MODEL, "python")
+    repository.set_current(MODEL, "1.0.0")
+    assert client.pull(MODEL, "python").downloaded_bytes > 0
+    assert version_in_use(client) == "1.0.0"
+
+
+def test_damage_on_the_phone_is_found_before_use_and_mended_by_a_pull(
+    client: BundleClient,
+) -> None:
+    path = client.pull(MODEL, "python").model.artifact_path()
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+    with pytest.raises(BundleError, match="was changed"):
+        load_current(client.cache_dir / MODEL)
+    assert client.pull(MODEL, "python").downloaded_bytes > 0
+    assert version_in_use(client) == "1.0.0"
+
+
+# Attacks. Each ends in a typed error, and the version in use goes on working.
+
+
+@pytest.fixture
+def pulled(client: BundleClient) -> BundleClient:
+    client.pull(MODEL, "python")
+    return client
+
+
+def test_arbitrary_installation(
+    pulled: BundleClient, server: Server, second_bundle_path: Path, tmp_path: Path
+) -> None:
+    """Somebody else's repository, whole and well signed by other keys."""
+    attacker = Repository(tmp_path / "attacker")
+    attacker.add(second_bundle_path)
+    with Server(attacker.folder).running() as evil:
+        pulled.base_url = evil.url
+        with pytest.raises(PullError, match="not signed by the keys that the trusted root names"):
+            pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_arbitrary_installation_by_a_stolen_online_key(
+    pulled: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    """The timestamp key alone cannot sign targets."""
+    repository.signers["targets"] = repository.signers["timestamp"]
+    repository.add(second_bundle_path)
+    with pytest.raises(PullError, match="not signed"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_rollback(pulled: BundleClient, repository: Repository, second_bundle_path: Path) -> None:
+    """Old metadata, validly signed, after newer ones were seen."""
+    old = (repository.folder / "metadata" / "timestamp.json").read_bytes()
+    repository.add(second_bundle_path)
+    pulled.pull(MODEL, "python")
+    repository.write_metadata("timestamp.json", old)
+    with pytest.raises(PullError, match="older than what was seen before"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.1.0"
+
+
+def test_freeze(pulled: BundleClient, repository: Repository) -> None:
+    """The server repeats a timestamp whose time is over."""
+    snapshot = (repository.folder / "metadata" / "1.snapshot.json").read_bytes()
+    repository.version += 1
+    expired = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
+    meta_version = repository.version
+    repository.version = meta_version
+    repository.write_metadata(f"{meta_version}.snapshot.json", snapshot)
+    repository.write_timestamp(snapshot, expired)
+    with pytest.raises(PullError, match=r"expired.*repeated"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_mix_and_match(
+    pulled: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    """New snapshot, old targets metadata: parts that never belonged together."""
+    old = (repository.folder / "metadata" / "1.targets.json").read_bytes()
+    repository.add(second_bundle_path)
+    repository.write_metadata("2.targets.json", old)
+    with pytest.raises(PullError, match="other bytes than were signed"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_mix_and_match_of_files(
+    pulled: BundleClient, repository: Repository, second_bundle_path: Path, build_dir: Path
+) -> None:
+    """A signed artifact in the place of another: the manifest's hash tells."""
+    repository.add(second_bundle_path)
+    path = f"{MODEL}/1.1.0/artifacts/{LITERT.replace('1.0.0', '1.1.0')}"
+    repository.put(path, (build_dir / LITERT).read_bytes())
+    repository.commit()
+    with pytest.raises(BundleError, match="was changed"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_wrong_software(
+    pulled: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    """The manifest of another version under this version's name."""
+    second = open_bundle(second_bundle_path)
+    repository.put(f"{MODEL}/1.0.0/manifest.json", second.manifest_bytes)
+    repository.commit()
+    with pytest.raises(PullError, match=r"is about colours 1\.1\.0"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "2.snapshot.json", "2.targets.json", "release"])
+def test_endless_data(
+    pulled: BundleClient,
+    repository: Repository,
+    server: Server,
+    second_bundle_path: Path,
+    name: str,
+) -> None:
+    repository.add(second_bundle_path)
+    server.endless.add(name)
+    with pytest.raises(PullError, match="more than was signed"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_endless_data_that_is_signed(pulled: BundleClient, repository: Repository) -> None:
+    repository.put(f"{MODEL}/release.json", b" " * ((1 << 20) + 1))
+    repository.commit()
+    with pytest.raises(PullError, match="has 1048577 bytes: allowed are 1048576"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+@pytest.mark.parametrize("victim", ["artifacts", "golden", "manifest.json", "release.json"])
+def test_tampered_file(
+    pulled: BundleClient, repository: Repository, second_bundle_path: Path, victim: str
+) -> None:
+    repository.add(second_bundle_path)
+    path = next(
+        path
+        for path in repository.targets
+        if victim in path
+        and ("1.1.0" in path or "release" in path)
+        and not path.endswith((".pte", ".zip"))
+    )
+    stored = repository.stored(path)
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    with pytest.raises(PullError, match="other bytes than were signed"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_truncated_download(
+    pulled: BundleClient, repository: Repository, server: Server, second_bundle_path: Path
+) -> None:
+    repository.add(second_bundle_path)
+    server.cut_at_bytes["litert-fp32.tflite"] = 300
+    with pytest.raises(PullError, match=r"litert-fp32\.tflite.*the connection broke"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+    server.cut_at_bytes.clear()
+    pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.1.0"
+
+
+def test_truncated_file_on_the_server(
+    pulled: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    repository.add(second_bundle_path)
+    stored = repository.stored(f"{MODEL}/1.1.0/labels.txt")
+    stored.write_bytes(stored.read_bytes()[:5])
+    with pytest.raises(PullError, match="other bytes than were signed"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_path_traversal_in_a_signed_manifest(
+    pulled: BundleClient, repository: Repository, bundle_path: Path, tmp_path: Path
+) -> None:
+    bundle = open_bundle(bundle_path)
+    value = json.loads(bundle.manifest_bytes)
+    value["other_files"][0]["path"] = "golden/../../../../escape"
+    repository.put(f"{MODEL}/1.0.0/manifest.json", json.dumps(value).encode())
+    repository.commit()
+    with pytest.raises(ManifestError, match=r"other_files\[0\]\.path"):
+        pulled.pull(MODEL, "python")
+    assert not list(tmp_path.rglob("escape"))
+    assert version_in_use(pulled) == "1.0.0"
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", f"{COREML}/../../evil.txt", "/tmp/evil.txt"])
+def test_path_traversal_in_a_signed_package(
+    pulled: BundleClient, repository: Repository, bundle_path: Path, tmp_path: Path, name: str
+) -> None:
+    """A `.mlpackage.zip` that climbs out, signed and named by its manifest."""
+    bundle = open_bundle(bundle_path)
+    packed = pack([(name, b"evil")])
+    artifacts = []
+    for artifact in bundle.manifest.artifacts:
+        if artifact.runtime == "coreml":
+            assert artifact.parity is not None
+            digest = sha256_bytes(packed)
+            file = replace(artifact.file, sha256=digest, size_bytes=len(packed))
+            parity = replace(artifact.parity, artifact_sha256=digest)
+            artifact = replace(artifact, file=file, parity=parity)
+            repository.put(f"{MODEL}/1.0.0/{artifact.path}", packed)
+        artifacts.append(artifact)
+    republish(repository, bundle, replace(bundle.manifest, artifacts=tuple(artifacts)))
+    with pytest.raises(BundleError, match=r"must be relative and stay inside"):
+        pulled.pull(MODEL, "ios")
+    assert not list(tmp_path.rglob("evil.txt"))
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_a_newer_manifest_schema(pulled: BundleClient, repository: Repository) -> None:
+    repository.put(f"{MODEL}/1.0.0/manifest.json", b'{"schema": "ghostlens.bundle/2"}')
+    repository.commit()
+    with pytest.raises(ManifestError, match="newer than"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_a_model_that_answers_otherwise_fails_its_self_test(
+    pulled: BundleClient, repository: Repository, bundle_path: Path
+) -> None:
+    """Signed and whole, but this device does not compute what was expected."""
+    bundle = open_bundle(bundle_path)
+    golden = []
+    for item in bundle.manifest.golden:
+        turned = {path: given[::-1] for path, given in item.answers.items()}
+        golden.append(replace(item, answers=turned))
+    republish(repository, bundle, replace(bundle.manifest, golden=tuple(golden)))
+    with pytest.raises(SelfTestError, match=r"golden/00-red\.jpg is 'red', expected 'blue'"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+    assert len(list((pulled.cache_dir / MODEL / "1.0.0").glob("litert-*"))) == 1
+
+
+# Bad input and bad luck.
+
+
+def test_what_is_not_published_is_named(client: BundleClient) -> None:
+    with pytest.raises(PullError, match=r"publishes no plants/release\.json"):
+        client.pull("plants", "python")
+    with pytest.raises(PullError, match=r"publishes no colours 9\.0\.0: allowed are 1\.0\.0"):
+        client.pull(MODEL, "python", version="9.0.0")
+    with pytest.raises(ConfigError, match="model name"):
+        client.pull("../plants", "python")
+    with pytest.raises(ManifestError, match="'palm': allowed are android"):
+        client.pull(MODEL, "palm")
+
+
+def test_no_server(pulled: BundleClient) -> None:
+    pulled.base_url = "http://127.0.0.1:9"
+    with pytest.raises(PullError, match="unreachable"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_a_server_without_a_repository(client: BundleClient, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with Server(tmp_path / "empty").running() as empty:
+        client.base_url = empty.url
+        with pytest.raises(PullError, match="answered HTTP 404"):
+            client.pull(MODEL, "python")
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host/x", "file:///etc", "localhost:8000", "http://"])
+def test_an_address_that_is_no_web_address(client: BundleClient, url: str) -> None:
+    client.base_url = url
+    with pytest.raises(PullError, match="allowed are http://"):
+        client.pull(MODEL, "python")
+
+
+@pytest.mark.parametrize("root", [b"", b"{}", b"not json", b'{"signed": {"_type": "root"}}'])
+def test_a_trusted_root_that_is_none(client: BundleClient, root: bytes) -> None:
+    client.trusted_root = root
+    with pytest.raises(PullError, match="the trusted root"):
+        client.pull(MODEL, "python")
+
+
+def test_two_pulls_into_one_folder(pulled: BundleClient) -> None:
+    with (
+        exclusive_lock(pulled.cache_dir / ".pull.lock"),
+        pytest.raises(StorageError, match="another process"),
+    ):
+        pulled.pull(MODEL, "python")
+    pulled.pull(MODEL, "python")
+
+
+def test_nothing_was_pulled(tmp_path: Path) -> None:
+    with pytest.raises(PullError, match="no model was pulled"):
+        load_current(tmp_path / "absent")
+
+
+def pull_with_little_room(client: BundleClient, limit_bytes: int, told: Path) -> None:
+    """In a process of its own: files above the limit fail to be written, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+    try:
+        client.pull(MODEL, "python")
+    except StorageError:
+        told.touch()
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 500, 1200, 2500])
+def test_no_room_left(
+    pulled: BundleClient,
+    repository: Repository,
+    second_bundle_path: Path,
+    tmp_path: Path,
+    limit_bytes: int,
+) -> None:
+    repository.add(second_bundle_path)
+    told = tmp_path / "told"
+    process = multiprocessing.get_context("fork").Process(
+        target=pull_with_little_room, args=(pulled, limit_bytes, told)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == 0 and told.exists()
+    assert version_in_use(pulled) == "1.0.0"
+    pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.1.0"
+
+
+def test_the_client_works_without_any_converter_installed(
+    repository: Repository, server: Server, tmp_path: Path
+) -> None:
+    root, photo = tmp_path / "root.json", tmp_path / "red.jpg"
+    root.write_bytes(repository.trusted_root)
+    photo.write_bytes(RED)
+    given = [MODEL, "--url", server.url, "--root", root, "--out", tmp_path / "pulled"]
+    done = run_blocked("pull", *given, "--platform", "android")
+    assert done.returncode == 0, done.stderr
+    assert "3 golden photos answered as expected" in done.stdout
+    done = run_blocked("recognise", tmp_path / "pulled" / MODEL, photo)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].endswith("red")
+    assert done.stdout.splitlines()[-1] == "sure (colours 1.0.0)"
+    done = run_blocked("pull", *given, "--platform", "android", "--runtime", "executorch")
+    assert done.returncode == 0, done.stderr
+    assert "not executed here: executorch is needed" in done.stdout
+
+
+def test_an_ios_pull_unpacks_the_package_with_the_signed_bytes(
+    repository: Repository, server: Server, tmp_path: Path, build_dir: Path
+) -> None:
+    (tmp_path / "root.json").write_bytes(repository.trusted_root)
+    given = [MODEL, "--url", server.url, "--root", tmp_path / "root.json", "--platform", "ios"]
+    done = run_blocked("pull", *given, "--out", tmp_path / "pulled")
+    assert done.returncode == 0, done.stderr
+    assert "not executed here: coremltools is needed" in done.stdout
+    path = load_current(tmp_path / "pulled" / MODEL).artifact_path()
+    assert path.name == COREML and path.is_dir()
+    assert artifact_bytes(path) == artifact_bytes(build_dir / COREML)
+    assert not path.with_name(f"{COREML}.zip").exists()
