@@ -3,10 +3,9 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 
 from training.errors import DataError, PhotoError
 from training.photos import Photo, Problem, Source
@@ -19,8 +18,7 @@ TWO_LABELS = "two labels"
 DUPLICATE_NAME = "duplicate name"
 REPEATED = "repeated photo"
 NO_VALIDATION = "no validation photos"
-# Below this many photos, starting processes takes longer than it saves.
-_SERIAL_PHOTOS = 64
+SAMPLED = "only a sample was checked"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,9 @@ class _Seen:
 
 
 def check_source(
-    source: Source, workers: int | None = None, tick: Callable[[], object] | None = None
+    source: Source,
+    workers: int | None = None,
+    tick: Callable[[], object] | None = None,
 ) -> list[Problem]:
     """Reads and decodes every photo once, and reports what its owner should know.
 
@@ -41,27 +41,36 @@ def check_source(
 
     Args:
         source: what to check.
-        workers: processes to decode with; as many as there are cores when not given, and 0 for
-            this process alone.
-        tick: called after each photo, for a progress bar.
+        workers: threads to decode with, at least 1; as many as there are cores when not given.
+        tick: called after each photo, `count_checked(source)` times, for a progress bar.
 
     Returns:
         Errors first, then notes, each naming the photos concerned.
     """
-    photos = (*source.train, *source.validation)
-    seen = []
-    for outcome in _look_at_all(photos, workers):
-        seen.append(outcome)
-        if tick is not None:
-            tick()
+    sample = _take_sample(source)
+    photos = (*sample.train, *sample.validation)
+    seen: list[_Seen] = []
+    # Threads suffice: reading, decoding and hashing all let other threads run meanwhile.
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for outcome in pool.map(_look_at, photos):
+            seen.append(outcome)
+            if tick is not None:
+                tick()
     problems = [
         *source.notes,
-        *_find_duplicate_names(photos),
+        *_describe_sample(source, len(photos)),
+        *_find_duplicate_names((*source.train, *source.validation)),
         *_find_unreadable(photos, seen),
-        *_find_same_photos(source, seen),
+        *_find_same_photos(sample, seen),
         *_find_empty_classes(source),
     ]
     return sorted(problems, key=lambda problem: problem.severity != "error")
+
+
+def count_checked(source: Source) -> int:
+    """Returns how many photos `check_source` decodes."""
+    sample = _take_sample(source)
+    return len(sample.train) + len(sample.validation)
 
 
 def drop_problems(source: Source, problems: list[Problem]) -> Source:
@@ -95,14 +104,30 @@ def _is_error(problem: Problem) -> bool:
     return problem.severity == "error"
 
 
-def _look_at_all(photos: tuple[Photo, ...], workers: int | None) -> Iterable[_Seen]:
-    count = (os.cpu_count() or 1) if workers is None else workers
-    if count < 2 or len(photos) < _SERIAL_PHOTOS:
-        yield from map(_look_at, photos)
-        return
-    # "spawn" starts clean processes: forking one that has threads (torch's) can hang.
-    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        yield from pool.map(_look_at, photos, chunksize=16)
+def _take_sample(source: Source) -> Source:
+    def first(photos: tuple[Photo, ...]) -> tuple[Photo, ...]:
+        if source.sample_per_class is None:
+            return photos
+        counts: dict[int, int] = defaultdict(int)
+        taken = []
+        for photo in photos:
+            counts[photo.class_index] += 1
+            if counts[photo.class_index] <= source.sample_per_class:
+                taken.append(photo)
+        return tuple(taken)
+
+    return replace(source, train=first(source.train), validation=first(source.validation))
+
+
+def _describe_sample(source: Source, checked: int) -> list[Problem]:
+    total = len(source.train) + len(source.validation)
+    if checked == total:
+        return []
+    message = (
+        f"{checked} of {total} photos were decoded, {source.sample_per_class} of each class and "
+        "split: this source draws its photos itself"
+    )
+    return [Problem(SAMPLED, (), message, severity="note")]
 
 
 def _look_at(photo: Photo) -> _Seen:

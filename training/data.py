@@ -5,7 +5,7 @@ A source is opened (`open_source`), checked (`check_source`), and then read phot
 
 from pathlib import Path
 
-from training.check import check_source, drop_problems
+from training.check import check_source, count_checked, drop_problems
 from training.config import DataSettings
 from training.errors import DataError
 from training.file_sources import open_csv, open_folder
@@ -14,7 +14,15 @@ from training.grocery_download import fetch_grocery
 from training.photos import Photo, Problem, Source
 from training.synthetic import open_synthetic
 
-__all__ = ["Photo", "Problem", "Source", "check_source", "drop_problems", "open_source"]
+__all__ = [
+    "Photo",
+    "Problem",
+    "Source",
+    "check_source",
+    "count_checked",
+    "drop_problems",
+    "open_source",
+]
 
 
 def open_source(settings: DataSettings) -> Source:

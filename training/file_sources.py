@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from training.errors import DataError, LabelsError
 from training.labels import LabelSet
@@ -98,7 +98,7 @@ class _Listing:
             if not entry.is_dir() and not _is_system_file(entry.name):
                 self._note(NOT_A_PHOTO, entry, "a file beside the class folders is not used")
         return tuple(
-            Photo(file.relative_to(self.root).as_posix(), labels.index(name), PhotoFile(file))
+            Photo(self._name(file), labels.index(name), PhotoFile(file))
             for name in _class_folders(split)
             for file in self._photos_below(split / name)
         )
@@ -117,8 +117,13 @@ class _Listing:
                     allowed = ", ".join(PHOTO_SUFFIXES)
                     self._note(NOT_A_PHOTO, here / name, f"not used; photos end in {allowed}")
 
+    def _name(self, path: Path) -> str:
+        # A file name of bytes that are not UTF-8 must still print and go into reports.
+        name = os.fsencode(path.relative_to(self.root))
+        return PurePath(name.decode("utf-8", "backslashreplace")).as_posix()
+
     def _note(self, kind: str, path: Path, words: str) -> None:
-        name = path.relative_to(self.root).as_posix()
+        name = self._name(path)
         self.notes.append(Problem(kind, (name,), f"{name}: {words}", severity="note"))
 
 

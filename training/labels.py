@@ -8,6 +8,8 @@ from training.errors import LabelsError
 
 MIN_CLASSES = 2
 _MAX_NAME_CHARS = 200
+# Unicode categories: control characters, line and paragraph separators, halves of characters.
+_REFUSED = ("Cc", "Zl", "Zp", "Cs")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class LabelSet:
             LabelsError: the file is missing, not UTF-8, or its names are not allowed.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            # utf-8-sig drops the byte order mark that some editors write.
+            text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise LabelsError(f"no label file at {path}") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -92,5 +95,5 @@ def _check_name(index: int, name: str) -> None:
             f"label {index} is {name!r}: allowed are 1 to {_MAX_NAME_CHARS} characters "
             "without spaces at the ends"
         )
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name):
+    if any(unicodedata.category(character) in _REFUSED for character in name):
         raise LabelsError(f"label {index} is {name!r}: control characters are not allowed")

@@ -1,7 +1,7 @@
 """Labelled photos and the sources that they come from: the types. Free of torch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import PhotoError
@@ -87,6 +87,8 @@ class Source:
         licence: terms of the photos, in words, for the bundle; "not stated" where unknown.
         notes: what was noticed while opening, such as files that are no photos; `check_source`
             reports it together with what it finds.
+        sample_per_class: the check decodes this many photos of each class and split; None for
+            every photo, which is right for all that Ghostlens did not draw itself.
     """
 
     name: str
@@ -94,4 +96,5 @@ class Source:
     train: tuple[Photo, ...]
     validation: tuple[Photo, ...]
     licence: str
-    notes: tuple[Problem, ...] = field(default=())
+    notes: tuple[Problem, ...] = ()
+    sample_per_class: int | None = None

@@ -5,13 +5,13 @@ Free of torch. Every room, every test and (through the manifest) every app follo
 
 import io
 import math
-import warnings
+import struct
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from training.errors import ConfigError, PhotoError
 
@@ -20,7 +20,8 @@ from training.errors import ConfigError, PhotoError
 MAX_PIXELS = 52_000_000
 # An item seen only as a line has nothing to recognise, and resizing it would ask for huge memory.
 MAX_ASPECT = 20
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "MPO")
+# The JPEG reader also takes MPO, the two-picture files of some phones.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _RESAMPLERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -133,7 +134,8 @@ class Preprocess:
         return [
             "Decode to 8-bit RGB as stored; do not apply an embedded colour profile. Of an "
             "animation take the first frame; put transparency over white; of 16-bit samples take "
-            "value / 257, rounded; turn CMYK into RGB as (255 - C) * (255 - K) / 255 and likewise.",
+            "value / 257, rounded, where the photo is plain grey, and the upper byte elsewhere; turn "
+            "CMYK into RGB as (255 - C) * (255 - K) / 255 and likewise.",
             "Turn the pixels as the EXIF Orientation tag says.",
             f"Resize with both sides in proportion so that the shorter one is {self.resize_px} "
             f"pixels (the longer: longer * {self.resize_px} / shorter, rounded half up), with the "
@@ -159,17 +161,16 @@ def decode_photo(data: bytes, where: str = "photo") -> Image.Image:
         PhotoError: not a photo, damaged, over `MAX_PIXELS`, or thinner than 1 : `MAX_ASPECT`.
     """
     try:
-        with warnings.catch_warnings():
-            # Our own limit, checked below on the header, is stricter than Pillow's warning.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                _check_size(image, where)
-                image.seek(0)
-                return _to_rgb(ImageOps.exif_transpose(image), where)
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            _check_size(image, where)
+            return _to_rgb(_turn(image), where)
     except PhotoError:
         raise
-    except Image.DecompressionBombError:
+    # Pillow warns or refuses on its own above 89 megapixels, before our check sees the size.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(f"{where}: too large: allowed are {MAX_PIXELS} pixels") from None
+    except UnidentifiedImageError:
+        raise PhotoError(f"{where}: not a photo; allowed are {', '.join(_FORMATS)}") from None
     # Pillow's decoders raise many kinds of error on damaged files, struct.error among them.
     except Exception as error:
         raise PhotoError(
@@ -191,10 +192,16 @@ def _check_size(image: Image.Image, where: str) -> None:
         )
 
 
-def _to_rgb(image: Image.Image, where: str) -> Image.Image:
-    if image.mode == "RGB":
-        image.load()
+def _turn(image: Image.Image) -> Image.Image:
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    # A damaged EXIF block says nothing about turning, and the pixels are whole.
+    except (SyntaxError, ValueError, TypeError, KeyError, EOFError, struct.error):
         return image.copy()
+
+
+def _to_rgb(image: Image.Image, where: str) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         return _from_16_bit(image, where)
     if image.mode == "F":

@@ -36,6 +36,8 @@ from training.synthetic_shapes import REACH, Floats, Rng, View, make_view
 
 LICENCE = "drawn by Ghostlens, CC0-1.0"
 SPLITS = ("train", "validation")
+# The same code draws all of them, and drawing thousands twice would hold up a first run.
+_CHECKED_PER_CLASS = 10
 _SIZES = ((176, 176), (176, 176), (160, 192), (192, 160))
 
 
@@ -118,7 +120,14 @@ def open_synthetic(seed: int, train_per_class: int, validation_per_class: int) -
         )
 
     train, validation = photos(0, train_per_class), photos(1, validation_per_class)
-    return Source(f"synthetic, seed {seed}", LABELS, train, validation, LICENCE)
+    return Source(
+        f"synthetic, seed {seed}",
+        LABELS,
+        train,
+        validation,
+        LICENCE,
+        sample_per_class=_CHECKED_PER_CLASS,
+    )
 
 
 def contact_sheet(per_class: int, seed: int) -> Image.Image:
@@ -191,26 +200,26 @@ def _place(
     scene: Floats, patch: Floats, centre: tuple[float, float], light: tuple[float, float, float]
 ) -> None:
     """Darkens the scene where the item's shadow falls, and puts the item there."""
-    side_px = patch.shape[0]
-    soft = Image.fromarray((patch[..., 3] * 255).astype(np.uint8))
+    side_px = patch.shape[1]
+    soft = Image.fromarray((patch[3] * 255).astype(np.uint8))
     soft = soft.filter(ImageFilter.BoxBlur(side_px * 0.035))
     shadow = np.asarray(soft, np.float32) / 255
     top, left = round(centre[0] - side_px / 2), round(centre[1] - side_px / 2)
     fall = side_px * 0.09
     _blend(scene, top - round(light[1] * fall), left - round(light[0] * fall), shadow * 0.55, None)
-    _blend(scene, top, left, patch[..., 3], patch[..., :3])
+    _blend(scene, top, left, patch[3], patch[:3])
 
 
 def _blend(scene: Floats, top: int, left: int, alpha: Floats, colour: Floats | None) -> None:
     """Blends a square into the scene, cut at its borders; black where no colour is given."""
-    height, width = scene.shape[:2]
+    height, width = scene.shape[1:]
     y0, x0 = max(top, 0), max(left, 0)
     y1, x1 = min(top + alpha.shape[0], height), min(left + alpha.shape[1], width)
     if y0 >= y1 or x0 >= x1:
         return
     inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-    share = alpha[inside][..., None]
-    region = scene[y0:y1, x0:x1]
+    share = alpha[inside]
+    region = scene[:, y0:y1, x0:x1]
     region *= 1 - share
     if colour is not None:
-        region += colour[inside] * share
+        region += colour[:, *inside] * share

@@ -11,10 +11,12 @@ from training.synthetic_shapes import (
     Floats,
     Rng,
     View,
+    as_planes,
     mix,
     over,
     shade,
     smooth_noise,
+    to_planes,
     vary,
     with_alpha,
 )
@@ -128,7 +130,7 @@ class _Box:
         self.view, self.half = view, half
         self.yaw = rng.uniform(0.15, 0.75) * rng.choice((-1, 1))
         self.pitch = rng.uniform(0.12, 0.42)
-        self.patch = np.zeros((view.side_px, view.side_px, 4), np.float32)
+        self.patch = np.zeros((4, view.side_px, view.side_px), np.float32)
 
     def project(self, x: float, y: float, z: float) -> Point:
         """Returns where a point of the box lies in the patch's coordinates."""
@@ -155,10 +157,7 @@ class _Box:
         span_b = abs(area) / math.hypot(ux, uy) * self.view.unit_px
         edge_a = np.minimum(a, 1 - a) if not gable else b / 2 - np.abs(a - 0.5)
         inside = np.minimum(edge_a * span_a, np.minimum(b, 1 - b) * span_b) + 0.7
-        pixels = np.asarray(texture, np.float32) / 255
-        rows = np.clip(b * pixels.shape[0], 0, pixels.shape[0] - 1).astype(np.intp)
-        columns = np.clip(a * pixels.shape[1], 0, pixels.shape[1] - 1).astype(np.intp)
-        self.patch = over(self.patch, with_alpha(pixels[rows, columns] * brightness, inside))
+        self.patch = over(self.patch, with_alpha(_wrap(texture, a, b) * brightness, inside))
 
     def brightness(self, x: float, y: float, z: float) -> float:
         """Returns how bright a face with this direction is."""
@@ -214,16 +213,12 @@ def _add_cap(patch: Floats, view: View, centre: Point, colour: Rgb, wanted: bool
         return patch
     x, y = view.x - centre[0], view.y - centre[1]
     cap = np.maximum(np.abs(x) - 0.13, np.abs(y + 0.03) - 0.07)
-    lit = (
-        np.asarray(np.asarray(colour, np.float32) / 255, np.float32)
-        * (0.75 + 2.5 * (0.1 - np.abs(x + 0.03)))[..., None]
-    )
+    plastic = np.asarray(colour, np.float32) / 255
+    lit = as_planes(plastic) * (0.75 + 2.5 * (0.1 - np.abs(x + 0.03)))
     top = (x / 0.13) ** 2 + ((y + 0.1) / 0.055) ** 2
-    lit = mix(
-        np.asarray(lit, np.float32), np.asarray(colour, np.float32) / 255 * 1.1, (1 - top) * 8
-    )
+    lit = mix(lit, plastic * 1.1, (1 - top) * 8)
     alpha = np.maximum((0.015 - cap) * view.unit_px, (1 - top) * 3)
-    return over(patch, with_alpha(lit, np.asarray(alpha, np.float32)))
+    return over(patch, with_alpha(lit, alpha))
 
 
 def draw_milk_carton(rng: Rng, view: View) -> Floats:
@@ -258,10 +253,10 @@ def _draw_label(rng: Rng, words: tuple[str, ...], paper: Rgb, ink: Rgb) -> Image
 
 def _wrap(label: Image.Image, turn: Floats, level: Floats) -> Floats:
     """Looks a label's colours up: `turn` and `level` are 0 to 1 across and down."""
-    pixels = np.asarray(label, np.float32) / 255
-    rows = np.clip(level * pixels.shape[0], 0, pixels.shape[0] - 1).astype(np.intp)
-    columns = np.clip(turn * pixels.shape[1], 0, pixels.shape[1] - 1).astype(np.intp)
-    return np.asarray(pixels[rows, columns])
+    pixels = to_planes(label)
+    rows = np.clip(level * label.height, 0, label.height - 1).astype(np.intp)
+    columns = np.clip(turn * label.width, 0, label.width - 1).astype(np.intp)
+    return pixels[:, rows, columns]
 
 
 def _random_rgb(rng: Rng, low: int, high: int) -> Rgb:
@@ -280,17 +275,15 @@ def draw_can(rng: Rng, view: View) -> Floats:
     )
     alpha = np.clip(np.minimum(alpha, (view.y + height) * view.unit_px), 0, 1)
     ribs = 0.6 + 0.1 * np.sin(level * 60) + 0.22 * np.sin(across * 7 + rng.uniform(0, 6))
-    skin = np.repeat(ribs[..., None], 3, axis=2)
     paper, ink = _random_rgb(rng, 60, 250), _random_rgb(rng, 10, 200)
     label = _draw_label(rng, _CAN_WORDS, paper, ink)
     turn = np.arcsin(across) / math.pi * 0.8 + 0.5 + rng.uniform(-0.15, 0.15)
     reach = rng.uniform(0.74, 0.84) * height
     wrapped = _wrap(label, turn, (level + reach) / (2 * reach))
-    skin = (
-        skin + (wrapped - skin) * np.clip((reach - np.abs(level)) * view.unit_px, 0, 1)[..., None]
-    )
-    lit = shade(view, (across, np.zeros_like(across), nz), np.asarray(skin, np.float32), 0.35, 20)
-    body = with_alpha(lit, np.asarray(alpha, np.float32))
+    metal = np.broadcast_to(ribs, wrapped.shape)
+    skin = mix(metal, wrapped, (reach - np.abs(level)) * view.unit_px)
+    lit = shade(view, (across, np.zeros_like(across), nz), skin, 0.35, 4)
+    body = with_alpha(lit, alpha)
     return over(body, _draw_can_lid(rng, view, width, height, depth))
 
 
@@ -302,11 +295,8 @@ def _draw_can_lid(rng: Rng, view: View, width: float, height: float, depth: floa
         np.sqrt((view.x / width) ** 2 * 6 + ((view.y + height) / depth + 0.1) ** 2 * 6) - 0.8
     )
     metal = metal - 0.25 * (ring < 0.16) * (rng.random() < 0.6)
-    tint = np.asarray((0.98, 0.99, 1.0), np.float32)
     alpha = (1 - radius) * depth * view.unit_px + 0.5
-    return with_alpha(
-        np.asarray(metal[..., None] * tint, np.float32), np.asarray(alpha, np.float32)
-    )
+    return with_alpha(as_planes((0.98, 0.99, 1.0)) * metal, alpha)
 
 
 def draw_jar(rng: Rng, view: View) -> Floats:
@@ -332,16 +322,16 @@ def draw_jar(rng: Rng, view: View) -> Floats:
     wrapped = _wrap(label, turn, (level - high) / (low - high))
     on_label = np.minimum(low - level, level - high) * view.unit_px
     on_label = np.minimum(on_label, np.minimum(turn, 1 - turn) * 60)
-    glass = np.asarray(glass + (wrapped - glass) * np.clip(on_label, 0, 1)[..., None], np.float32)
+    glass = mix(glass, wrapped, on_label)
     streak = 0.5 * np.exp(-(((across + 0.62) / 0.07) ** 2)) + 0.25 * np.exp(
         -(((across - 0.72) / 0.05) ** 2)
     )
-    lit = shade(view, (across, np.zeros_like(across), nz), glass, 0.3, 20) + streak[..., None]
+    lit = shade(view, (across, np.zeros_like(across), nz), glass, 0.3, 4) + streak
     alpha = np.minimum(
         (half - np.abs(view.x)) * view.unit_px + 0.5, (bottom - level) * view.unit_px
     )
     alpha = np.clip(np.minimum(alpha, (view.y - top + 0.05) * view.unit_px), 0, 1)
-    body = with_alpha(np.asarray(lit, np.float32), np.asarray(alpha, np.float32))
+    body = with_alpha(lit, alpha)
     return over(body, _draw_jar_lid(rng, view, width * 0.95, top, depth))
 
 
@@ -358,12 +348,10 @@ def _draw_jar_lid(rng: Rng, view: View, width: float, level: float, depth: float
         (0.72, 0.73, 0.75),
     )
     colour = vary(rng, colours[_choose(rng, len(colours))])
-    skin = (
-        np.broadcast_to(colour, (*view.x.shape, 3)) * (0.9 + 0.1 * np.sin(across * 40))[..., None]
-    )
-    lit = shade(view, (across, np.zeros_like(across), nz), np.asarray(skin, np.float32), 0.4, 20)
+    skin = as_planes(colour) * (0.9 + 0.1 * np.sin(across * 40))
+    lit = shade(view, (across, np.zeros_like(across), nz), skin, 0.4, 4)
     lit = mix(lit, colour * 1.02, (1 - ellipse) * 12)
     side = np.minimum((width - np.abs(view.x)) * view.unit_px, (lower - view.y) * view.unit_px)
     side = np.minimum(side, (view.y - upper) * view.unit_px)
     alpha = np.maximum(side, (1 - ellipse) * depth * view.unit_px)
-    return with_alpha(lit, np.asarray(alpha, np.float32))
+    return with_alpha(lit, alpha)

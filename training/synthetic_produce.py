@@ -12,6 +12,7 @@ from training.synthetic_shapes import (
     Surface,
     View,
     around_pole,
+    as_planes,
     bump,
     make_ball,
     make_turned,
@@ -31,6 +32,15 @@ def _shape(view: View) -> tuple[int, int]:
     return (view.side_px, view.side_px)
 
 
+def _smooth_profile(knots: list[float], widths: list[float]) -> Floats:
+    """Returns half widths at the heights `_T`, without the corners of straight pieces."""
+    profile = np.interp(_T, knots, widths)
+    window = np.ones(5) / 5
+    for _ in range(3):
+        profile[3:-3] = np.convolve(profile, window, "same")[3:-3]
+    return profile
+
+
 def _citrus(rng: Rng, view: View, colour: Floats, unripe: Colour, fullness: float) -> Floats:
     """A lemon or lime: an ellipsoid with a nub at both ends."""
     body = fullness * np.sqrt(np.clip(1 - (_T / 0.87) ** 2, 0, 1))
@@ -42,7 +52,7 @@ def _citrus(rng: Rng, view: View, colour: Floats, unripe: Colour, fullness: floa
     surface = bump(surface, smooth_noise(rng, view.side_px // 4, _shape(view)), 0.28)
     tint = smooth_noise(rng, 3, _shape(view)) * 0.5 + np.abs(height) - 0.55
     skin = mix(colour, unripe, tint * rng.uniform(0.2, 1.0))
-    return with_alpha(shade(view, surface.normal, skin, 0.35, 16), surface.alpha)
+    return with_alpha(shade(view, surface.normal, skin, 0.35, 4), surface.alpha)
 
 
 def draw_lemon(rng: Rng, view: View) -> Floats:
@@ -69,7 +79,7 @@ def draw_orange(rng: Rng, view: View) -> Floats:
     )
     star = 0.1 * (1 + 0.35 * np.cos(5 * longitude)) - angle
     skin = mix(skin, (0.42, 0.42, 0.14), star * 25)
-    return with_alpha(shade(view, surface.normal, skin, 0.3, 14), surface.alpha)
+    return with_alpha(shade(view, surface.normal, skin, 0.3, 4), surface.alpha)
 
 
 def draw_tomato(rng: Rng, view: View) -> Floats:
@@ -84,52 +94,57 @@ def draw_tomato(rng: Rng, view: View) -> Floats:
         (0.93, 0.42, 0.1),
         smooth_noise(rng, 2, _shape(view)) * 0.7 - 0.1,
     )
-    skin = skin * (1 - 0.35 * np.exp(-((angle / 0.35) ** 2)))[..., None]
-    skin = np.asarray(skin, np.float32)
-    lit = shade(view, surface.normal, skin, 0.75, 60)
+    skin = skin * (1 - 0.35 * np.exp(-((angle / 0.35) ** 2)))
+    lit = shade(view, surface.normal, skin, 0.75, 6)
     wave = np.abs(np.cos(longitude * lobes / 2 + phase + 0.4 * angle))
     sepal = (0.62 * wave**2.2 + 0.08 - angle) * 14
     green = shade(view, surface.normal, vary(rng, (0.25, 0.46, 0.12), 0.05), 0.1)
-    lit = np.asarray(lit + (green - lit) * np.clip(sepal, 0, 1)[..., None], np.float32)
+    lit = mix(lit, green, sepal)
     return with_alpha(lit, surface.alpha)
 
 
 def draw_apple(rng: Rng, view: View) -> Floats:
     """A red apple: streaked from the stem's dimple down, yellow where the sun did not reach."""
-    outline = (1 + 0.05 * np.cos(2 * np.arctan2(view.x, -view.y)) - 0.05 * view.y).astype(
-        np.float32
-    )
-    surface = make_ball(view, 0.92, 0.9, outline)
-    angle, longitude = around_pole(surface, random_pole(rng, 0.55))
-    streaks = np.interp(longitude, np.linspace(-math.pi, math.pi, 49), rng.uniform(-1, 1, 49))
-    yellow = (
-        smooth_noise(rng, 2, _shape(view)) * 0.6 + 0.35 * streaks + 0.5 * np.exp(-angle * 3) - 0.15
-    )
+    around = np.arctan2(view.x, -view.y)
+    outline = 1 + 0.045 * np.cos(2 * around) - 0.07 * view.y
+    surface = make_ball(view, 0.93, 0.9, outline)
+    angle, longitude = around_pole(surface, random_pole(rng, 0.5))
+    streaks = np.interp(longitude, np.linspace(-math.pi, math.pi, 65), rng.uniform(-1, 1, 65))
+    yellow = 0.6 * smooth_noise(rng, 2, _shape(view)) + 0.45 * streaks + 0.6 * np.exp(-angle * 2)
     skin = mix(
-        vary(rng, (0.68, 0.07, 0.09), 0.05),
-        (0.88, 0.72, 0.25),
-        np.asarray(yellow * rng.uniform(0.4, 1.1), np.float32),
+        vary(rng, (0.66, 0.07, 0.09), 0.05),
+        (0.9, 0.74, 0.28),
+        (yellow - 0.1) * rng.uniform(0.3, 1.2),
     )
-    dots = rng.random(_shape(view), dtype=np.float32) > 0.985
-    skin = mix(skin, (0.92, 0.8, 0.5), dots * np.float32(0.5))
-    dimple = np.exp(-((angle / 0.3) ** 2))
-    skin = np.asarray(
-        mix(skin, (0.45, 0.42, 0.12), dimple * 0.8) * (1 - 0.55 * dimple)[..., None], np.float32
-    )
-    patch = with_alpha(shade(view, surface.normal, skin, 0.55, 34), surface.alpha)
+    dots = rng.random(_shape(view), dtype=np.float32) > 0.975
+    skin = mix(skin, (0.92, 0.8, 0.5), dots * 0.5)
+    dimple = np.exp(-((angle / 0.36) ** 2))
+    skin = mix(skin, (0.55, 0.52, 0.16), dimple * 0.9) * (1 - 0.6 * dimple**2)
+    patch = with_alpha(shade(view, surface.normal, skin, 0.5, 5), surface.alpha)
     root = np.unravel_index(int(np.argmin(angle + (surface.alpha < 1) * 9)), angle.shape)
-    return _add_stem(patch, view, float(view.x[root]), float(view.y[root]), rng)
+    patch = _add_stem(patch, view, float(view.x[root]), float(view.y[root]), rng)
+    if rng.random() < 0.35:
+        patch = _add_apple_leaf(patch, view, float(view.x[root]), float(view.y[root]) - 0.15, rng)
+    return patch
+
+
+def _add_apple_leaf(patch: Floats, view: View, x: float, y: float, rng: Rng) -> Floats:
+    side = rng.choice((-1, 1))
+    along = (view.x - x) * side / 0.55
+    across = np.abs(view.y - y + 0.2 * along)
+    width = 0.16 * np.sin(math.pi * np.clip(along, 0, 1))
+    green = as_planes(vary(rng, (0.3, 0.5, 0.14))) * (0.75 + 0.35 * (across > 0.02))
+    return over(patch, with_alpha(green, (width - across) * view.unit_px))
 
 
 def _add_stem(patch: Floats, view: View, x: float, y: float, rng: Rng) -> Floats:
     lean = rng.uniform(-0.4, 0.4)
     along = y - view.y
     across = np.abs(view.x - x - lean * along)
-    length = rng.uniform(0.28, 0.42)
-    share = np.minimum((0.045 - across) * view.unit_px + 0.5, (length - along) * view.unit_px)
+    length = rng.uniform(0.32, 0.46)
+    share = np.minimum((0.055 - across) * view.unit_px + 0.5, (length - along) * view.unit_px)
     share = np.minimum(share, (along + 0.03) * view.unit_px)
-    brown = np.broadcast_to(np.asarray((0.32, 0.2, 0.09), np.float32), (*patch.shape[:2], 3))
-    return over(patch, with_alpha(brown, np.asarray(share, np.float32)))
+    return over(patch, with_alpha((0.32, 0.2, 0.09), share))
 
 
 def draw_pear(rng: Rng, view: View) -> Floats:
@@ -148,8 +163,7 @@ def draw_pear(rng: Rng, view: View) -> Floats:
         belly * 0.5,
         0.0,
     ]
-    profile = np.interp(_T, knots, widths)
-    profile[1:-1] = np.convolve(profile, np.ones(3) / 3, "valid")
+    profile = _smooth_profile(knots, widths)
     surface, height, across = make_turned(view, profile, rng.uniform(-0.08, 0.08))
     skin = mix(
         vary(rng, (0.7, 0.72, 0.22), 0.06),
@@ -162,7 +176,7 @@ def draw_pear(rng: Rng, view: View) -> Floats:
     freckles = (rng.random(_shape(view), dtype=np.float32) > 0.96) * np.float32(0.45)
     skin = mix(skin, (0.42, 0.34, 0.12), freckles)
     skin = mix(skin, (0.4, 0.3, 0.15), (np.abs(height) - 0.9) * 6)
-    patch = with_alpha(shade(view, surface.normal, skin, 0.22, 14), surface.alpha)
+    patch = with_alpha(shade(view, surface.normal, skin, 0.22, 4), surface.alpha)
     return _add_stem(patch, view, 0.0, -0.93, rng)
 
 
@@ -172,7 +186,7 @@ def draw_banana(rng: Rng, view: View) -> Floats:
     knots = [-1, -0.96, -0.82, -0.7, -0.3, 0.3, 0.75, 0.9, 0.97, 1]
     fat = rng.uniform(0.2, 0.25)
     widths = [0.05, 0.055, 0.07, 0.13, fat, fat, fat * 0.62, 0.08, 0.05, 0.0]
-    surface, height, across = make_turned(view, np.interp(_T, knots, widths), bend)
+    surface, height, across = make_turned(view, _smooth_profile(knots, widths), bend)
     ripe = rng.random()
     skin = mix(
         vary(rng, (0.95, 0.8, 0.18), 0.03),
@@ -186,7 +200,7 @@ def draw_banana(rng: Rng, view: View) -> Floats:
         skin = mix(skin, (0.36, 0.22, 0.08), spots * 5)
     tip = np.maximum(height - 0.92, -0.93 - height) * 14
     skin = mix(skin, (0.24, 0.17, 0.08), np.asarray(tip, np.float32))
-    return with_alpha(shade(view, surface.normal, skin, 0.15, 12), surface.alpha)
+    return with_alpha(shade(view, surface.normal, skin, 0.15, 4), surface.alpha)
 
 
 def draw_carrot(rng: Rng, view: View) -> Floats:
@@ -201,7 +215,7 @@ def draw_carrot(rng: Rng, view: View) -> Floats:
     rings = rings[row, column]
     skin = mix(vary(rng, (0.93, 0.45, 0.09), 0.05), (0.62, 0.26, 0.05), (rings - 0.35) * 1.4)
     skin = mix(skin, (0.45, 0.42, 0.1), (-0.5 - height) * 8)
-    body = with_alpha(shade(view, surface.normal, skin, 0.18, 14), surface.alpha)
+    body = with_alpha(shade(view, surface.normal, skin, 0.18, 4), surface.alpha)
     fronds = np.zeros(_shape(view), np.float32)
     up = -0.55 - view.y
     for _ in range(int(rng.integers(3, 7)) if rng.random() < 0.8 else 1):
@@ -232,17 +246,17 @@ def draw_aubergine(rng: Rng, view: View) -> Floats:
         0.0,
     ]
     surface, height, across = make_turned(
-        view, np.interp(_T, knots, widths), rng.uniform(-0.2, 0.2)
+        view, _smooth_profile(knots, widths), rng.uniform(-0.2, 0.2)
     )
     skin = mix(
         vary(rng, (0.2, 0.07, 0.22), 0.04),
         (0.42, 0.14, 0.36),
         smooth_noise(rng, 2, _shape(view)) * 0.5,
     )
-    lit = shade(view, surface.normal, skin, 0.75, 26)
+    lit = shade(view, surface.normal, skin, 0.75, 5)
     cap = (-0.62 - height + 0.2 * np.abs(np.cos(across * 4 + rng.uniform(0, 3)))) * 12
     green = shade(view, surface.normal, vary(rng, (0.36, 0.46, 0.18), 0.05), 0.1)
-    lit = np.asarray(lit + (green - lit) * np.clip(cap, 0, 1)[..., None], np.float32)
+    lit = mix(lit, green, cap)
     return with_alpha(lit, surface.alpha)
 
 
@@ -288,10 +302,10 @@ def draw_healthy_leaf(rng: Rng, view: View) -> Floats:
     alpha = surface.alpha
     if rng.random() < 0.35:
         alpha = alpha * (1 - _discs(rng, view, int(rng.integers(1, 4)), 0.03, 0.08))
-    lit = shade(view, surface.normal, green, 0.25, 10)
+    lit = shade(view, surface.normal, green, 0.25, 3)
     if rng.random() < 0.4:
-        lit = lit + (0.35 * _discs(rng, view, int(rng.integers(3, 12)), 0.012, 0.03))[..., None]
-    return with_alpha(np.asarray(lit, np.float32), alpha)
+        lit += 0.35 * _discs(rng, view, int(rng.integers(3, 12)), 0.012, 0.03)
+    return with_alpha(lit, alpha)
 
 
 def draw_rust_leaf(rng: Rng, view: View) -> Floats:
@@ -304,18 +318,18 @@ def draw_rust_leaf(rng: Rng, view: View) -> Floats:
     pustule = _discs(rng, view, count, 0.03, 0.075)
     green = mix(green, (0.76, 0.7, 0.2), halo * 0.7)
     green = mix(green, vary(rng, (0.56, 0.24, 0.06), 0.05), pustule * 0.95)
-    return with_alpha(shade(view, surface.normal, green, 0.15, 10), surface.alpha)
+    return with_alpha(shade(view, surface.normal, green, 0.15, 3), surface.alpha)
 
 
 def draw_mildew_leaf(rng: Rng, view: View) -> Floats:
     """A leaf with powdery mildew: white, floury patches that run into each other."""
     surface, green = _leaf(rng, view)
     powder = smooth_noise(rng, int(rng.integers(4, 8)), _shape(view)) * 1.6 + rng.uniform(
-        -0.35, 0.35
+        -0.05, 0.4
     )
     grain = rng.random(_shape(view), dtype=np.float32)
     green = mix(green, (0.86, 0.87, 0.82), np.clip(powder, 0, 0.9) * (0.65 + 0.35 * grain))
-    return with_alpha(shade(view, surface.normal, green, 0.08, 10), surface.alpha)
+    return with_alpha(shade(view, surface.normal, green, 0.08, 3), surface.alpha)
 
 
 def _discs(rng: Rng, view: View, count: int, smallest: float, largest: float) -> Floats:
@@ -327,5 +341,5 @@ def _discs(rng: Rng, view: View, count: int, smallest: float, largest: float) ->
         radius = (smallest + (largest - smallest) * size) * view.unit_px
         left, top = centre + (x - 0.5) * 1.9 * view.unit_px, centre + (y - 0.5) * 1.9 * view.unit_px
         draw.ellipse((left - radius, top - radius, left + radius, top + radius), fill=255)
-    soft = layer.filter(ImageFilter.GaussianBlur(max(0.6, 0.012 * view.unit_px)))
+    soft = layer.filter(ImageFilter.BoxBlur(max(0.6, 0.012 * view.unit_px)))
     return np.asarray(soft, np.float32) / 255

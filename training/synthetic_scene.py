@@ -2,17 +2,27 @@
 
 import io
 import math
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from training.synthetic_shapes import Colour, Floats, Rng, mix, smooth_noise, vary
+from training.synthetic_shapes import (
+    Colour,
+    Floats,
+    Rng,
+    as_planes,
+    mix,
+    smooth_noise,
+    to_planes,
+    vary,
+)
 
 Size = tuple[int, int]  # height and width, in pixels
 
 
 def draw_background(rng: Rng, size: Size) -> Floats:
-    """Draws what lies behind the items, and some clutter: `rgb_hwc`, float32 [h, w, 3], 0 to 1."""
+    """Draws what lies behind the items, and some clutter: `rgb_chw`, float32 [3, h, w], 0 to 1."""
     painters = (_draw_wood, _draw_soil, _draw_cloth, _draw_shelf, _draw_counter, _draw_straw)
     surface = painters[int(rng.integers(len(painters)))](rng, size)
     if rng.random() < 0.6:
@@ -32,7 +42,7 @@ def _draw_wood(rng: Rng, size: Size) -> Floats:
     ticks = np.arange(height if long_way else width, dtype=np.float32)
     seam = np.mod(ticks * planks / len(ticks) + rng.random(), 1) < 0.025
     line = seam[:, None] if long_way else seam[None, :]
-    return np.asarray(wood * (1 - 0.6 * np.broadcast_to(line, size))[..., None], np.float32)
+    return wood * (1 - np.float32(0.6) * np.broadcast_to(line, size))
 
 
 def _draw_soil(rng: Rng, size: Size) -> Floats:
@@ -50,19 +60,19 @@ def _draw_cloth(rng: Rng, size: Size) -> Floats:
         y * math.cos(angle) - x * math.sin(angle),
     )
     period = rng.uniform(14, 48)
-    ground, ink = rng.uniform(0.35, 0.95, 3), rng.uniform(0.1, 0.9, 3)
+    ground, ink = _any_colour(rng) * 0.5 + 0.45, _any_colour(rng)
     bands = (np.mod(along, period) < period / 2).astype(np.float32) * 0.5
     if rng.random() < 0.6:
         bands = bands + (np.mod(across, period) < period / 2) * np.float32(0.5)
     cloth = mix(ground, ink, bands * rng.uniform(0, 1))
     weave = 1 + 0.05 * np.sin(x * 2.2) * np.sin(y * 2.2) + 0.18 * smooth_noise(rng, 4, size)
-    return np.asarray(cloth * weave[..., None], np.float32)
+    return np.asarray(cloth * weave, np.float32)
 
 
 def _draw_shelf(rng: Rng, size: Size) -> Floats:
     """A shop's shelf: blurred goods behind, and the board with a price rail in front."""
     height, width = size
-    image = Image.new("RGB", (width, height), _rgb(rng.uniform(0.25, 0.6, 3)))
+    image = Image.new("RGB", (width, height), _rgb(_any_colour(rng) * 0.6))
     draw = ImageDraw.Draw(image)
     board = height * rng.uniform(0.62, 0.85)
     left = 0.0
@@ -70,19 +80,19 @@ def _draw_shelf(rng: Rng, size: Size) -> Floats:
         step = rng.uniform(14, 44)
         top = board - rng.uniform(30, board)
         box = (left, top, left + step - 2, board)
-        fill = _rgb(rng.uniform(0.1, 0.9, 3))
+        fill = _rgb(_any_colour(rng))
         if rng.random() < 0.5:
             draw.rectangle(box, fill=fill)
         else:
             draw.rounded_rectangle(box, radius=step / 2.5, fill=fill)
         left += step
-    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(1.5, 4)))
+    image = image.filter(ImageFilter.BoxBlur(rng.uniform(1.5, 4)))
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, board, width, height), fill=_rgb(rng.uniform(0.6, 0.9) * np.ones(3)))
     draw.rectangle(
         (0, board + 12, width, board + 14), fill=_rgb(rng.uniform(0.3, 0.5) * np.ones(3))
     )
-    return np.asarray(image, np.float32) / 255
+    return to_planes(image)
 
 
 def _draw_counter(rng: Rng, size: Size) -> Floats:
@@ -90,7 +100,7 @@ def _draw_counter(rng: Rng, size: Size) -> Floats:
     ground = rng.uniform(0.25, 0.95) + rng.uniform(-0.08, 0.08, 3)
     veins = np.abs(smooth_noise(rng, 6, size))
     stone = mix(ground, ground * 0.75, (0.12 - veins) * 8 * rng.uniform(0, 1))
-    return np.asarray(stone * (1 + 0.15 * smooth_noise(rng, 2, size))[..., None], np.float32)
+    return stone * (1 + 0.15 * smooth_noise(rng, 2, size))
 
 
 def _draw_straw(rng: Rng, size: Size) -> Floats:
@@ -107,38 +117,39 @@ def _draw_straw(rng: Rng, size: Size) -> Floats:
             fill=_rgb(np.asarray(base) * (0.6 + 0.6 * tone)),
             width=2,
         )
-    return np.asarray(image, np.float32) / 255
+    return to_planes(image)
 
 
 def _add_clutter(rng: Rng, surface: Floats) -> Floats:
     """Adds things that are no class: balls, blocks and strips, out of focus."""
-    height, width = surface.shape[:2]
-    layer = Image.new("RGBA", (width, height))
+    height, width = surface.shape[1:]
+    # Drawn at half the size: they are blurred anyway.
+    layer = Image.new("RGBA", (width // 2, height // 2))
     draw = ImageDraw.Draw(layer)
     for x, y, size, kind in rng.uniform(0, 1, (int(rng.integers(1, 6)), 4)):
-        radius = 8 + 26 * size
-        left, top = x * width - radius, y * height - radius
-        fill = (*_rgb(rng.uniform(0.05, 0.95, 3)), 255)
+        radius = 4 + 13 * size
+        left, top = x * layer.width - radius, y * layer.height - radius
+        fill = (*_rgb(_any_colour(rng)), 255)
         if kind < 0.4:
             draw.ellipse((left, top, left + 2 * radius, top + 2 * radius), fill=fill)
         elif kind < 0.75:
             draw.rectangle((left, top, left + 2 * radius, top + radius * 1.4), fill=fill)
         else:
-            draw.line((left, top, left + 3 * radius, top + 2 * radius), fill=fill, width=9)
-    layer = layer.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 3)))
-    pixels = np.asarray(layer, np.float32) / 255
+            draw.line((left, top, left + 3 * radius, top + 2 * radius), fill=fill, width=5)
+    layer = layer.filter(ImageFilter.BoxBlur(rng.uniform(0.4, 2)))
+    pixels = to_planes(layer.resize((width, height), Image.Resampling.BILINEAR))
     light = 1 + 0.3 * smooth_noise(rng, 5, (height, width))
-    return mix(surface, pixels[..., :3] * light[..., None], pixels[..., 3] * 0.9)
+    return mix(surface, pixels[:3] * light, pixels[3] * 0.9)
 
 
 def add_occluder(rng: Rng, surface: Floats) -> Floats:
     """Puts a price tag, fingers, a blade of green or the glare of a wrapper in front."""
     painters = (_draw_tag, _draw_fingers, _draw_blade, _draw_glare)
-    height, width = surface.shape[:2]
+    height, width = surface.shape[1:]
     layer = painters[int(rng.integers(len(painters)))](rng, (height, width))
-    layer = layer.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.4)))
-    pixels = np.asarray(layer, np.float32) / 255
-    return mix(surface, pixels[..., :3], pixels[..., 3])
+    layer = layer.filter(ImageFilter.BoxBlur(rng.uniform(0.4, 1.4)))
+    pixels = to_planes(layer)
+    return mix(surface, pixels[:3], pixels[3])
 
 
 def _draw_tag(rng: Rng, size: Size) -> Image.Image:
@@ -203,7 +214,7 @@ def _draw_glare(rng: Rng, size: Size) -> Image.Image:
         x, lean = rng.uniform(0, width), rng.uniform(-40, 40)
         fill = (255, 255, 255, int(rng.uniform(60, 150)))
         draw.line((x, -5, x + lean, height + 5), fill=fill, width=int(rng.uniform(3, 14)))
-    return layer.filter(ImageFilter.GaussianBlur(2))
+    return layer.filter(ImageFilter.BoxBlur(2))
 
 
 def take_photo(rng: Rng, scene: Floats) -> bytes:
@@ -211,23 +222,40 @@ def take_photo(rng: Rng, scene: Floats) -> bytes:
 
     Args:
         rng: random numbers.
-        scene: `rgb_hwc`, float32 [h, w, 3], about 0 to 1.
+        scene: `rgb_chw`, float32 [3, h, w], about 0 to 1.
     """
-    size = scene.shape[:2]
-    light = rng.uniform(0.72, 1.25) * (1 + rng.uniform(-0.14, 0.14) * np.asarray((1, 0.1, -1)))
+    size = scene.shape[1:]
+    warmth = rng.uniform(-0.14, 0.14)
+    light = rng.uniform(0.72, 1.25) * np.asarray((1 + warmth, 1 + 0.1 * warmth, 1 - warmth))
+    contrast = rng.uniform(0.8, 1.15)
     uneven = 1 + rng.uniform(0, 0.3) * smooth_noise(rng, 2, size)
     if rng.random() < 0.25:
         uneven = uneven * _cast_shadow(rng, size)
-    exposed = scene * (uneven[..., None] * light)
-    contrast = rng.uniform(0.8, 1.15)
-    exposed = (exposed - 0.5) * contrast + 0.5
-    image = _blur(rng, Image.fromarray(np.clip(exposed * 255, 0, 255).astype(np.uint8)))
-    pixels = np.asarray(image, np.float32)
-    noise = rng.standard_normal(pixels.shape, dtype=np.float32) * np.float32(rng.uniform(1, 9))
-    noisy = Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+    exposed = scene * uneven
+    exposed *= as_planes(light * contrast * 255)
+    exposed += 127.5 * (1 - contrast)
+    image = _blur(rng, _to_image(exposed))
+    noisy = np.asarray(image) + _cut_noise(rng, size) * np.float32(rng.uniform(1, 9))
     buffer = io.BytesIO()
-    noisy.save(buffer, "JPEG", quality=int(rng.integers(45, 94)))
+    photo = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+    photo.save(buffer, "JPEG", quality=int(rng.integers(45, 94)))
     return buffer.getvalue()
+
+
+def _to_image(planes: Floats) -> Image.Image:
+    pixels = np.clip(planes, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+@lru_cache(maxsize=1)
+def _noise_sheet() -> Floats:
+    """Gaussian noise of variance 1 to cut from: drawing it anew would take a millisecond."""
+    return np.random.default_rng(0).standard_normal((512, 512, 3), np.float32)
+
+
+def _cut_noise(rng: Rng, size: Size) -> Floats:
+    top, left = (int(value) for value in rng.integers(0, 512 - np.asarray(size)))
+    return _noise_sheet()[top : top + size[0], left : left + size[1]]
 
 
 def _cast_shadow(rng: Rng, size: Size) -> Floats:
@@ -243,7 +271,7 @@ def _cast_shadow(rng: Rng, size: Size) -> Floats:
 def _blur(rng: Rng, image: Image.Image) -> Image.Image:
     kind = rng.random()
     if kind < 0.55:
-        return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 1.7)))
+        return image.filter(ImageFilter.BoxBlur(rng.uniform(0.2, 1.7)))
     if kind < 0.75:
         return image.filter(_motion_kernel(rng))
     return image
@@ -256,6 +284,11 @@ def _motion_kernel(rng: Rng) -> ImageFilter.Kernel:
     for step in np.linspace(-2, 2, 9):
         weights[round(2 + step * math.sin(angle)), round(2 + step * math.cos(angle))] += 1
     return ImageFilter.Kernel((5, 5), weights.ravel().tolist(), float(weights.sum()))
+
+
+def _any_colour(rng: Rng) -> Floats:
+    """Returns a colour as things in a shop or a kitchen have: seldom a pure one."""
+    return np.clip(rng.uniform(0.12, 0.9) + rng.uniform(-0.28, 0.28, 3), 0, 1)
 
 
 def _rgb(colour: Colour) -> tuple[int, int, int]:

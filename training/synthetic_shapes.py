@@ -1,6 +1,8 @@
 """Drawing of lit, textured shapes on small patches with numpy. Free of torch.
 
-Colours are float32 RGB on the 0-1 scale. A patch is `rgba_hwc`: float32, shape [side, side, 4].
+Colours are float32 RGB on the 0-1 scale. Pictures are `rgb_chw`, float32, shape [3, h, w], and the
+patch of one item is `rgba_chw`, [4, side, side]: numpy blends planes several times faster than
+interleaved pixels.
 """
 
 import math
@@ -74,10 +76,31 @@ def smooth_noise(rng: Rng, cells: int | tuple[int, int], shape: tuple[int, int])
 
 
 def mix(under: Colour, over: Colour, share: Floats) -> Floats:
-    """Blends a colour over others; `share` is [h, w], of which 0 to 1 counts."""
-    base = np.asarray(under, np.float32)
-    part = np.clip(share, 0, 1)[..., None]
-    return base + (np.asarray(over, np.float32) - base) * part
+    """Blends colours over colours.
+
+    Args:
+        under: one colour, or a picture [3, h, w].
+        over: one colour, or a picture [3, h, w].
+        share: how much of `over` shows, [h, w]; cut to 0 to 1.
+
+    Returns:
+        A picture, `rgb_chw`: float32, [3, h, w].
+    """
+    base, top = as_planes(under), as_planes(over)
+    blend: Floats = base + (top - base) * np.clip(share, 0, 1).astype(np.float32, copy=False)
+    return blend
+
+
+def as_planes(colour: Colour) -> Floats:
+    """Returns one colour as float32 [3, 1, 1], or a picture as float32 [3, h, w]."""
+    planes = np.asarray(colour, np.float32)
+    return planes.reshape(3, 1, 1) if planes.ndim == 1 else planes
+
+
+def to_planes(image: Image.Image) -> Floats:
+    """Returns an image's bands as float32 [bands, h, w], 0 to 1."""
+    pixels = np.asarray(image, np.float32) * np.float32(1 / 255)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def vary(rng: Rng, colour: Colour, spread: float = 0.05) -> Floats:
@@ -88,42 +111,47 @@ def vary(rng: Rng, colour: Colour, spread: float = 0.05) -> Floats:
 def shade(
     view: View,
     normal: tuple[Floats, Floats, Floats],
-    colour: Floats,
+    colour: Colour,
     gloss: float,
-    hardness: int = 24,
+    hardness: int = 4,
 ) -> Floats:
     """Lights a surface: ambient and diffuse light on its colour, and a highlight on top.
 
     Args:
         view: gives the light.
         normal: x, y and z of the surface's direction, each [h, w].
-        colour: of the surface, [h, w, 3] or [3].
+        colour: of the surface: one, or a picture [3, h, w].
         gloss: strength of the highlight, 0 to 1.
-        hardness: larger makes the highlight smaller.
+        hardness: larger makes the highlight smaller; its exponent is 2 ** hardness.
     """
     nx, ny, nz = normal
     lx, ly, lz = view.light
     diffuse = np.clip(nx * lx + ny * ly + nz * lz, 0, 1)
-    lit = colour * (0.32 + 0.78 * diffuse)[..., None]
+    lit: Floats = as_planes(colour) * (0.32 + 0.78 * diffuse)
     if gloss:
-        half = np.asarray((lx, ly, lz + 1.0)) / math.sqrt(lx * lx + ly * ly + (lz + 1) ** 2)
-        highlight = np.clip(nx * half[0] + ny * half[1] + nz * half[2], 0, 1) ** hardness
-        lit = lit + (gloss * highlight)[..., None]
-    return np.asarray(lit, np.float32)
+        scale = 1 / math.sqrt(lx * lx + ly * ly + (lz + 1) ** 2)
+        highlight = np.clip(nx * (lx * scale) + ny * (ly * scale) + nz * (lz + 1) * scale, 0, 1)
+        for _ in range(hardness):
+            highlight = highlight * highlight
+        lit += gloss * highlight
+    return lit
 
 
-def with_alpha(colour: Floats, alpha: Floats) -> Floats:
-    """Joins `[h, w, 3]` and `[h, w]` to a patch."""
-    return np.concatenate([colour, np.clip(alpha, 0, 1)[..., None]], axis=2, dtype=np.float32)
+def with_alpha(colour: Colour, alpha: Floats) -> Floats:
+    """Joins a picture and its coverage, [h, w], cut to 0 to 1, to a patch."""
+    patch = np.empty((4, *alpha.shape), np.float32)
+    patch[:3] = as_planes(colour)
+    np.clip(alpha, 0, 1, out=patch[3])
+    return patch
 
 
 def over(under: Floats, top: Floats) -> Floats:
     """Puts one patch over another of the same shape."""
-    alpha = top[..., 3:]
-    rest = under[..., 3:] * (1 - alpha)
+    alpha = top[3]
+    rest = under[3] * (1 - alpha)
     total = alpha + rest
-    colour = (top[..., :3] * alpha + under[..., :3] * rest) / np.maximum(total, 1e-4)
-    return np.concatenate([colour, total], axis=2)
+    share = alpha / np.maximum(total, np.float32(1e-4))
+    return with_alpha(under[:3] + (top[:3] - under[:3]) * share, total)
 
 
 @dataclass(frozen=True)
@@ -191,7 +219,7 @@ def bump(surface: Surface, noise: Floats, depth: float) -> Surface:
     return Surface((nx - dx, ny - dy, nz), surface.alpha)
 
 
-def around_pole(surface: Surface, pole: Colour) -> tuple[Floats, Floats]:
+def around_pole(surface: Surface, pole: tuple[float, float, float]) -> tuple[Floats, Floats]:
     """Returns the angle from a pole, 0 to pi, and the longitude around it, -pi to pi.
 
     Args:
@@ -200,11 +228,11 @@ def around_pole(surface: Surface, pole: Colour) -> tuple[Floats, Floats]:
     """
     nx, ny, nz = surface.normal
     px, py, pz = pole
-    east = np.asarray((pz, 0.0, -px))
-    east = east / max(float(np.hypot(pz, px)), 1e-3)
-    north = np.cross((px, py, pz), east)
+    length = max(math.hypot(pz, px), 1e-3)
+    east_x, east_z = pz / length, -px / length
+    north = (py * east_z, pz * east_x - px * east_z, -py * east_x)
     angle = np.arccos(np.clip(nx * px + ny * py + nz * pz, -1, 1))
-    right = nx * east[0] + ny * east[1] + nz * east[2]
+    right = nx * east_x + nz * east_z
     up = nx * north[0] + ny * north[1] + nz * north[2]
     return angle, np.arctan2(up, right)
 
