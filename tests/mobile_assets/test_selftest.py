@@ -54,7 +54,7 @@ def test_the_artifact_that_was_bundled_passes(
     "damaged",
     [
         make_tflite(SIDE_PX, WEIGHTS[:, ::-1].copy()),  # channels in the order BGR
-        make_tflite(SIDE_PX, WEIGHTS * np.float32(0.9)),  # scaled wrongly: the same top-1
+        make_tflite(SIDE_PX, WEIGHTS * np.float32(0.8)),  # scaled wrongly: the same top-1
         append_labels(make_tflite(SIDE_PX, WEIGHTS), LabelSet(LABELS.names[::-1])),
         make_tflite(SIDE_PX, WEIGHTS)[:400],
         make_tflite(SIDE_PX, np.vstack([WEIGHTS, WEIGHTS[:1]])),
