@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from conversion.artifact import artifact_bytes
 from conversion.errors import ArtifactError, RuntimeMissingError
 from conversion.runners import Runner, open_runner
 from mobile_assets.errors import SelfTestError
@@ -168,7 +169,7 @@ def _answer(
 ) -> Iterator[PhotoResult]:
     names = manifest.labels.names
     for golden in expected:
-        x_hwc = manifest.preprocess.read((folder / golden.file).read_bytes(), golden.file)
+        x_hwc = manifest.preprocess.read(artifact_bytes(folder / golden.file), golden.file)
         probabilities = runner.probabilities(x_hwc[None])[0]
         wanted = np.array(golden.answers[artifact.path])
         if probabilities.shape != wanted.shape:

@@ -107,7 +107,7 @@ class TrustedRepository:
 
     def read(self, target_path: str, max_bytes: int) -> bytes:
         """Returns the bytes of a small file; see `download`."""
-        with tempfile.TemporaryDirectory() as folder:
+        with _typed(target_path, self.base_url), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "target"
             self.download(target_path, path, max_bytes)
             return path.read_bytes()
@@ -130,7 +130,7 @@ def _typed(what: str, where: str) -> Iterator[None]:
 def _explain_distrust(error: Exception) -> str:
     match error:
         case ExpiredMetadataError():
-            return "old metadata are repeated, or nobody renewed them"
+            return "old metadata are repeated, nobody renewed them, or the clock here is wrong"
         case BadVersionNumberError():
             return "older than what was seen before"
         case UnsignedMetadataError():

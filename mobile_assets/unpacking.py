@@ -28,17 +28,22 @@ def unpack_artifact(folder: Path, artifact: BundledArtifact) -> None:
     packed, target = folder / artifact.path, placed_path(folder, artifact)
     if packed == target:
         return
-    where = artifact.path
-    with open_archive(packed, where) as archive:
-        entries = list_entries(archive, where)
-        for name, entry in entries.items():
-            if not name.startswith(f"{target.name}/"):
-                raise BundleError(f"{where}: {name!r} lies outside {target.name}")
-            path = target.parent / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(archive.read(entry))
+    for name, data in _read_packed(packed, target.name).items():
+        path = target.parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     packed.unlink()
     check_placed_artifact(folder, artifact)
+
+
+def _read_packed(packed: Path, folder_name: str) -> dict[str, bytes]:
+    where = packed.name
+    with open_archive(packed, where) as archive:
+        entries = list_entries(archive, where)
+        for name in entries:
+            if not name.startswith(f"{folder_name}/"):
+                raise BundleError(f"{where}: {name!r} lies outside {folder_name}")
+        return {name: archive.read(entry) for name, entry in entries.items()}
 
 
 def check_placed_artifact(folder: Path, artifact: BundledArtifact) -> None:

@@ -88,11 +88,14 @@ class Repository:
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files; counts them; and can break off an answer or never end one."""
+    """Serves files; counts them; and can break off an answer, never end one, or fall silent."""
 
     requested: list[str]
     cut_at_bytes: dict[str, int]
     endless: set[str]
+    silent: set[str]
+    asked_silent: threading.Event
+    released: threading.Event
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -101,6 +104,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.requested.append(self.path)
         if any(name in self.path for name in self.endless):
             self._never_end()
+            return
+        if any(name in self.path for name in self.silent):
+            self.asked_silent.set()
+            self.released.wait()
             return
         for name, size_bytes in self.cut_at_bytes.items():
             if name in self.path:
@@ -132,12 +139,9 @@ class Server:
         self.requested: list[str] = []
         self.cut_at_bytes: dict[str, int] = {}
         self.endless: set[str] = set()
-        shared = {
-            "requested": self.requested,
-            "cut_at_bytes": self.cut_at_bytes,
-            "endless": self.endless,
-        }
-        handler = partial(type("Handler", (_Handler,), shared), directory=str(folder))
+        self.silent: set[str] = set()
+        self.asked_silent, self.released = threading.Event(), threading.Event()
+        handler = partial(type("Handler", (_Handler,), vars(self)), directory=str(folder))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -148,6 +152,7 @@ class Server:
         try:
             yield self
         finally:
+            self.released.set()
             self._server.shutdown()
             self._server.server_close()
             thread.join()

@@ -94,7 +94,7 @@ def test_recognise_errors_are_one_line(
     run("pull", MODEL, *where, "--platform", "web")
     assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "cannot read")
     (tmp_path / "x.jpg").write_bytes(b"no photo")
-    assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "not a readable photo")
+    assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "x.jpg: not a")
     current = out / MODEL / "current.json"
     current.write_text(json.dumps(json.loads(current.read_text()) | {"version": "../../x"}))
     assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "version is '../../x'")

@@ -417,6 +417,46 @@ def test_nothing_was_pulled(tmp_path: Path) -> None:
         load_current(tmp_path / "absent")
 
 
+@pytest.mark.parametrize("moment", ["timestamp.json", "labels.txt", "02-blue.jpg"])
+def test_a_killed_pull_leaves_the_version_in_use_and_is_recovered_from(
+    pulled: BundleClient,
+    repository: Repository,
+    server: Server,
+    second_bundle_path: Path,
+    moment: str,
+) -> None:
+    repository.add(second_bundle_path)
+    server.silent.add(moment)
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=pulled.pull, args=(MODEL, "python"))
+    process.start()
+    assert server.asked_silent.wait(timeout=60)
+    process.kill()
+    process.join()
+    assert version_in_use(pulled) == "1.0.0"
+    server.silent.clear()
+    pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.1.0"
+    assert not list(pulled.cache_dir.rglob("*.new.*"))
+
+
+def test_a_silent_server_is_given_up(pulled: BundleClient, server: Server) -> None:
+    server.silent.add("timestamp.json")
+    pulled.timeout_s = 1
+    with pytest.raises(PullError, match="no answer in time"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
+def test_a_clock_set_wrong(pulled: BundleClient, repository: Repository) -> None:
+    """To a phone whose clock is years ahead, everything has expired; it keeps what it has."""
+    repository.expires -= timedelta(days=2000)
+    repository.commit()
+    with pytest.raises(PullError, match="the clock here is wrong"):
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
+
+
 def pull_with_little_room(client: BundleClient, limit_bytes: int, told: Path) -> None:
     """In a process of its own: files above the limit fail to be written, as on a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
