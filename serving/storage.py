@@ -46,6 +46,7 @@ _MANIFESTS_IN_MEMORY = 64
 _CHECKED_FILES = 4096
 # What publishing writes, and nothing that climbs out or is hidden.
 _PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,250}", re.ASCII)
+_NEVER_READ = (-1, -1, -1)
 _Mark = tuple[int, int, int]  # time of change in ns, inode, bytes
 
 
@@ -127,7 +128,7 @@ class Storage:
         self._trusted_root: bytes | None = None
         self._lock = threading.Lock()
         self._catalogue: Catalogue | None = None
-        self._mark: _Mark | None = None
+        self._mark: _Mark | None = _NEVER_READ
         self._fault: str = ""
         self._retry_at_s = 0.0
         self._damaged: dict[str, str] = {}
@@ -144,7 +145,7 @@ class Storage:
         self._refresh()
         catalogue = self._catalogue
         if catalogue is None:
-            raise NotReadyError(self._fault)
+            raise NotReadyError("no verified release to answer from; /readyz says why")
         return catalogue
 
     def find_problems(self) -> list[str]:

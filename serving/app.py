@@ -1,0 +1,68 @@
+"""The server: what it is made of."""
+
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Response
+
+from serving import files, health, pages, predict, problems, releases
+from serving.context import attach_services
+from serving.settings import Settings
+
+API_VERSION = "1.0.0"
+# Pages take nothing from elsewhere, run no inline script and stand in no frame; `blob:` shows the
+# photo that was chosen.
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# Anything else is data: opened in a browser it may do nothing at all.
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+
+def create_app(settings: Settings | None = None) -> APIFlask:
+    """Makes the server.
+
+    Args:
+        settings: what it serves; read from the environment when not given.
+
+    Raises:
+        SettingsError: see `Settings.from_environment`.
+    """
+    settings = settings or Settings.from_environment()
+    app = APIFlask("serving", title="Ghostlens", version=API_VERSION, docs_path=None)
+    app.json_errors = False
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
+    app.config["AUTO_OPERATION_ID"] = True
+    app.config["AUTO_SERVERS"] = False
+    app.config["SERVERS"] = [{"url": "/", "description": "This server"}]
+    app.config["INFO"] = {"description": pages.API_DESCRIPTION}
+    attach_services(app, settings)
+    problems.register(app)
+    for blueprint in (
+        releases.blueprint,
+        predict.blueprint,
+        files.blueprint,
+        health.blueprint,
+        pages.blueprint,
+    ):
+        app.register_blueprint(blueprint)
+    app.spec_processor(_finish_spec)  # type: ignore[arg-type]
+    app.after_request(_add_security_headers)
+    return app
+
+
+def _finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    problems.describe_in(spec)
+    predict.describe_in(spec)
+    files.describe_in(spec)
+    return spec
+
+
+def _add_security_headers(response: Response) -> Response:
+    is_page = response.mimetype == "text/html"
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
+    return response

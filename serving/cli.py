@@ -1,0 +1,114 @@
+"""The commands of the serving room: `python -m serving ...`."""
+
+from pathlib import Path
+
+import click
+
+from serving.publish import publish, resign, set_current
+from serving.repository import State
+from serving.settings import Settings
+from serving.storage import Storage
+from training.console import TypedErrorGroup
+
+_FOLDER = click.Path(path_type=Path)
+_REPOSITORY = click.option(
+    "--repository", required=True, type=_FOLDER, help="The repository's folder."
+)
+_KEYS = click.option(
+    "--keys", required=True, type=_FOLDER, help="What `python -m mobile_assets keys` made."
+)
+
+
+@click.group(cls=TypedErrorGroup)
+def main() -> None:
+    """Signed bundles out to phones, and answers for those that are not sure."""
+
+
+@main.command("publish")
+@click.argument("bundle", type=_FOLDER)
+@_REPOSITORY
+@_KEYS
+def publish_command(bundle: Path, repository: Path, keys: Path) -> None:
+    """Sign a bundle, publish it, and make it the current version."""
+    done = publish(bundle, repository, keys)
+    if not done.changed:
+        click.echo(f"{done.model} {done.version} is published already, with the same content")
+        return
+    click.echo(f"{done.model} {done.version} is published in {repository} and is current")
+    click.echo(f"apps ship with {keys / 'root.json'} as trusted root")
+    _print_expiries(done.state)
+
+
+@main.command("set-current")
+@click.argument("model")
+@click.argument("version")
+@_REPOSITORY
+@_KEYS
+def set_current_command(model: str, version: str, repository: Path, keys: Path) -> None:
+    """Make a published version the current one: roll forward or back."""
+    done = set_current(model, version, repository, keys)
+    click.echo(f"{model} {version} is {'now' if done.changed else 'already'} the current version")
+
+
+@main.command("resign")
+@_REPOSITORY
+@_KEYS
+def resign_command(repository: Path, keys: Path) -> None:
+    """Renew the snapshot and the timestamp before clients refuse them."""
+    state = resign(repository, keys)
+    click.echo(f"signed anew: timestamp version {state.timestamp.version}")
+    _print_expiries(state)
+
+
+@main.command()
+@_REPOSITORY
+def releases(repository: Path) -> None:
+    """List models and versions; `*` marks the current one."""
+    storage = Storage(repository)
+    problems = storage.find_problems()
+    for problem in problems:
+        click.echo(f"problem: {problem}", err=True)
+    for model, release in storage.catalogue.releases.items():
+        for version in release.versions:
+            manifest = storage.read_manifest(model, version)
+            mark = "*" if version == release.current else " "
+            runtimes = ", ".join(artifact.runtime for artifact in manifest.artifacts)
+            click.echo(
+                f"{mark} {model} {version}  top-1 {100 * manifest.metrics.top1:.1f} % on "
+                f"{manifest.metrics.photos} photos, {len(manifest.labels)} labels, {runtimes}"
+            )
+    _print_expiries(storage.catalogue.state)
+
+
+@main.command()
+@click.option("--repository", type=_FOLDER, help="Default: GHOSTLENS_REPOSITORY.")
+@click.option("--trusted-root", type=_FOLDER, help="Default: GHOSTLENS_TRUSTED_ROOT.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--threads", type=int, help="Default: GHOSTLENS_THREADS, or 8.")
+def run(
+    repository: Path | None, trusted_root: Path | None, host: str, port: int, threads: int | None
+) -> None:
+    """Serve a repository until SIGTERM or Ctrl-C."""
+    from serving.server import serve
+
+    settings = Settings.from_environment(
+        repository=repository, trusted_root=trusted_root, threads=threads
+    )
+    serve(settings, host, port)
+
+
+@main.command()
+@click.option("--out", default=Path("out/demo"), show_default=True, type=_FOLDER)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--preset", default="demo", show_default=True, help="A training preset.")
+def demo(out: Path, port: int, preset: str) -> None:
+    """The whole way on built-in photos: train, convert, sign, publish, pull, recognise."""
+    from serving.demo import run_demo
+
+    run_demo(out, port, preset)
+
+
+def _print_expiries(state: State) -> None:
+    words = [f"{role} {when:%Y-%m-%d}" for role, when in state.expiries().items()]
+    click.echo(f"signatures count until: {', '.join(words)} (`resign` renews the last two)")

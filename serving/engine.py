@@ -1,0 +1,145 @@
+"""Recognises photos with the LiteRT artifacts of published versions."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from conversion.runners import LiteRtRunner
+from mobile_assets.manifest import Manifest
+from mobile_assets.parts import BundledArtifact
+from mobile_assets.recognise import Recognition, rank_answers
+from serving.errors import BusyError, NoArtifactError, RepositoryError
+from serving.storage import Storage
+
+RUNTIME = "litert"
+_BEST_PRECISION = "fp32"
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    manifest: Manifest
+    runner: LiteRtRunner
+    # The interpreter keeps its tensors between calls: one call at a time.
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Engine:
+    """Answers for photos; versions are loaded when they are asked for. Safe to use from threads."""
+
+    def __init__(
+        self, storage: Storage, models_in_memory: int, recognise_at_once: int, wait_s: float
+    ) -> None:
+        self._storage = storage
+        self._models_in_memory = models_in_memory
+        self._places = threading.BoundedSemaphore(recognise_at_once)
+        self._wait_s = wait_s
+        self._loaded: OrderedDict[tuple[str, str], _Loaded] = OrderedDict()
+        self._lock = threading.Lock()
+        self._load_lock = threading.Lock()
+
+    def recognise(
+        self, model: str, version: str, photo: bytes, top_k: int
+    ) -> tuple[Recognition, dict[str, float]]:
+        """Recognises a photo.
+
+        Args:
+            model: name of a published model.
+            version: one of its versions.
+            photo: bytes of the photo's file.
+            top_k: number of answers; fewer where the model has fewer labels.
+
+        Returns:
+            The answers, and milliseconds by stage: waiting for a place, loading the model,
+            preparing the photo, running the model, and in total.
+
+        Raises:
+            PhotoError: not a readable photo, or too large.
+            BusyError: no place became free in time.
+            NoArtifactError: the version has nothing that runs here.
+            RepositoryError: the artifact is damaged.
+        """
+        clock = _Clock()
+        with self._place():
+            clock.stop("wait")
+            loaded = self._find(model, version)
+            clock.stop("load")
+            x_hwc = loaded.manifest.preprocess.read(photo)
+            clock.stop("prepare")
+            with loaded.lock:
+                probabilities = loaded.runner.probabilities(x_hwc[np.newaxis])[0]
+            clock.stop("run")
+        clock.finish()
+        return rank_answers(loaded.manifest, probabilities, top_k), clock.timings_ms
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=self._wait_s):
+            raise BusyError(f"no place became free within {self._wait_s} s; try again")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _find(self, model: str, version: str) -> _Loaded:
+        key = model, version
+        with self._lock:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+                return self._loaded[key]
+        with self._load_lock:  # two requests for a new version load it once
+            with self._lock:
+                if key in self._loaded:
+                    return self._loaded[key]
+            loaded = self._load(model, version)
+            with self._lock:
+                self._loaded[key] = loaded
+                while len(self._loaded) > self._models_in_memory:
+                    self._loaded.popitem(last=False)
+            return loaded
+
+    def _load(self, model: str, version: str) -> _Loaded:
+        manifest = self._storage.read_manifest(model, version)
+        artifact = choose_artifact(manifest)
+        # From verified bytes, not from a path: what was checked is what runs.
+        runner = LiteRtRunner(self._storage.read_file(model, version, artifact.path))
+        if runner.labels is not None and runner.labels != manifest.labels.names:
+            raise RepositoryError(f"{artifact.path} holds other labels than its manifest")
+        return _Loaded(manifest, runner)
+
+
+def choose_artifact(manifest: Manifest) -> BundledArtifact:
+    """Returns the LiteRT artifact of the highest precision: a fallback should beat the phone.
+
+    Raises:
+        NoArtifactError: the bundle has none.
+    """
+    found = [artifact for artifact in manifest.artifacts if artifact.runtime == RUNTIME]
+    if not found:
+        has = ", ".join(sorted({artifact.runtime for artifact in manifest.artifacts}))
+        raise NoArtifactError(
+            f"{manifest.model} {manifest.version} has no {RUNTIME} artifact, which this server "
+            f"needs to recognise; it has: {has}"
+        )
+    return next((artifact for artifact in found if artifact.precision == _BEST_PRECISION), found[0])
+
+
+class _Clock:
+    """Takes the time between calls of `stop`, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.timings_ms: dict[str, float] = {}
+        self._last_s = time.perf_counter()
+
+    def finish(self) -> None:
+        """Adds the total."""
+        self.timings_ms["total"] = round(sum(self.timings_ms.values()), 3)
+
+    def stop(self, name: str) -> None:
+        now_s = time.perf_counter()
+        self.timings_ms[name] = round(1000 * (now_s - self._last_s), 3)
+        self._last_s = now_s

@@ -1,0 +1,149 @@
+"""Signed metadata and published files, for TUF clients and caches."""
+
+import base64
+import io
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from apiflask import APIBlueprint
+from apiflask.schemas import FileSchema
+from flask import Response, request
+from werkzeug.exceptions import PreconditionFailed, RequestedRangeNotSatisfiable
+from werkzeug.http import is_resource_modified, parse_range_header
+from werkzeug.wsgi import wrap_file
+
+from serving.context import get_storage
+from serving.repository import TIMESTAMP_NAME
+from training.files import sha256_bytes
+
+blueprint = APIBlueprint("files", __name__, tag="Files")
+# A name with a hash or a number never changes its content; a year is the longest that counts.
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+_TARGET_RESPONSES = {
+    206: "A part",
+    304: "Not modified",
+    412: "Other content",
+    416: "No such part",
+}
+_TYPES = {
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".zip": "application/zip",
+}
+
+
+@blueprint.get("/metadata/<name>")
+@blueprint.output(FileSchema(type="string", format="binary"), content_type="application/json")
+@blueprint.doc(responses={304: "Not modified", 412: "Other content"})
+def send_metadata(name: str) -> Response:
+    """Download signed metadata, as TUF clients do."""
+    data = get_storage().read_metadata(name)
+    cache_control = _ASK_AGAIN if name == TIMESTAMP_NAME else _IMMUTABLE
+    return _send(io.BytesIO(data), name, sha256_bytes(data), len(data), cache_control)
+
+
+@blueprint.get("/targets/<path:path>")
+@blueprint.output(
+    FileSchema(type="string", format="binary"), content_type="application/octet-stream"
+)
+@blueprint.doc(responses=_TARGET_RESPONSES)
+def send_target(path: str) -> Response:
+    """Download a published file.
+
+    The name holds the SHA-256, so that the content at an address never changes. `Range` and
+    `If-Range` fetch a part; `Repr-Digest` gives the SHA-256 of the whole.
+    """
+    file = get_storage().find_file(path)
+    return _send(file.path.open("rb"), path, file.sha256, file.size_bytes, _IMMUTABLE)
+
+
+def _send(
+    stream: BinaryIO, name: str, sha256: str, size_bytes: int, cache_control: str
+) -> Response:
+    """Answers with a file or the part of it that was asked for (RFC 9110, sections 13 and 14)."""
+    content_type = _TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
+    digest = base64.b64encode(bytes.fromhex(sha256)).decode()
+    response = Response(content_type=content_type)
+    response.set_etag(sha256)
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Cache-Control"] = cache_control
+    response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
+    if not is_resource_modified(request.environ, response.headers["ETag"]):
+        stream.close()
+        if "If-Match" in request.headers:
+            raise PreconditionFailed(f"the file is {sha256}")
+        response.status_code = 304
+        return response
+    start, stop = _choose_part(sha256, size_bytes)
+    if stop - start < size_bytes:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size_bytes}"
+    response.content_length = stop - start
+    if request.method == "HEAD":
+        stream.close()
+        return response
+    stream.seek(start)
+    response.direct_passthrough = True
+    response.response = wrap_file(
+        request.environ,
+        _Part(stream, stop - start),  # type: ignore[arg-type]
+    )
+    return response
+
+
+def _choose_part(sha256: str, size_bytes: int) -> tuple[int, int]:
+    """Returns the first byte to send, and the one after the last.
+
+    A range that is not understood, several at once, and one whose `If-Range` is of other content
+    are ignored, as the RFC allows: the answer is the whole file.
+
+    Raises:
+        RequestedRangeNotSatisfiable: the range lies behind the end.
+    """
+    whole = 0, size_bytes
+    wanted = parse_range_header(request.headers.get("Range"))
+    condition = request.headers.get("If-Range")
+    if request.method != "GET" or wanted is None or wanted.units != "bytes":
+        return whole
+    if len(wanted.ranges) != 1 or condition not in (None, f'"{sha256}"'):
+        return whole
+    part = wanted.range_for_length(size_bytes)
+    if part is None:
+        raise RequestedRangeNotSatisfiable(size_bytes)
+    return part
+
+
+def describe_in(spec: dict[str, Any]) -> None:
+    """Corrects an OpenAPI document: no body with 304, and a part is of the type of the whole."""
+    for path in spec["paths"].values():
+        for operation in path.values():
+            responses = operation["responses"]
+            responses.get("304", {}).pop("content", None)
+            if "206" in responses:
+                responses["206"]["content"] = responses["200"]["content"]
+
+
+class _Part:
+    """A part of an open file: has the descriptor for `sendfile`, and ends where it should."""
+
+    def __init__(self, stream: BinaryIO, left_bytes: int) -> None:
+        self._stream = stream
+        self._left_bytes = left_bytes
+
+    def read(self, size_bytes: int = -1) -> bytes:
+        limit = self._left_bytes if size_bytes < 0 else min(size_bytes, self._left_bytes)
+        data = self._stream.read(limit)
+        self._left_bytes -= len(data)
+        return data
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def close(self) -> None:
+        self._stream.close()

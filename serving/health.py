@@ -1,0 +1,51 @@
+"""Whether the process answers, and whether it has something verified to answer from."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from serving.context import get_storage
+from serving.errors import NotReadyError
+from serving.schemas import Live, Ready
+
+blueprint = APIBlueprint("health", __name__, tag="Health")
+_NOT_READY: Any = {
+    503: {
+        "description": "Nothing verified to answer from",
+        "content": {"application/json": {"schema": Ready}},
+    }
+}
+_FRESH = {"Cache-Control": "no-store"}
+
+
+@blueprint.get("/livez")
+@blueprint.output(Live)
+def show_live() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Tell whether the process answers."""
+    return {"status": "alive"}, 200, _FRESH
+
+
+@blueprint.get("/readyz")
+@blueprint.output(Ready)
+@blueprint.doc(responses=_NOT_READY)
+def show_ready() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Tell whether there is something verified to answer from.
+
+    When the repository is damaged, the last good state goes on answering: the status is then 200,
+    "degraded", and `problems` says what is wrong.
+    """
+    storage = get_storage()
+    problems = storage.find_problems()
+    try:
+        catalogue = storage.catalogue
+    except NotReadyError:
+        answer = {"status": "not ready", "models": 0, "problems": problems, "expires": {}}
+        return answer, 503, _FRESH
+    expires = catalogue.state.expiries()
+    answer = {
+        "status": "degraded" if problems else "ready",
+        "models": len(catalogue.releases),
+        "problems": problems,
+        "expires": {role: f"{when:%Y-%m-%dT%H:%M:%SZ}" for role, when in expires.items()},
+    }
+    return answer, 200, _FRESH

@@ -1,0 +1,154 @@
+"""The pages for people: what is published, a place to try it, and the API's description."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import current_app, render_template
+
+from mobile_assets.manifest import Manifest
+from mobile_assets.parts import BundledArtifact
+from serving.context import get_storage
+from serving.errors import NotReadyError
+from serving.problems import KINDS
+from serving.releases import describe_file, describe_version
+
+API_DESCRIPTION = (
+    "Which model version to run, its signed files, and names for photos that a phone is not sure "
+    "of. Errors are problem+json (RFC 9457)."
+)
+_METHODS = ("get", "post")
+_RUNTIME_NAMES = {"litert": "LiteRT", "executorch": "ExecuTorch", "coreml": "Core ML"}
+_MAX_LISTED_VERSIONS = 20
+
+blueprint = APIBlueprint("pages", __name__, enable_openapi=False)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the API, as the page shows it."""
+
+    method: str
+    path: str
+    summary: str
+    description: str
+    parameters: list[dict[str, Any]]
+    body: list[tuple[str, dict[str, Any]]]
+    responses: list[tuple[str, str, list[tuple[str, dict[str, Any]]]]]
+
+
+@blueprint.get("/")
+def show_home() -> str:
+    """Show what is published, and a form to try it."""
+    storage = get_storage()
+    problems = storage.find_problems()
+    try:
+        releases = storage.catalogue.releases
+    except NotReadyError:
+        return render_template("home.html", models=[], problems=problems)
+    models = [
+        {
+            "name": model,
+            "manifest": storage.read_manifest(model, release.current),
+            "versions": [
+                describe_version(model, version)
+                for version in list(reversed(release.versions))[:_MAX_LISTED_VERSIONS]
+            ],
+            "artifacts": list(_describe_artifacts(storage.read_manifest(model, release.current))),
+        }
+        for model, release in releases.items()
+    ]
+    return render_template("home.html", models=models, problems=problems)
+
+
+@blueprint.get("/docs")
+def show_docs() -> str:
+    """Show the API's description."""
+    spec: dict[str, Any] = json.loads(json.dumps(current_app.spec))  # type: ignore[attr-defined]
+    groups: dict[str, list[Operation]] = {}
+    for tag, operation in _read_operations(spec):
+        groups.setdefault(tag, []).append(operation)
+    return render_template(
+        "docs.html",
+        info=spec["info"],
+        groups=groups,
+        schemas=spec["components"]["schemas"],
+        kinds=KINDS,
+    )
+
+
+@blueprint.app_template_filter("megabytes")
+def format_megabytes(size_bytes: int) -> str:
+    """Returns a size in words."""
+    if size_bytes < 100_000:
+        return f"{size_bytes / 1e3:.1f} kB"
+    return f"{size_bytes / 1e6:.1f} MB"
+
+
+@blueprint.app_template_filter("percent")
+def format_percent(share: float, digits: int = 1) -> str:
+    """Returns a share, 0 to 1, in per cent."""
+    return f"{100 * share:.{digits}f} %"
+
+
+@blueprint.app_template_filter("type_of")
+def format_type(schema: dict[str, Any]) -> str:
+    """Returns an OpenAPI schema's type in a few words."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    kind = schema.get("type", "any")
+    if isinstance(kind, list):
+        return " or ".join(kind)
+    if kind == "array":
+        return f"list of {format_type(schema.get('items', {}))}"
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    return str(schema.get("format", kind))
+
+
+def _describe_artifacts(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    for artifact in manifest.artifacts:
+        yield {
+            "runtime": _RUNTIME_NAMES.get(artifact.runtime, artifact.runtime),
+            "precision": artifact.precision,
+            "platforms": ", ".join(artifact.platforms),
+            "parity": artifact.parity,
+            "verdict": _judge(artifact),
+            "file": describe_file(manifest, artifact.file),
+        }
+
+
+def _judge(artifact: BundledArtifact) -> str:
+    if artifact.accepted_by_hand:
+        return "accepted by hand: " + "; ".join(artifact.objections)
+    return "passed"
+
+
+def _read_operations(spec: dict[str, Any]) -> Iterator[tuple[str, Operation]]:
+    for path, methods in spec["paths"].items():
+        for method in _METHODS:
+            if method not in methods:
+                continue
+            found = methods[method]
+            yield (
+                found.get("tags", ["Other"])[0],
+                Operation(
+                    method.upper(),
+                    path,
+                    found.get("summary", ""),
+                    found.get("description", ""),
+                    found.get("parameters", []),
+                    _list_contents(found.get("requestBody", {})),
+                    [
+                        (status, response.get("description", ""), _list_contents(response))
+                        for status, response in found["responses"].items()
+                    ],
+                ),
+            )
+
+
+def _list_contents(part: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Returns media types with their schemas."""
+    return [(kind, body["schema"]) for kind, body in part.get("content", {}).items()]

@@ -1,0 +1,82 @@
+"""The cloud fallback: names for a photo."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import request
+from marshmallow import RAISE
+
+from serving.context import get_engine, get_storage
+from serving.errors import MediaTypeError, RequestError
+from serving.schemas import RecogniseAnswer, RecogniseQuery
+
+blueprint = APIBlueprint("predict", __name__, url_prefix="/v1/models", tag="Recognition")
+_PATH = "/v1/models/{model}/recognise"
+_FIELD = "photo"
+_PHOTO_SCHEMA = {"type": "string", "format": "binary", "description": "A photo's file."}
+_BODY = {
+    "required": True,
+    "content": {
+        "image/*": {"schema": _PHOTO_SCHEMA},
+        "application/octet-stream": {"schema": _PHOTO_SCHEMA},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [_FIELD],
+                "properties": {_FIELD: _PHOTO_SCHEMA},
+            }
+        },
+    },
+}
+
+
+@blueprint.post("/<model>/recognise")
+@blueprint.input(RecogniseQuery, location="query", unknown=RAISE)
+@blueprint.output(RecogniseAnswer)
+@blueprint.doc(responses=[400, 409, 413, 415, 503])
+def recognise(model: str, query_data: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Recognise a photo.
+
+    Takes JPEG, PNG, WebP, BMP, GIF or TIFF as the whole body, or as the field `photo` of a form.
+    The photo is not kept.
+    """
+    version = get_storage().catalogue.choose_version(model, query_data.get("version"))
+    found, timings_ms = get_engine().recognise(model, version, read_photo(), query_data["top_k"])
+    answer = {
+        "model": model,
+        "version": version,
+        "answers": [vars(answer) for answer in found.answers],
+        "verdict": found.verdict,
+        "timings_ms": timings_ms,
+    }
+    return answer, 200, {"Cache-Control": "no-store"}
+
+
+def read_photo() -> bytes:
+    """Returns the photo's bytes of the request at hand.
+
+    Raises:
+        MediaTypeError: the body is neither a form nor a photo.
+        RequestError: there is no photo, or it has no bytes.
+    """
+    if request.mimetype == "multipart/form-data":
+        file = request.files.get(_FIELD)
+        if file is None:
+            has = ", ".join(sorted({*request.files, *request.form})) or "none"
+            raise RequestError(f"the form has no file in the field {_FIELD!r}; its fields: {has}")
+        data: bytes = file.read()
+    elif request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
+        data = request.get_data(cache=False)
+    else:
+        raise MediaTypeError(
+            f"the body is {request.mimetype or 'of no stated type'}: allowed are image/*, "
+            f"application/octet-stream, and multipart/form-data with a field {_FIELD!r}"
+        )
+    if not data:
+        raise RequestError("the photo has no bytes")
+    return data
+
+
+def describe_in(spec: dict[str, Any]) -> None:
+    """Adds the request's body to an OpenAPI document: it has no schema to be made from."""
+    spec["paths"][_PATH]["post"]["requestBody"] = _BODY

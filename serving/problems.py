@@ -1,0 +1,165 @@
+"""Every error over HTTP is `application/problem+json` (RFC 9457)."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from apiflask import APIFlask, HTTPError, Schema
+from apiflask.fields import Dict, Integer, List, Raw, String
+from flask import Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from mobile_assets.errors import ManifestError
+from serving.errors import (
+    BusyError,
+    MediaTypeError,
+    NoArtifactError,
+    NotReadyError,
+    RequestError,
+    UnknownFileError,
+    UnknownModelError,
+    UnknownVersionError,
+)
+from training.errors import GhostlensError, PhotoError
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_S = 1
+# What a client can run into: kind of error, status, name of the type, title.
+KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
+    (UnknownModelError, 404, "unknown-model", "No such model"),
+    (UnknownVersionError, 404, "unknown-version", "No such version"),
+    (UnknownFileError, 404, "unknown-file", "No such file"),
+    (NoArtifactError, 409, "no-artifact", "Nothing in this version can do that"),
+    (MediaTypeError, 415, "media-type", "Type of the body not taken"),
+    (PhotoError, 422, "photo", "Not a usable photo"),
+    (ManifestError, 422, "platform", "No such platform"),
+    (RequestError, 422, "request", "Request not as described"),
+    (BusyError, 503, "busy", "Too many photos at the same time"),
+    (NotReadyError, 503, "not-ready", "Nothing verified to answer from"),
+)
+
+
+class Problem(Schema):
+    """What every error answers."""
+
+    type = String(
+        metadata={"description": "Address of the kind of problem; about:blank for the common ones."}
+    )
+    title = String(metadata={"description": "The kind of problem in a few words."})
+    status = Integer(metadata={"description": "The HTTP status."})
+    detail = String(metadata={"description": "What happened here, and what is allowed."})
+    instance = String(metadata={"description": "The path that was asked for."})
+    errors = Dict(
+        keys=String(),
+        values=Raw(),
+        metadata={"description": "For each place of the request what is wrong there."},
+    )
+
+
+class ValidationProblem(Problem):
+    """What a request answers that is not as described."""
+
+    errors = Dict(keys=String(), values=Dict(keys=String(), values=List(String())))
+
+
+def register(app: APIFlask) -> None:
+    """Makes an app answer every error as a problem, and say so in its OpenAPI document."""
+    app.config["HTTP_ERROR_SCHEMA"] = Problem
+    app.config["VALIDATION_ERROR_SCHEMA"] = ValidationProblem
+    app.register_error_handler(GhostlensError, _answer_typed)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(HTTPError, _answer_validation)
+    app.register_error_handler(RecursionError, _answer_depth)
+
+
+def describe_in(spec: dict[str, Any]) -> None:
+    """Gives every problem in an OpenAPI document its media type."""
+    for path in spec["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                schema = content.get("application/json", {}).get("schema", {})
+                if str(schema.get("$ref")).endswith("Problem"):
+                    content[MEDIA_TYPE] = content.pop("application/json")
+
+
+def make_problem(
+    status: int,
+    detail: str,
+    kind: str | None = None,
+    title: str | None = None,
+    errors: object = None,
+) -> Response:
+    """Makes the answer.
+
+    Args:
+        status: the HTTP status.
+        detail: what happened, and what is allowed.
+        kind: name of the type, whose description stands in `/docs`; None for the common ones.
+        title: of the type; the phrase of the status when not given.
+        errors: for each place of the request what is wrong there.
+    """
+    body = {
+        "type": f"/docs#{kind}" if kind else "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+    }
+    if errors:
+        body["errors"] = errors
+    text = json.dumps(body, ensure_ascii=False) + "\n"
+    response = Response(text, status, content_type=MEDIA_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _answer_typed(error: GhostlensError) -> Response:
+    for kind, status, name, title in KINDS:
+        if isinstance(error, kind):
+            response = make_problem(status, str(error), name, title)
+            if isinstance(error, BusyError):
+                response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+            return response
+    # Not the client's doing, and the words may tell of the server's insides.
+    logging.getLogger("serving").error("%s %s: %s", request.method, request.path, error)
+    return make_problem(503, "the server cannot read what it should answer with; its log says why")
+
+
+def _answer_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        allowed = current_app.config["MAX_CONTENT_LENGTH"]
+        detail = f"the body is too long: allowed are {allowed} bytes"
+    elif status == HTTPStatus.NOT_FOUND:
+        detail = f"no address {request.path}; /docs lists them"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        detail = f"{request.method} is not for this address: allowed are {allowed}"
+    else:
+        messages = getattr(error, "data", {}).get("messages", {}).get("json", [])
+        detail = " ".join(messages) or error.description or error.name
+    original = error.get_response()
+    if status < HTTPStatus.BAD_REQUEST:  # a redirect is no problem
+        return Response(original.data, status, original.headers)
+    response = make_problem(status, detail)
+    for name, value in original.headers.items():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def _answer_validation(error: HTTPError) -> Response:
+    places = error.detail if isinstance(error.detail, dict) else {}
+    words = [
+        f"{field}: {' '.join(map(str, texts)) if isinstance(texts, list) else texts}"
+        for fields in places.values()
+        for field, texts in (fields.items() if isinstance(fields, dict) else [("", fields)])
+    ]
+    detail = "; ".join(words) or str(error.message)
+    return make_problem(error.status_code, detail, "request", "Request not as described", places)
+
+
+def _answer_depth(error: RecursionError) -> Response:
+    return make_problem(400, "the body is nested too deeply")
