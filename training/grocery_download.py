@@ -43,8 +43,8 @@ class Archive:
         content_sha256: `content_digest` of the files that are kept. It covers the content, not
             the archive, because a host may compress the same files differently tomorrow.
         name: name of the folder in the cache.
-        max_archive_bytes: larger downloads are broken off. The real archive is about 116 MB.
-        max_content_bytes: more unpacked bytes than this are refused. The real ones are 66 MB.
+        max_archive_bytes: larger downloads are broken off. The real archive has 124 MB.
+        max_content_bytes: more unpacked bytes than this are refused. The real files have 65 MB.
     """
 
     url: str

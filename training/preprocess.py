@@ -22,6 +22,8 @@ MAX_PIXELS = 52_000_000
 MAX_ASPECT = 20
 # The JPEG reader also takes MPO, the two-picture files of some phones.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+_SECTOR_BYTES = 512
 _RESAMPLERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -134,8 +136,8 @@ class Preprocess:
         return [
             "Decode to 8-bit RGB as stored; do not apply an embedded colour profile. Of an "
             "animation take the first frame; put transparency over white; of 16-bit samples take "
-            "value / 257, rounded, where the photo is plain grey, and the upper byte elsewhere; turn "
-            "CMYK into RGB as (255 - C) * (255 - K) / 255 and likewise.",
+            "value / 257, rounded, where the photo is plain grey, and the upper byte elsewhere; "
+            "turn CMYK into RGB as (255 - C) * (255 - K) / 255 and likewise.",
             "Turn the pixels as the EXIF Orientation tag says.",
             f"Resize with both sides in proportion so that the shorter one is {self.resize_px} "
             f"pixels (the longer: longer * {self.resize_px} / shorter, rounded half up), with the "
@@ -163,6 +165,7 @@ def decode_photo(data: bytes, where: str = "photo") -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_size(image, where)
+            _check_end(data, image.format, where)
             return _to_rgb(_turn(image), where)
     except PhotoError:
         raise
@@ -190,6 +193,13 @@ def _check_size(image: Image.Image, where: str) -> None:
         raise PhotoError(
             f"{where}: {width} x {height} is too thin; allowed are up to {MAX_ASPECT} : 1"
         )
+
+
+def _check_end(data: bytes, kind: str | None, where: str) -> None:
+    """Refuses a JPEG that a broken copy filled up with zeros: they decode, as a grey area."""
+    filled_up = kind in ("JPEG", "MPO") and data.endswith(bytes(_SECTOR_BYTES))
+    if filled_up and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
+        raise PhotoError(f"{where}: not a readable photo (its end is all zeros)")
 
 
 def _turn(image: Image.Image) -> Image.Image:
