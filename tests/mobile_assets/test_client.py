@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,18 +180,16 @@ def test_rollback(pulled: BundleClient, repository: Repository, second_bundle_pa
     assert version_in_use(pulled) == "1.1.0"
 
 
-def test_freeze(pulled: BundleClient, repository: Repository) -> None:
-    """The server repeats a timestamp whose time is over."""
-    snapshot = (repository.folder / "metadata" / "1.snapshot.json").read_bytes()
-    repository.version += 1
-    expired = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
-    meta_version = repository.version
-    repository.version = meta_version
-    repository.write_metadata(f"{meta_version}.snapshot.json", snapshot)
-    repository.write_timestamp(snapshot, expired)
+def test_freeze(client: BundleClient, repository: Repository) -> None:
+    """The server repeats the same metadata, well signed, until their time is over."""
+    repository.expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    repository.commit()
+    client.pull(MODEL, "python")
+    while datetime.now(UTC) <= repository.expires:
+        time.sleep(0.1)
     with pytest.raises(PullError, match=r"expired.*repeated"):
-        pulled.pull(MODEL, "python")
-    assert version_in_use(pulled) == "1.0.0"
+        client.pull(MODEL, "python")
+    assert version_in_use(client) == "1.0.0"
 
 
 def test_mix_and_match(
