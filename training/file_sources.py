@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import NoReturn
 
 from training.errors import DataError, LabelsError
 from training.labels import LabelSet
@@ -61,8 +62,19 @@ def _find_validation(path: Path) -> Path:
 
 
 def _class_folders(split: Path) -> list[str]:
-    folders = (entry.name for entry in split.iterdir() if entry.is_dir())
+    folders = (entry.name for entry in _entries(split) if entry.is_dir())
     return sorted(name for name in folders if not name.startswith("."))
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(f"cannot list {error.filename}: {error.strerror}") from error
 
 
 def _folder_labels(path: Path, found: list[str]) -> LabelSet:
@@ -94,7 +106,7 @@ class _Listing:
     notes: list[Problem] = field(default_factory=list)
 
     def add_split(self, split: Path, labels: LabelSet) -> tuple[Photo, ...]:
-        for entry in sorted(split.iterdir()):
+        for entry in _entries(split):
             if not entry.is_dir() and not _is_system_file(entry.name):
                 self._note(NOT_A_PHOTO, entry, "a file beside the class folders is not used")
         return tuple(
@@ -104,7 +116,7 @@ class _Listing:
         )
 
     def _photos_below(self, folder: Path) -> Iterator[Path]:
-        for directory, folders, files in os.walk(folder):
+        for directory, folders, files in os.walk(folder, onerror=_refuse):
             here = Path(directory)
             for name in folders:
                 if (here / name).is_symlink():
