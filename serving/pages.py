@@ -7,6 +7,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import current_app, render_template
+from markupsafe import Markup, escape
 
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
@@ -22,6 +23,7 @@ API_DESCRIPTION = (
 _METHODS = ("get", "post")
 _RUNTIME_NAMES = {"litert": "LiteRT", "executorch": "ExecuTorch", "coreml": "Core ML"}
 _MAX_LISTED_VERSIONS = 20
+_MAX_SAMPLES = 6
 
 blueprint = APIBlueprint("pages", __name__, enable_openapi=False)
 
@@ -56,6 +58,7 @@ def show_home() -> str:
                 describe_version(model, version)
                 for version in list(reversed(release.versions))[:_MAX_LISTED_VERSIONS]
             ],
+            "samples": list(_describe_samples(storage.read_manifest(model, release.current))),
             "artifacts": list(_describe_artifacts(storage.read_manifest(model, release.current))),
         }
         for model, release in releases.items()
@@ -67,9 +70,9 @@ def show_home() -> str:
 def show_docs() -> str:
     """Show the API's description."""
     spec: dict[str, Any] = json.loads(json.dumps(current_app.spec))  # type: ignore[attr-defined]
-    groups: dict[str, list[Operation]] = {}
+    groups: dict[str, list[Operation]] = {tag["name"]: [] for tag in spec["tags"]}
     for tag, operation in _read_operations(spec):
-        groups.setdefault(tag, []).append(operation)
+        groups[tag].append(operation)
     return render_template(
         "docs.html",
         info=spec["info"],
@@ -91,6 +94,16 @@ def format_megabytes(size_bytes: int) -> str:
 def format_percent(share: float, digits: int = 1) -> str:
     """Returns a share, 0 to 1, in per cent."""
     return f"{100 * share:.{digits}f} %"
+
+
+@blueprint.app_template_filter("code")
+def mark_code(text: str) -> Markup:
+    """Returns text with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    )
 
 
 @blueprint.app_template_filter("type_of")
@@ -120,6 +133,11 @@ def _describe_artifacts(manifest: Manifest) -> Iterator[dict[str, Any]]:
         }
 
 
+def _describe_samples(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    for golden in manifest.golden[:_MAX_SAMPLES]:
+        yield {"label": golden.label, **describe_file(manifest, manifest.find_file(golden.file))}
+
+
 def _judge(artifact: BundledArtifact) -> str:
     if artifact.accepted_by_hand:
         return "accepted by hand: " + "; ".join(artifact.objections)
@@ -133,7 +151,7 @@ def _read_operations(spec: dict[str, Any]) -> Iterator[tuple[str, Operation]]:
                 continue
             found = methods[method]
             yield (
-                found.get("tags", ["Other"])[0],
+                found["tags"][0],
                 Operation(
                     method.upper(),
                     path,

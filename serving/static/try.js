@@ -60,9 +60,23 @@ function showPreview(form) {
   if (file) preview.src = URL.createObjectURL(file);
 }
 
+// Puts one of the release's own photos where a chosen one would be.
+async function takeSample(form, button) {
+  const response = await fetch(button.dataset.url);
+  const blob = await response.blob();
+  const files = new DataTransfer();
+  files.items.add(new File([blob], "sample", { type: blob.type }));
+  form.elements.photo.files = files.files;
+  showPreview(form);
+  form.requestSubmit();
+}
+
 for (const form of document.querySelectorAll("form.try")) {
   const drop = form.querySelector(".drop");
   form.elements.photo.addEventListener("change", () => showPreview(form));
+  for (const button of form.querySelectorAll(".sample")) {
+    button.addEventListener("click", () => takeSample(form, button));
+  }
   form.addEventListener("submit", (event) => { event.preventDefault(); recognise(form); });
   for (const name of ["dragenter", "dragleave", "drop"]) {
     drop.addEventListener(name, () => drop.classList.toggle("over", name === "dragenter"));

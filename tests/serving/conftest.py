@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater
 
 from mobile_assets.bundle import write_bundle
 from mobile_assets.signing import create_keys
+from serving.app import create_app
 from serving.publish import publish
+from serving.settings import Settings
 from tests.mobile_assets.builds import make_build
 
 
@@ -95,3 +98,9 @@ def published(
 def repository(published: Path, tmp_path: Path) -> Path:
     """A copy of `published` that a test may change."""
     return Path(shutil.copytree(published, tmp_path / "repository"))
+
+
+@pytest.fixture
+def client(published: Path) -> FlaskClient:
+    """A client of an app that serves `published`."""
+    return create_app(Settings(published)).test_client()

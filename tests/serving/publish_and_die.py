@@ -1,6 +1,6 @@
 """Publishes a bundle, and is killed with SIGKILL at its n-th write.
 
-Arguments: n, "before" | "torn" | "after" (the write), bundle, repository, keys.
+Arguments: n, "torn" (half-way) or "after", bundle, repository, keys.
 """
 
 import os
@@ -22,7 +22,7 @@ def write_or_die(path: Path, data: bytes | str) -> None:
         if moment == "torn":  # as `write_atomic` stands half-way: a part, under another name
             path.parent.mkdir(parents=True, exist_ok=True)
             (path.parent / f".{path.name}.half").write_bytes(bytes(data)[: len(data) // 2])
-        elif moment == "after":
+        else:
             write(path, data)
         os.kill(os.getpid(), signal.SIGKILL)
     write(path, data)

@@ -220,7 +220,7 @@ def test_a_full_disk_leaves_the_old_release_and_no_litter(
     assert read_current(repository, tmp_path / "phone") == "1.1.0"
 
 
-@pytest.mark.parametrize("moment", ["before", "torn", "after"])
+@pytest.mark.parametrize("moment", ["torn", "after"])
 def test_a_kill_at_any_write_leaves_the_old_or_the_new_release(
     moment: str, bundles: dict[str, Path], key_folder: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,123 @@
+import base64
+import hashlib
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+@pytest.fixture
+def stored(published: Path) -> Path:
+    return next((published / "targets/colours/1.0.0/artifacts").glob("*.tflite"))
+
+
+@pytest.fixture
+def url(published: Path, stored: Path) -> str:
+    return "/" + stored.relative_to(published).as_posix()
+
+
+def test_a_file_comes_with_its_hash_and_may_be_kept_for_good(
+    client: FlaskClient, url: str, stored: Path
+) -> None:
+    response = client.get(url)
+    digest = hashlib.sha256(stored.read_bytes())
+    assert response.data == stored.read_bytes()
+    assert response.headers["ETag"] == f'"{digest.hexdigest()}"'
+    assert response.headers["Cache-Control"] == IMMUTABLE
+    expected = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
+    assert response.headers["Repr-Digest"] == expected
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert int(response.headers["Content-Length"]) == len(response.data)
+
+
+def test_only_the_timestamp_is_asked_for_again(client: FlaskClient) -> None:
+    timestamp = client.get("/metadata/timestamp.json")
+    assert timestamp.headers["Cache-Control"] == "no-cache"
+    etag = timestamp.headers["ETag"]
+    again = client.get("/metadata/timestamp.json", headers={"If-None-Match": etag})
+    assert (again.status_code, again.data) == (304, b"")
+    for name in ("1.root.json", "1.targets.json", "2.targets.json", "2.snapshot.json"):
+        assert client.get(f"/metadata/{name}").headers["Cache-Control"] == IMMUTABLE
+
+
+@pytest.mark.parametrize(
+    "name", ["2.root.json", "9.targets.json", "root.json", "01.root.json", "x", "..%2Fkeys"]
+)
+def test_other_metadata_are_not_found(client: FlaskClient, name: str) -> None:
+    response = client.get(f"/metadata/{name}")
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+
+
+def test_a_known_etag_is_answered_without_a_body(client: FlaskClient, url: str) -> None:
+    etag = client.get(url).headers["ETag"]
+    for condition in (etag, "*", f'"other", W/{etag}'):
+        response = client.get(url, headers={"If-None-Match": condition, "Range": "bytes=0-3"})
+        assert (response.status_code, response.data) == (304, b"")
+        assert response.headers["ETag"] == etag
+    assert client.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start", "stop"),
+    [("bytes=0-9", 0, 10), ("bytes=10-", 10, None), ("bytes=-7", -7, None), ("bytes=5-5", 5, 6)],
+)
+def test_a_range_gives_that_part_of_the_whole(
+    client: FlaskClient, url: str, stored: Path, wanted: str, start: int, stop: int | None
+) -> None:
+    whole = stored.read_bytes()
+    response = client.get(url, headers={"Range": wanted})
+    assert response.status_code == 206
+    assert response.data == whole[start:stop]
+    first = start % len(whole)
+    last = first + len(response.data) - 1
+    assert response.headers["Content-Range"] == f"bytes {first}-{last}/{len(whole)}"
+    assert response.headers["Repr-Digest"] == client.get(url).headers["Repr-Digest"]
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-1,4-5", "bytes=x", "pages=1-2", "bytes=5-1"])
+def test_a_range_that_is_not_taken_gives_the_whole(
+    client: FlaskClient, url: str, stored: Path, wanted: str
+) -> None:
+    response = client.get(url, headers={"Range": wanted})
+    assert (response.status_code, response.data) == (200, stored.read_bytes())
+
+
+def test_a_range_behind_the_end_is_refused_with_the_length(
+    client: FlaskClient, url: str, stored: Path
+) -> None:
+    size_bytes = stored.stat().st_size
+    response = client.get(url, headers={"Range": f"bytes={size_bytes}-"})
+    assert response.status_code == 416
+    assert response.headers["Content-Range"] == f"bytes */{size_bytes}"
+    assert response.mimetype == "application/problem+json"
+
+
+def test_if_range_gives_a_part_only_of_the_same_content(client: FlaskClient, url: str) -> None:
+    etag = client.get(url).headers["ETag"]
+    for condition, status in [
+        (etag, 206),
+        ('"other"', 200),
+        (f"W/{etag}", 200),
+        ("Wed, 21 Oct 2065 07:28:00 GMT", 200),
+    ]:
+        headers = {"Range": "bytes=0-3", "If-Range": condition}
+        assert client.get(url, headers=headers).status_code == status, condition
+
+
+def test_if_match_with_another_hash_fails(client: FlaskClient, url: str) -> None:
+    assert client.get(url, headers={"If-Match": '"other"'}).status_code == 412
+
+
+def test_head_has_the_headers_of_get_and_no_body(client: FlaskClient, url: str) -> None:
+    got, head = client.get(url), client.head(url, headers={"Range": "bytes=0-3"})
+    assert (head.status_code, head.data) == (200, b"")
+    assert dict(head.headers) == dict(got.headers)
+
+
+def test_a_file_can_do_nothing_in_a_browser(client: FlaskClient, url: str) -> None:
+    response = client.get(url)
+    assert "sandbox" in response.headers["Content-Security-Policy"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"

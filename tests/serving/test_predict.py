@@ -1,0 +1,189 @@
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from conversion.artifact import read_build
+from mobile_assets.bundle import write_bundle
+from serving.app import create_app
+from serving.engine import Engine
+from serving.errors import NoArtifactError
+from serving.publish import publish
+from serving.settings import Settings
+from serving.storage import Storage
+from tests.mobile_assets.builds import COLOURS, answer, make_build, make_photo, write_build
+
+URL = "/v1/models/colours/recognise"
+RED, GREEN = make_photo(COLOURS["red"]), make_photo(COLOURS["green"])
+
+
+def read_tflite(published: Path, version: str) -> bytes:
+    folder = published / "targets" / "colours" / version / "artifacts"
+    return next(folder.glob("*.tflite")).read_bytes()
+
+
+def make_form(data: bytes, field: str = "photo") -> dict[str, object]:
+    return {"data": {field: (io.BytesIO(data), "photo.jpg")}, "content_type": "multipart/form-data"}
+
+
+@pytest.mark.parametrize("label", COLOURS)
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
+def test_the_answer_is_the_artifacts_own(
+    client: FlaskClient, published: Path, version: str, label: str
+) -> None:
+    photo = make_photo(COLOURS[label])
+    url = f"{URL}?version={version}&top_k=3"
+    found = client.post(url, data=photo, content_type="image/jpeg").json
+    expected = answer(read_tflite(published, version), photo)
+    given = {entry["label"]: entry["probability"] for entry in found["answers"]}
+    assert given == pytest.approx(dict(zip(COLOURS, expected, strict=True)), abs=1e-6)
+    assert found["answers"][0]["label"] == label
+    assert (found["model"], found["version"]) == ("colours", version)
+    assert set(found["timings_ms"]) == {"wait", "load", "prepare", "run", "total"}
+
+
+def test_without_a_version_the_current_one_answers_also_a_form(client: FlaskClient) -> None:
+    response = client.post(URL, **make_form(GREEN))
+    assert response.json["version"] == "1.1.0"
+    assert response.json["answers"][0]["label"] == "green"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_top_k_limits_the_answers_most_probable_first(client: FlaskClient) -> None:
+    for top_k, count in [(1, 1), (2, 2), (1000, 3)]:
+        response = client.post(f"{URL}?top_k={top_k}", data=RED, content_type="image/jpeg")
+        shares = [entry["probability"] for entry in response.json["answers"]]
+        assert len(shares) == count
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_the_verdict_follows_the_releases_threshold(client: FlaskClient) -> None:
+    grey = make_photo((90, 90, 90))  # as much of each colour: a third, below the threshold of 0.6
+    assert client.post(URL, data=RED, content_type="image/jpeg").json["verdict"] == "sure"
+    assert client.post(URL, data=grey, content_type="image/jpeg").json["verdict"] == "unsure"
+
+
+def make_png(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("1", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("request_arguments", "status", "words"),
+    [
+        ({"data": b"", "content_type": "image/jpeg"}, 422, "no bytes"),
+        ({"data": b"not a photo", "content_type": "image/jpeg"}, 422, "allowed are JPEG"),
+        ({"data": RED[:400], "content_type": "image/jpeg"}, 422, "not a readable photo"),
+        ({"data": make_png(10_000, 6_000), "content_type": "image/png"}, 422, "60.0 megapixels"),
+        ({"data": RED, "content_type": "text/plain"}, 415, "allowed are image/*"),
+        ({"data": RED}, 415, "of no stated type"),
+        (make_form(RED, "picture"), 422, "its fields: picture"),
+        (make_form(b""), 422, "no bytes"),
+        ({"data": b"--x", "content_type": "multipart/form-data"}, 422, "its fields: none"),
+    ],
+)
+def test_a_body_without_a_usable_photo_is_a_problem_that_says_why(
+    client: FlaskClient, request_arguments: dict[str, object], status: int, words: str
+) -> None:
+    response = client.post(URL, **request_arguments)
+    assert response.status_code == status
+    assert response.mimetype == "application/problem+json"
+    assert words in response.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("top_k=0", 422, "top_k"),
+        ("top_k=1001", 422, "top_k"),
+        ("top_k=many", 422, "top_k"),
+        ("topk=3", 422, "topk: Unknown field"),
+        ("version=", 422, "version"),
+        ("version=9.9.9", 404, "published are: 1.1.0, 1.0.0"),
+        ("version=../../x", 404, "published are: 1.1.0, 1.0.0"),
+    ],
+)
+def test_a_wrong_question_is_a_problem_that_says_what_is_allowed(
+    client: FlaskClient, query: str, status: int, words: str
+) -> None:
+    response = client.post(f"{URL}?{query}", data=RED, content_type="image/jpeg")
+    assert response.status_code == status
+    assert words in response.json["detail"]
+
+
+def test_a_body_over_the_limit_is_refused_and_the_next_request_served(published: Path) -> None:
+    client = create_app(Settings(published, max_upload_bytes=2000)).test_client()
+    for arguments in ({"data": bytes(2001), "content_type": "image/png"}, make_form(bytes(2001))):
+        response = client.post(URL, **arguments)
+        assert response.status_code == 413
+        assert "allowed are 2000 bytes" in response.json["detail"]
+    assert client.post(URL, data=RED, content_type="image/jpeg").status_code == 200
+
+
+def test_threads_get_the_answers_of_their_own_photos(published: Path) -> None:
+    # One model in memory and two versions asked for: loading and dropping happen all the time.
+    engine = Engine(Storage(published), models_in_memory=1, recognise_at_once=4, wait_s=60)
+    photos = {label: make_photo(colour) for label, colour in COLOURS.items()}
+    jobs = [(label, version) for label in photos for version in ("1.0.0", "1.1.0")] * 20
+
+    def recognise(job: tuple[str, str]) -> tuple[str, str]:
+        found, _ = engine.recognise("colours", job[1], photos[job[0]], 1)
+        return found.answers[0].label, found.version
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(recognise, jobs)) == jobs
+
+
+def test_when_no_place_becomes_free_the_server_is_busy_and_then_serves_again(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(published, recognise_at_once=1)
+    app = create_app(replace(settings, recognise_wait_s=1))
+    entered, leave = threading.Event(), threading.Event()
+    find = Engine._find
+
+    def wait_inside(engine: Engine, model: str, version: str) -> object:
+        entered.set()
+        assert leave.wait(60)
+        return find(engine, model, version)
+
+    monkeypatch.setattr(Engine, "_find", wait_inside)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(app.test_client().post, URL, data=RED, content_type="image/jpeg")
+        assert entered.wait(60)
+        second = app.test_client().post(URL, data=RED, content_type="image/jpeg")
+        leave.set()
+        assert first.result().status_code == 200
+    assert second.status_code == 503
+    assert second.json["type"] == "/docs#busy"
+    assert second.headers["Retry-After"] == "1"
+
+
+def test_a_version_without_litert_says_what_it_has(key_folder: Path, tmp_path: Path) -> None:
+    folder = make_build(tmp_path / "build", "1.0.0")
+    build = read_build(folder)
+    kept = tuple(artifact for artifact in build.artifacts if artifact.runtime != "litert")
+    next(folder.glob("*.tflite")).unlink()
+    write_build(folder, replace(build, artifacts=kept))
+    publish(write_bundle(folder, tmp_path / "b.zip"), tmp_path / "repository", key_folder)
+    storage = Storage(tmp_path / "repository")
+    with pytest.raises(NoArtifactError, match=r"no litert artifact.*it has: coreml, executorch"):
+        Engine(storage, 1, 1, 1).recognise("colours", "1.0.0", RED, 1)
+    client = create_app(Settings(tmp_path / "repository")).test_client()
+    response = client.post(URL, data=RED, content_type="image/jpeg")
+    assert (response.status_code, response.json["type"]) == (409, "/docs#no-artifact")
+
+
+def test_a_tampered_artifact_never_answers(repository: Path) -> None:
+    client = create_app(Settings(repository)).test_client()
+    path = next((repository / "targets/colours/1.1.0/artifacts").glob("*.tflite"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert client.post(URL, data=RED, content_type="image/jpeg").status_code == 503
+    good = client.post(f"{URL}?version=1.0.0", data=RED, content_type="image/jpeg")
+    assert good.status_code == 200

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from mobile_assets.signing import PASSPHRASE_VARIABLE
+from serving.errors import SettingsError
+from serving.settings import Settings
+
+
+def test_variables_set_what_they_name_and_arguments_win() -> None:
+    environment = {"GHOSTLENS_THREADS": "3", "GHOSTLENS_REPOSITORY": "a", "PATH": "/bin"}
+    settings = Settings.from_environment(environment, repository=Path("b"), threads=None)
+    assert (settings.threads, settings.repository) == (3, Path("b"))
+
+
+def test_an_unknown_variable_names_those_that_are_allowed() -> None:
+    with pytest.raises(SettingsError, match=r"GHOSTLENS_TREADS is not known.*GHOSTLENS_THREADS"):
+        Settings.from_environment({"GHOSTLENS_TREADS": "3"})
+
+
+def test_the_passphrase_of_the_keys_may_stand_in_the_same_environment() -> None:
+    assert Settings.from_environment({PASSPHRASE_VARIABLE: "secret"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [("GHOSTLENS_THREADS", "many"), ("GHOSTLENS_THREADS", "0"), ("GHOSTLENS_MAX_UPLOAD_BYTES", "")],
+)
+def test_a_bad_value_is_named(variable: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"(?i)" + variable.removeprefix("GHOSTLENS_")):
+        Settings.from_environment({variable: text})
