@@ -5,10 +5,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import coremltools as ct
 import torch
-from coremltools.proto import Model_pb2
 
+from conversion.coreml_tools import Model_pb2, ct
 from conversion.deploy import Interface, deploy
 from training.checkpoint import Checkpoint
 from training.files import write_atomic

@@ -18,6 +18,7 @@ from torch import Tensor
 from conversion.errors import ArtifactError, UnknownOpError
 from conversion.mil_ops import DTYPES, OPS
 from conversion.mil_package import Operation, Package, Reference, read_package
+from conversion.threads import one_thread
 
 # Sees the name and the rounded result of every op.
 Watch = Callable[[str, Tensor], None]
@@ -73,7 +74,7 @@ class MilProgram:
         pixels = x_hwc if self.package.colour_order == "RGB" else x_hwc[..., ::-1]
         x_nchw = torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32))
         values = {self.package.input_name: x_nchw}
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             for index, (step, inputs) in enumerate(self._steps):
                 result = _run_step(step, inputs, values)
                 values[step.output] = result

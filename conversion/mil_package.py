@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coremltools.proto import MIL_pb2, Model_pb2
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from conversion.coreml_tools import MIL_pb2, Model_pb2
 from conversion.errors import ArtifactError, UnknownOpError
 
 WEIGHTS_VARIABLE = "@model_path/"

@@ -27,6 +27,7 @@ from conversion.artifact import (
 )
 from conversion.errors import ArtifactError, ParityError
 from conversion.runners import Probabilities, Runner, open_runner
+from conversion.threads import one_thread
 from training.checkpoint import Checkpoint
 from training.data import Photo, open_source
 from training.errors import PhotoError
@@ -158,7 +159,8 @@ def _answer_all(
             continue
         kept += read
         sizes_bytes += sizes
-        reference.append(checkpoint.probabilities(x_nhwc))
+        with one_thread():
+            reference.append(checkpoint.probabilities(x_nhwc))
         for name, runner in runners.items():
             if name not in failures:
                 try:

@@ -112,6 +112,7 @@ def draw(
     axes[0].set_yticks(range(len(rows)), rows)
     axes[0].set_ylim(len(rows) - 0.4, -0.6)
     for part in axes:
+        part.set_axisbelow(True)
         part.grid(axis="x", alpha=0.25)
         part.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()

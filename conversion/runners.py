@@ -221,7 +221,7 @@ class CoreMlRunner:
             RuntimeMissingError: coremltools is not installed.
             ArtifactError: see `open_runner`.
         """
-        tools = _import("coremltools", "coremltools")
+        tools = _import("conversion.coreml_tools", "coremltools").ct
         package = _import("conversion.mil_package", "coremltools").read_package(path)
         self._to_image = _import("PIL.Image", "pillow").fromarray
         self._where = str(path)
