@@ -1,11 +1,13 @@
 """Runs the app under gunicorn: one process, bounded threads, a clean stop on SIGTERM."""
 
+import socket
 from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
+from serving.errors import ServingError
 from serving.settings import Settings
 
 # A thread that is silent for so long does not count: for threaded workers gunicorn's timeout
@@ -57,8 +59,23 @@ def serve(settings: Settings, host: str, port: int) -> None:
         settings: what to serve.
         host: the address to listen on.
         port: the port; 0 takes a free one, which is printed.
+
+    Raises:
+        ServingError: the address cannot be listened on.
     """
+    _check_address(host, port)
     _Server(settings, host, port).run()
+
+
+def _check_address(host: str, port: int) -> None:
+    # gunicorn would try five times, and tell of it in many lines.
+    try:
+        kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(kind) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        raise ServingError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _tell_address(arbiter: Arbiter) -> None:

@@ -1,6 +1,7 @@
-"""Publishes a bundle, and is killed with SIGKILL at its n-th write.
+"""Publishes a bundle several times, each in a process that SIGKILL ends at one of its writes.
 
-Arguments: n, "torn" (half-way) or "after", bundle, repository, keys.
+Arguments: "torn" (half-way in the write) or "after" it; the bundle; then for each time three more:
+the number of the write, the repository, the keys. Prints the exit status of each.
 """
 
 import os
@@ -10,15 +11,15 @@ from pathlib import Path
 
 import training.files
 
-nth, moment, bundle, repository, keys = sys.argv[1:]
+moment, bundle, *times = sys.argv[1:]
 write = training.files.write_atomic
-calls = 0
+nth = calls = 0
 
 
 def write_or_die(path: Path, data: bytes | str) -> None:
     global calls
     calls += 1
-    if calls == int(nth):
+    if calls == nth:
         if moment == "torn":  # as `write_atomic` stands half-way: a part, under another name
             path.parent.mkdir(parents=True, exist_ok=True)
             (path.parent / f".{path.name}.half").write_bytes(bytes(data)[: len(data) // 2])
@@ -32,4 +33,10 @@ training.files.write_atomic = write_or_die
 
 from serving.publish import publish  # noqa: E402
 
-publish(Path(bundle), Path(repository), Path(keys))
+for number, repository, keys in zip(*[iter(times)] * 3, strict=True):
+    nth = int(number)
+    child = os.fork()
+    if child == 0:
+        publish(Path(bundle), Path(repository), Path(keys))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -226,12 +226,14 @@ def test_a_kill_at_any_write_leaves_the_old_or_the_new_release(
 ) -> None:
     base = tmp_path / "base"
     publish(bundles["1.0.0"], base, key_folder)
-    outcomes = []
+    places = []
     for nth in range(1, SECOND_WRITES + 1):
-        repository = Path(shutil.copytree(base, tmp_path / f"{moment}-{nth}"))
+        places.append((Path(shutil.copytree(base, tmp_path / str(nth))), key_folder))
+        assert read_current(places[-1][0], tmp_path / f"phone-{nth}") == "1.0.0"
+    publish_and_die(moment, bundles["1.1.0"], places)
+    outcomes = []
+    for nth, (repository, _) in enumerate(places, 1):
         phone = tmp_path / f"phone-{nth}"
-        assert read_current(repository, phone) == "1.0.0"
-        publish_and_die(nth, moment, bundles["1.1.0"], repository, key_folder)
         outcomes.append(read_current(repository, phone))
         publish(bundles["1.1.0"], repository, key_folder)
         assert read_current(repository, phone) == "1.1.0"
@@ -243,25 +245,31 @@ def test_a_kill_at_any_write_leaves_the_old_or_the_new_release(
 def test_a_kill_in_the_first_publication_is_recovered_from(
     bundles: dict[str, Path], key_folder: Path, tmp_path: Path
 ) -> None:
+    places = []
     for nth in range(1, FIRST_WRITES + 1):
-        repository = tmp_path / f"repository-{nth}"
         keys = Path(shutil.copytree(key_folder, tmp_path / f"keys-{nth}"))
         (keys / "root.json").unlink(missing_ok=True)
-        publish_and_die(nth, "torn", bundles["1.0.0"], repository, keys)
+        places.append((tmp_path / str(nth), keys))
+    publish_and_die("torn", bundles["1.0.0"], places)
+    for nth, (repository, keys) in enumerate(places, 1):
         assert not (repository / "metadata" / "timestamp.json").exists()
         publish(bundles["1.0.0"], repository, keys)
         phone = make_phone(repository, tmp_path / f"phone-{nth}", (keys / "root.json").read_bytes())
         assert Release.from_bytes(phone.read("colours/release.json")).current == "1.0.0"
 
 
-def publish_and_die(nth: int, moment: str, bundle: Path, repository: Path, keys: Path) -> None:
-    """Publishes in a process of its own, which is killed at its n-th write."""
-    killer = Path(__file__).with_name("publish_and_die.py")
-    arguments = [str(nth), moment, str(bundle), str(repository), str(keys)]
+def publish_and_die(moment: str, bundle: Path, places: list[tuple[Path, Path]]) -> None:
+    """Publishes into the n-th place, of repository and keys, and is killed at its n-th write."""
+    script = Path(__file__).with_name("publish_and_die.py")
+    times = [
+        str(part)
+        for nth, (repository, keys) in enumerate(places, 1)
+        for part in (nth, repository, keys)
+    ]
     done = subprocess.run(
-        [sys.executable, str(killer), *arguments],
+        [sys.executable, str(script), moment, str(bundle), *times],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == -9, f"was not killed at write {nth}: {done.stderr}"
+    assert done.stdout.split() == ["-9"] * len(places), done.stderr
