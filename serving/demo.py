@@ -1,0 +1,196 @@
+"""The whole way in one command: what a newcomer sees first. Every step is a command to repeat."""
+
+import http.client
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conversion.artifact import read_build, read_parity
+from serving.errors import DemoError
+from training.config import DataSettings
+from training.data import open_source
+from training.files import write_atomic
+
+_MODEL, _VERSION = "demo", "1.0.0"
+_MARKER = ".made-by-the-demo"
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 20.0
+_REQUEST_TIMEOUT_S = 30.0
+
+
+def run_demo(out: Path, port: int, preset: str) -> None:
+    """Trains, converts, checks, signs, publishes, pulls and recognises, and prints what came out.
+
+    Args:
+        out: the demo's own folder, made anew.
+        port: where the server listens on loopback meanwhile.
+        preset: the training preset or settings file.
+
+    Raises:
+        DemoError: the folder is not the demo's, a step failed, or the server did not start.
+    """
+    _make_folder(out)
+    started_s = time.monotonic()
+    build = out / "build" / f"{_MODEL}-{_VERSION}"
+    bundle = out / f"{_MODEL}-{_VERSION}.bundle.zip"
+    checkpoint, keys, repository = out / "checkpoint", out / "keys", out / "repository"
+    url = f"http://127.0.0.1:{port}"
+    _step("train", "training", "fit", "--config", preset, "--out", checkpoint)
+    convert = ("convert", checkpoint, "--model", _MODEL, "--version", _VERSION, "--out", build)
+    _step("convert", "conversion", *convert)
+    _step("check parity", "conversion", "parity", build, "--checkpoint", checkpoint)
+    _step("bundle", "mobile_assets", "bundle", build, "--out", bundle)
+    _step("make keys", "mobile_assets", "keys", keys)
+    publish = ("publish", bundle, "--repository", repository, "--keys", keys)
+    _step("sign and publish", "serving", *publish)
+    photo, truth = _write_photo(out)
+    with _serve(repository, port, out / "server.log"):
+        pull = ("pull", _MODEL, "--url", url, "--root", keys / "root.json")
+        _step(
+            "pull as a phone",
+            "mobile_assets",
+            *pull,
+            "--platform",
+            "android",
+            "--out",
+            out / "phone",
+        )
+        _step(
+            "recognise on the device", "mobile_assets", "recognise", out / "phone" / _MODEL, photo
+        )
+        answer = _ask_cloud(url, photo)
+    _print_summary(build, answer, truth, time.monotonic() - started_s)
+    _print_pages(out, url)
+
+
+def _make_folder(out: Path) -> None:
+    if out.exists() and any(out.iterdir()) and not (out / _MARKER).exists():
+        raise DemoError(f"{out} holds something that the demo did not make; give another --out")
+    shutil.rmtree(out, ignore_errors=True)
+    write_atomic(out / _MARKER, "")
+
+
+def _step(title: str, module: str, *arguments: str | Path) -> None:
+    """Runs one of our commands, shown as a user would type it."""
+    command = ["-m", module, *map(str, arguments)]
+    click.secho(f"\n== {title}", bold=True)
+    click.echo(f"$ python {' '.join(command)}")
+    started_s = time.monotonic()
+    done = subprocess.run([sys.executable, *command], check=False)
+    if done.returncode:
+        raise DemoError(f"the step {title!r} failed with exit code {done.returncode}")
+    click.echo(f"({time.monotonic() - started_s:.1f} s)")
+
+
+def _write_photo(out: Path) -> tuple[Path, str]:
+    """Writes a photo that the model has not seen: one of another seed than its own photos."""
+    source = open_source(DataSettings(seed=20_251, train_per_class=1, validation_per_class=1))
+    photo = source.validation[0]
+    path = out / "photo.jpg"
+    write_atomic(path, photo.read())
+    return path, source.labels.names[photo.class_index]
+
+
+@contextmanager
+def _serve(repository: Path, port: int, log: Path) -> Iterator[None]:
+    """Runs a real server process until the block ends, and stops it as an operator does."""
+    click.secho("\n== start the server", bold=True)
+    command = ["-m", "serving", "run", "--repository", str(repository), "--port", str(port)]
+    click.echo(f"$ python {' '.join(command)}")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        _wait_until_ready(process, port, log)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            break
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_REQUEST_TIMEOUT_S)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.client.OK:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.2)
+    raise DemoError(f"the server did not start on port {port}; its last words:\n{_tail(log)}")
+
+
+def _tail(log: Path, lines: int = 10) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _ask_cloud(url: str, photo: Path) -> dict[str, Any]:
+    target = f"{url}/v1/models/{_MODEL}/recognise?top_k=3"
+    click.secho("\n== recognise through the cloud fallback", bold=True)
+    click.echo(f"$ curl --data-binary @{photo} -H 'Content-Type: image/jpeg' '{target}'")
+    request = urllib.request.Request(
+        target, photo.read_bytes(), {"Content-Type": "image/jpeg"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_REQUEST_TIMEOUT_S) as response:
+            answer: dict[str, Any] = json.load(response)
+    except urllib.error.HTTPError as error:
+        raise DemoError(f"the server answered {error.code}: {error.read().decode()}") from error
+    for entry in answer["answers"]:
+        click.echo(f"{100 * entry['probability']:5.1f} %  {entry['label']}")
+    return answer
+
+
+def _print_summary(build: Path, answer: dict[str, Any], truth: str, took_s: float) -> None:
+    reports = read_parity(build)
+    click.secho("\n== summary", bold=True)
+    click.echo(
+        f"{'artifact':40} {'MB':>6} {'top-1':>7} {'agrees':>8} {'largest diff':>13}  verdict"
+    )
+    for artifact in read_build(build).artifacts:
+        report = reports[artifact.file_name]
+        click.echo(
+            f"{artifact.file_name:40} {artifact.size_bytes / 1e6:6.2f} "
+            f"{100 * report.artifact_top1:6.1f}% {100 * report.agreement:7.2f}% "
+            f"{report.max_probability_difference:13.1e}  "
+            f"{'passed' if report.passed else 'FAILED'} ({report.evaluator})"
+        )
+    first = answer["answers"][0]
+    click.echo(
+        f"the photo shows {truth}; the cloud fallback says {first['label']} "
+        f"({100 * first['probability']:.0f} %, {answer['verdict']})"
+    )
+    click.echo(f"the whole way took {took_s:.0f} s")
+
+
+def _print_pages(out: Path, url: str) -> None:
+    click.secho("\n== where to look next", bold=True)
+    click.echo(
+        f"make serve                 serves what was published: {url}/ (models, try a photo), "
+        f"{url}/docs (API)\n"
+        f"{out}/checkpoint/README.md         the model card, with learning_curve.png, confusion.png\n"
+        f"{out}/build/{_MODEL}-{_VERSION}/parity/report.md   the parity report\n"
+        f"{out}/phone/{_MODEL}/              what a phone holds after the pull"
+    )
