@@ -187,10 +187,10 @@ def _print_summary(build: Path, answer: dict[str, Any], truth: str, took_s: floa
 
 def _print_pages(out: Path, url: str) -> None:
     click.secho("\n== where to look next", bold=True)
-    click.echo(
-        f"make serve                 serves what was published: {url}/ (models, try a photo), "
-        f"{url}/docs (API)\n"
-        f"{out}/checkpoint/README.md         the model card, with learning_curve.png, confusion.png\n"
-        f"{out}/build/{_MODEL}-{_VERSION}/parity/report.md   the parity report\n"
-        f"{out}/phone/{_MODEL}/              what a phone holds after the pull"
-    )
+    for place, words in (
+        ("make serve", f"serves what was published: {url}/ and the API at {url}/docs"),
+        (out / "checkpoint" / "README.md", "the model card; learning_curve.png, confusion.png"),
+        (out / "build" / f"{_MODEL}-{_VERSION}" / "parity" / "report.md", "the parity report"),
+        (out / "phone" / _MODEL, "what a phone holds after the pull"),
+    ):
+        click.echo(f"{place!s:45} {words}")

@@ -1,4 +1,4 @@
-"""The house rules: later rooms import earlier ones, and heavy packages stay where they are needed."""
+"""The house rules: later rooms import earlier ones; heavy packages stay where they are needed."""
 
 import ast
 import subprocess
