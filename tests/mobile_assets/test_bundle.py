@@ -271,7 +271,7 @@ def test_encrypted_entry(bundle_path: Path, tmp_path: Path) -> None:
     central = data.index(b"PK\x01\x02")
     data[central + 8] |= 1  # general purpose flag, bit 0
     (tmp_path / "b.zip").write_bytes(data)
-    with pytest.raises(BundleError, match="encrypted"):
+    with pytest.raises(BundleError, match=r"manifest\.json' is encrypted$"):
         open_bundle(tmp_path / "b.zip")
 
 

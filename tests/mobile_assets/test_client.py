@@ -311,7 +311,9 @@ def test_path_traversal_in_a_signed_manifest(
     assert version_in_use(pulled) == "1.0.0"
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", f"{COREML}/../../evil.txt", "/tmp/evil.txt"])
+@pytest.mark.parametrize(
+    "name", ["../evil.txt", f"{COREML}/../../evil.txt", "/evil.txt", "b/evil.txt"]
+)
 def test_path_traversal_in_a_signed_package(
     pulled: BundleClient, repository: Repository, bundle_path: Path, tmp_path: Path, name: str
 ) -> None:
@@ -329,7 +331,7 @@ def test_path_traversal_in_a_signed_package(
             repository.put(f"{MODEL}/1.0.0/{artifact.path}", packed)
         artifacts.append(artifact)
     republish(repository, bundle, replace(bundle.manifest, artifacts=tuple(artifacts)))
-    with pytest.raises(BundleError, match=r"must be relative and stay inside"):
+    with pytest.raises(BundleError, match=r"must be relative and stay inside|lies outside"):
         pulled.pull(MODEL, "ios")
     assert not list(tmp_path.rglob("evil.txt"))
     assert version_in_use(pulled) == "1.0.0"
