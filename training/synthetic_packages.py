@@ -126,8 +126,8 @@ def _draw_side(rng: Rng, base: Rgb, ink: Rgb) -> Image.Image:
 class _Box:
     """An upright box seen from above and aside, without perspective."""
 
-    def __init__(self, rng: Rng, view: View, half: tuple[float, float, float]) -> None:
-        self.view, self.half = view, half
+    def __init__(self, rng: Rng, view: View) -> None:
+        self.view = view
         self.yaw = rng.uniform(0.15, 0.75) * rng.choice((-1, 1))
         self.pitch = rng.uniform(0.12, 0.42)
         self.patch = np.zeros((4, view.side_px, view.side_px), np.float32)
@@ -174,7 +174,7 @@ def _paint_carton(
 ) -> Floats:
     w, d, top = rng.uniform(0.36, 0.46), rng.uniform(0.3, 0.4), -0.45 if gabled else -0.72
     bottom = 0.85
-    box = _Box(rng, view, (w, d, bottom))
+    box = _Box(rng, view)
     aside = -1.0 if box.yaw > 0 else 1.0
     at = box.project
     left, right = (-w, w)

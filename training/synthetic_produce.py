@@ -301,10 +301,12 @@ def draw_healthy_leaf(rng: Rng, view: View) -> Floats:
         green = mix(green, (0.66, 0.68, 0.2), edge)
     alpha = surface.alpha
     if rng.random() < 0.35:
-        alpha = alpha * (1 - _discs(rng, view, int(rng.integers(1, 4)), 0.03, 0.08))
+        alpha = alpha * (
+            1 - _discs(rng.uniform(0, 1, (int(rng.integers(1, 4)), 3)), view, 0.03, 0.08)
+        )
     lit = shade(view, surface.normal, green, 0.25, 3)
     if rng.random() < 0.4:
-        lit += 0.35 * _discs(rng, view, int(rng.integers(3, 12)), 0.012, 0.03)
+        lit += 0.35 * _discs(rng.uniform(0, 1, (int(rng.integers(3, 12)), 3)), view, 0.012, 0.03)
     return with_alpha(lit, alpha)
 
 
@@ -312,10 +314,9 @@ def draw_rust_leaf(rng: Rng, view: View) -> Floats:
     """A leaf with rust: many small orange-brown pustules, each in a yellow halo."""
     surface, green = _leaf(rng, view)
     count = int(rng.integers(9, 40))
-    state = rng.bit_generator.state
-    halo = _discs(rng, view, count, 0.06, 0.12)
-    rng.bit_generator.state = state
-    pustule = _discs(rng, view, count, 0.03, 0.075)
+    places = rng.uniform(0, 1, (count, 3))
+    halo = _discs(places, view, 0.06, 0.12)
+    pustule = _discs(places, view, 0.03, 0.075)
     green = mix(green, (0.76, 0.7, 0.2), halo * 0.7)
     green = mix(green, vary(rng, (0.56, 0.24, 0.06), 0.05), pustule * 0.95)
     return with_alpha(shade(view, surface.normal, green, 0.15, 3), surface.alpha)
@@ -332,12 +333,12 @@ def draw_mildew_leaf(rng: Rng, view: View) -> Floats:
     return with_alpha(shade(view, surface.normal, green, 0.08, 3), surface.alpha)
 
 
-def _discs(rng: Rng, view: View, count: int, smallest: float, largest: float) -> Floats:
-    """Soft discs at random places of the patch: 1 inside, 0 outside, [h, w]."""
+def _discs(places: Floats, view: View, smallest: float, largest: float) -> Floats:
+    """Soft discs: 1 inside, 0 outside, [h, w]; `places` has x, y and size, 0 to 1, a row."""
     layer = Image.new("L", _shape(view))
     draw = ImageDraw.Draw(layer)
     centre = view.side_px / 2
-    for x, y, size in rng.uniform(0, 1, (count, 3)):
+    for x, y, size in places:
         radius = (smallest + (largest - smallest) * size) * view.unit_px
         left, top = centre + (x - 0.5) * 1.9 * view.unit_px, centre + (y - 0.5) * 1.9 * view.unit_px
         draw.ellipse((left - radius, top - radius, left + radius, top + radius), fill=255)
