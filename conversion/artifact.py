@@ -6,16 +6,15 @@ Free of torch and of every converter. A build is a folder:
     parity/     <artifact>.json  golden.json  golden/*  report.md  report.png  SHA256SUMS
 """
 
-import io
 import json
 import math
 import re
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conversion.errors import ArtifactError
+from conversion.zips import zip_folder
 from training.errors import ConfigError, GhostlensError, LabelsError
 from training.files import check_sums, sha256_bytes
 from training.labels import LabelSet
@@ -35,8 +34,6 @@ _NUMBER = r"(0|[1-9][0-9]*)"
 _IDENTIFIER = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 # Semantic Versioning 2.0.0, sections 2 and 9.
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_IDENTIFIER}(\.{_IDENTIFIER})*)?")
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: same input, same bytes
-_ZIP_MODE = 0o100644 << 16
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -287,7 +284,7 @@ def artifact_bytes(path: Path) -> bytes:
     """
     try:
         if path.is_dir():
-            return _zip_folder(path)
+            return zip_folder(path)
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read artifact {path}: {error.strerror}") from error
@@ -368,21 +365,6 @@ def read_golden(directory: Path) -> tuple[GoldenPhoto, ...]:
         return tuple(GoldenPhoto(**entry) for entry in _read_json(folder / GOLDEN_NAME, list))
     except TypeError as error:
         raise ArtifactError(f"{folder / GOLDEN_NAME}: not golden photos: {error}") from error
-
-
-def _zip_folder(path: Path) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(path.rglob("*"), key=lambda file: file.relative_to(path).as_posix()):
-            if file.is_symlink():
-                raise ArtifactError(f"{file}: links are not allowed in an artifact")
-            if file.is_file():
-                name = f"{path.name}/{file.relative_to(path).as_posix()}"
-                entry = zipfile.ZipInfo(name, _ZIP_DATE)
-                entry.external_attr = _ZIP_MODE
-                entry.create_system = 3  # Unix, wherever this runs
-                archive.writestr(entry, file.read_bytes())
-    return buffer.getvalue()
 
 
 def _check_folder(directory: Path) -> None:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from conversion.deploy import one_thread
 from conversion.errors import ArtifactError, UnknownOpError
 from conversion.mil_ops import DTYPES, OPS
 from conversion.mil_package import Operation, Package, Reference, read_package
-from conversion.threads import one_thread
 
 # Sees the name and the rounded result of every op.
 Watch = Callable[[str, Tensor], None]

@@ -25,9 +25,9 @@ from conversion.artifact import (
     read_build,
     to_json_text,
 )
+from conversion.deploy import one_thread
 from conversion.errors import ArtifactError, ParityError
 from conversion.runners import Probabilities, Runner, open_runner
-from conversion.threads import one_thread
 from training.checkpoint import Checkpoint
 from training.data import Photo, open_source
 from training.errors import PhotoError

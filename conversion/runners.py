@@ -4,7 +4,6 @@ Importing this file takes neither torch nor any runtime: `LiteRtRunner` needs ai
 alone, `ExecuTorchRunner` executorch and torch, `CoreMlRunner` coremltools (and torch off macOS).
 """
 
-import importlib
 import io
 import sys
 import zipfile
@@ -14,6 +13,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from conversion.artifact import LABELS_NAME, RUNTIMES
 from conversion.errors import ArtifactError, RuntimeMissingError
@@ -92,11 +92,14 @@ class LiteRtRunner:
             RuntimeMissingError: ai-edge-litert is not installed.
             ArtifactError: see `open_runner`.
         """
-        interpreter = _import("ai_edge_litert.interpreter", "ai-edge-litert")
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise _missing("ai-edge-litert", error) from error
         self._where = "the .tflite" if isinstance(artifact, bytes) else str(artifact)
         data = artifact if isinstance(artifact, bytes) else _read(artifact)
         try:
-            self._model = interpreter.Interpreter(model_content=data, num_threads=threads)
+            self._model = Interpreter(model_content=data, num_threads=threads)
             self._model.allocate_tensors()
         # The interpreter raises ValueError or RuntimeError by the kind of damage.
         except (ValueError, RuntimeError) as error:
@@ -147,12 +150,16 @@ class ExecuTorchRunner:
             RuntimeMissingError: executorch or torch is not installed.
             ArtifactError: see `open_runner`.
         """
-        runtime = _import("executorch.runtime", "executorch")
-        self._torch = _import("torch", "torch")
+        try:
+            import torch
+            from executorch.runtime import Runtime
+        except ImportError as error:
+            raise _missing("executorch", error) from error
+        self._to_tensor = torch.from_numpy
         self._where = str(path)
         self._data = _read(path)  # the program refers to these bytes: they must outlive it
         try:
-            program = runtime.Runtime.get().load_program(self._data)
+            program = Runtime.get().load_program(self._data)
             self._method = program.load_method("forward")
         except RuntimeError as error:
             raise ArtifactError(f"{path}: ExecuTorch refuses it: {_brief(error)}") from error
@@ -175,7 +182,7 @@ class ExecuTorchRunner:
 
     def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
         x_nchw = np.ascontiguousarray(x_hwc.transpose(2, 0, 1)[None], dtype=np.float32)
-        answers = self._method.execute([self._torch.from_numpy(x_nchw)])[0].numpy()
+        answers = self._method.execute([self._to_tensor(x_nchw)])[0].numpy()
         # A copy: the runtime writes the next answer into the same memory.
         return np.array(answers[0], np.float32)
 
@@ -193,9 +200,12 @@ class MilRunner:
             RuntimeMissingError: coremltools or torch is not installed.
             ArtifactError: see `open_runner`.
         """
-        mil = _import("conversion.mil", "coremltools")
+        try:
+            from conversion.mil import MilProgram
+        except ImportError as error:
+            raise _missing("coremltools", error) from error
         self._where = str(path)
-        self._program = mil.MilProgram.from_path(path)
+        self._program = MilProgram.from_path(path)
         self.labels: tuple[str, ...] | None = self._program.labels
 
     def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
@@ -221,15 +231,18 @@ class CoreMlRunner:
             RuntimeMissingError: coremltools is not installed.
             ArtifactError: see `open_runner`.
         """
-        tools = _import("conversion.coreml_tools", "coremltools").ct
-        package = _import("conversion.mil_package", "coremltools").read_package(path)
-        self._to_image = _import("PIL.Image", "pillow").fromarray
+        try:
+            from conversion.coreml_tools import ct
+            from conversion.mil_package import read_package
+        except ImportError as error:
+            raise _missing("coremltools", error) from error
+        package = read_package(path)
         self._where = str(path)
         self._input, self._side_px = package.input_name, package.side_px
         self._names = tuple(str(name) for name in package.operations[-1].inputs["classes"])
         self.labels: tuple[str, ...] | None = self._names
         try:
-            self._model = tools.models.MLModel(str(path))
+            self._model = ct.models.MLModel(str(path))
         except (RuntimeError, ValueError, OSError) as error:
             raise ArtifactError(f"{path}: Core ML refuses it: {_brief(error)}") from error
         self._output = self._model.get_spec().description.predictedProbabilitiesName
@@ -241,7 +254,7 @@ class CoreMlRunner:
 
     def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
         # Core ML brings an image into the colour order that the model declares.
-        answer = self._model.predict({self._input: self._to_image(x_hwc)})[self._output]
+        answer = self._model.predict({self._input: Image.fromarray(x_hwc)})[self._output]
         return np.array([answer[name] for name in self._names], np.float32)
 
 
@@ -298,13 +311,10 @@ def _read_labels(data: bytes, where: str) -> tuple[str, ...] | None:
     return tuple(text.splitlines())
 
 
-def _import(module: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise RuntimeMissingError(
-            f"{package} is needed to run this artifact and is not installed: {error}"
-        ) from error
+def _missing(package: str, error: ImportError) -> RuntimeMissingError:
+    return RuntimeMissingError(
+        f"{package} is needed to run this artifact and is not installed: {error}"
+    )
 
 
 def _brief(error: Exception) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import flatbuffers
 
+from conversion.zips import fixed_entry
 from training.labels import LabelSet
 
 METADATA_NAME = "TFLITE_METADATA"
@@ -25,7 +26,6 @@ _TENSOR_AXIS_LABELS = 2  # AssociatedFileType
 _RGB = 1  # ColorSpaceType
 _IMAGE_PROPERTIES = 2  # ContentProperties; FeatureProperties is 1
 _NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,7 @@ def append_labels(model: bytes, labels: LabelSet) -> bytes:
     buffer = io.BytesIO()
     buffer.write(model)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
-        entry = zipfile.ZipInfo(LABELS_NAME, _ZIP_DATE)
-        entry.external_attr = 0o100644 << 16
-        entry.create_system = 3
-        archive.writestr(entry, labels.to_text().encode())
+        archive.writestr(fixed_entry(LABELS_NAME), labels.to_text().encode())
     return buffer.getvalue()
 
 
