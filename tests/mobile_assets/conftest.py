@@ -5,7 +5,7 @@ import pytest
 
 from mobile_assets.bundle import write_bundle
 from mobile_assets.client import BundleClient
-from tests.mobile_assets.builds import make_build
+from tests.mobile_assets.builds import MODEL, make_build
 from tests.mobile_assets.repositories import Repository, Server
 
 
@@ -45,3 +45,9 @@ def server(repository: Repository) -> Iterator[Server]:
 @pytest.fixture
 def client(repository: Repository, server: Server, tmp_path: Path) -> BundleClient:
     return BundleClient(tmp_path / "cache", server.url, repository.trusted_root, timeout_s=5)
+
+
+@pytest.fixture
+def pulled(client: BundleClient) -> BundleClient:
+    client.pull(MODEL, "python")
+    return client

@@ -268,8 +268,9 @@ def test_zip_bomb(bundle_path: Path, tmp_path: Path) -> None:
 
 def test_encrypted_entry(bundle_path: Path, tmp_path: Path) -> None:
     data = bytearray(bundle_path.read_bytes())
-    central = data.index(b"PK\x01\x02")
-    data[central + 8] |= 1  # general purpose flag, bit 0
+    with zipfile.ZipFile(bundle_path) as archive:
+        first_entry = archive.start_dir
+    data[first_entry + 8] |= 1  # general purpose flag, bit 0
     (tmp_path / "b.zip").write_bytes(data)
     with pytest.raises(BundleError, match=r"manifest\.json' is encrypted$"):
         open_bundle(tmp_path / "b.zip")
