@@ -161,7 +161,7 @@ def _read_operations(spec: dict[str, Any]) -> Iterator[tuple[str, Operation]]:
                     _list_contents(found.get("requestBody", {})),
                     [
                         (status, response.get("description", ""), _list_contents(response))
-                        for status, response in found["responses"].items()
+                        for status, response in sorted(found["responses"].items())
                     ],
                 ),
             )
