@@ -159,7 +159,7 @@ class _ValueReader:
             blob = value.blobFileValue
             data = self._read_blob(blob.fileName, blob.offset, value.type.tensorType.dataType)
             if data.size != int(np.prod(shape)):
-                raise ArtifactError(f"{blob.fileName}: {data.size} values for shape {shape}")
+                raise ArtifactError(f"{self.folder}: {data.size} weights for shape {shape}")
             return data.reshape(shape)
         kind = value.immediateValue.WhichOneof("value")
         if kind == "list":
@@ -171,15 +171,15 @@ class _ValueReader:
     def _read_blob(self, name: str, offset: int, data_type: int) -> Any:
         if name not in self.files:
             self.files[name] = _read_inside(self.folder, name)
-        data = self.files[name]
+        data, where = self.files[name], self.folder / name.removeprefix(WEIGHTS_VARIABLE)
         if offset + _BLOB_HEADER.size > len(data):
-            raise ArtifactError(f"{name} is truncated: it ends before the weights at {offset}")
+            raise ArtifactError(f"{where} is truncated: it ends before the weights at {offset}")
         mark, kind, size_bytes, start = _BLOB_HEADER.unpack_from(data, offset)
         dtype = _BLOB_TYPES.get(kind)
         if mark != _BLOB_MARK or dtype is None or dtype != _NUMPY_TYPES.get(data_type):
-            raise ArtifactError(f"{name}: no weights of the declared type at {offset}")
+            raise ArtifactError(f"{where}: no weights of the declared type at {offset}")
         if start + size_bytes > len(data) or size_bytes % dtype.itemsize:
-            raise ArtifactError(f"{name} is truncated: it ends within the weights at {offset}")
+            raise ArtifactError(f"{where} is truncated: it ends within the weights at {offset}")
         return np.frombuffer(data, dtype, size_bytes // dtype.itemsize, start)
 
 

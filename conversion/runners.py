@@ -5,6 +5,7 @@ alone, `ExecuTorchRunner` executorch and torch, `CoreMlRunner` coremltools (and 
 """
 
 import io
+import struct
 import sys
 import zipfile
 from collections.abc import Callable
@@ -20,7 +21,10 @@ from conversion.errors import ArtifactError, RuntimeMissingError
 
 PixelsNhwc = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
-METADATA_NAME = b"TFLITE_METADATA"
+_METADATA_NAME = b"TFLITE_METADATA"
+# ExecuTorch's file format: offset of the root table, "ETxx", "eh00", then the sizes of the
+# extended header, the program, the space before the segments, and the segments.
+_PTE_HEADER = struct.Struct("<I2s2s4sIQQQ")
 
 
 class Runner(Protocol):
@@ -137,7 +141,11 @@ class LiteRtRunner:
 
 
 class ExecuTorchRunner:
-    """Runs a `.pte` in the ExecuTorch runtime on the CPU."""
+    """Runs a `.pte` in the ExecuTorch runtime on the CPU.
+
+    The runtime ends the process on some kinds of damage. Truncated and foreign files are refused
+    before they reach it; against changed bytes within, open only files whose hash was checked.
+    """
 
     evaluator = "ExecuTorch runtime"
     packages: tuple[str, ...] = ("executorch",)
@@ -158,6 +166,7 @@ class ExecuTorchRunner:
         self._to_tensor = torch.from_numpy
         self._where = str(path)
         self._data = _read(path)  # the program refers to these bytes: they must outlive it
+        _check_pte(self._data, path)
         try:
             program = Runtime.get().load_program(self._data)
             self._method = program.load_method("forward")
@@ -297,13 +306,25 @@ def _read(path: Path) -> bytes:
     return data
 
 
+def _check_pte(data: bytes, path: Path) -> None:
+    if len(data) < _PTE_HEADER.size:
+        raise ArtifactError(f"{path} is truncated: it has {len(data)} bytes")
+    root, kind, _, extended, _, program, base, segments = _PTE_HEADER.unpack_from(data)
+    if kind != b"ET" or extended != b"eh00" or not _PTE_HEADER.size <= root < program:
+        raise ArtifactError(f"{path} is not an ExecuTorch program")
+    if max(program, base + segments) > len(data):
+        raise ArtifactError(
+            f"{path} is truncated: {len(data)} bytes of {max(program, base + segments)}"
+        )
+
+
 def _read_labels(data: bytes, where: str) -> tuple[str, ...] | None:
     """Returns the names in the archive behind a `.tflite`, None where there is no archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             text = archive.read(LABELS_NAME).decode()
     except zipfile.BadZipFile:
-        if METADATA_NAME in data:
+        if _METADATA_NAME in data:
             raise ArtifactError(f"{where} is truncated: its metadata names labels") from None
         return None
     except (KeyError, UnicodeDecodeError) as error:

@@ -1,37 +1,22 @@
 """One small network, converted once to all three formats and kept by the hash of what made it."""
 
-import hashlib
 import importlib.metadata
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from conversion.artifact import LABELS_NAME, Build, artifact_bytes, read_build
+from conversion.artifact import Build, read_build
 from conversion.convert import Job, convert
+from tests.conftest import CACHE, hash_sources
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from training.config import DataSettings, ModelSettings, Settings
 from training.data import open_source
-from training.files import sha256_bytes, write_sums
 from training.ghostnet import GhostNet, create
-from training.normalise import Normalise
 
-ROOT = Path(__file__).parents[2]
-ARCHITECTURE, SIDE_PX = "ghostnet_050", 64
-# What decides the bytes of the converted files, besides the versions of the packages.
-_SOURCES = (
-    "training/ghostnet.py",
-    "training/checkpoint.py",
-    "training/synthetic*.py",
-    "conversion/*.py",
-    "tests/conversion/conftest.py",
-)
+# What decides the bytes of the converted files, besides our own sources.
 _PACKAGES = ("torch", "executorch", "litert-torch", "litert-converter", "coremltools")
-DATA = DataSettings(source="synthetic", seed=7, train_per_class=1, validation_per_class=4)
 
 
 def random_network(classes: int, seed: int) -> GhostNet:
@@ -42,7 +27,7 @@ def random_network(classes: int, seed: int) -> GhostNet:
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    model = create(ARCHITECTURE, classes).train()
+    model = create("ghostnet_050", classes).train()
     norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
     with torch.no_grad():
         for norm in norms:
@@ -51,48 +36,44 @@ def random_network(classes: int, seed: int) -> GhostNet:
             norm.bias.normal_(0, 0.2, generator=generator)
         # Smooth pictures: white noise would average out to the same features everywhere.
         coarse = torch.randn(32, 3, 4, 4, generator=generator)
-        model(torch.nn.functional.interpolate(coarse, size=SIDE_PX, mode="bilinear"))
+        model(torch.nn.functional.interpolate(coarse, size=64, mode="bilinear"))
         model.classifier.weight.mul_(30)
     return model.eval()
 
 
-def write_checkpoint(directory: Path, seed: int) -> Checkpoint:
-    """Writes and loads a checkpoint of `random_network` with the classes of the synthetic set."""
-    labels = open_source(DATA).labels
-    settings = Settings(data=DATA, model=ModelSettings(ARCHITECTURE, SIDE_PX))
-    weights = random_network(len(labels), seed).state_dict()
-    metrics = {"photos": 48, "top1": 0.1, "top5": 0.4, "thresholds": {"sure": {}}}
+def write_checkpoint(directory: Path, like: Checkpoint, network: GhostNet) -> Checkpoint:
+    """Writes and loads a checkpoint of a network, under the settings of another one."""
     directory.mkdir(parents=True)
-    save_checkpoint(directory, settings, weights, labels, Normalise(), metrics, "a test's\n")
+    weights, metrics = network.state_dict(), {"thresholds": {"sure": {}}}
+    save_checkpoint(
+        directory, like.settings, weights, like.labels, like.normalise, metrics, "a test's"
+    )
     return load_checkpoint(directory)
 
 
 @pytest.fixture(scope="session")
-def cached() -> Path:
-    """The folder of the converted network; `checkpoint/` and `build/` lie in it."""
-    digest = hashlib.sha256()
-    for pattern in _SOURCES:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.read_bytes())
-    for package in _PACKAGES:
-        digest.update(importlib.metadata.version(package).encode())
-    folder = ROOT / ".cache" / "tests" / f"conversion-{digest.hexdigest()[:16]}"
-    if not (folder / "build").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        write_checkpoint(folder / "checkpoint", seed=1)
-        convert(Job(folder / "checkpoint", "produce", "1.2.3"), folder / "build", 2, print)
-    return folder
+def checkpoint(trained_checkpoint: Path) -> Checkpoint:
+    return load_checkpoint(trained_checkpoint)
 
 
 @pytest.fixture(scope="session")
-def checkpoint(cached: Path) -> Checkpoint:
-    return load_checkpoint(cached / "checkpoint")
+def other_checkpoint(
+    checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
+    """Other weights under the same settings and labels."""
+    folder = tmp_path_factory.mktemp("other") / "checkpoint"
+    return write_checkpoint(folder, checkpoint, random_network(len(checkpoint.labels), seed=2))
 
 
 @pytest.fixture(scope="session")
-def build_folder(cached: Path) -> Path:
+def build_folder(checkpoint: Checkpoint) -> Path:
     """The build, which tests must not change: see `copy_of_build`."""
-    return cached / "build"
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    sources = hash_sources("conversion", extra=(checkpoint.sha256, *versions))
+    folder = CACHE / f"conversion-{sources}"
+    if not folder.exists():
+        convert(Job(checkpoint.directory, "produce", "1.2.3"), folder, 2, print)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -108,9 +89,9 @@ def paths(build_folder: Path, build: Build) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def photos(checkpoint: Checkpoint) -> np.ndarray:
-    """Preprocessed photos, uint8 [12, side, side, 3], one of each class."""
-    validation = open_source(DATA).validation
-    chosen = validation[:: DATA.validation_per_class]
+    """Preprocessed photos, uint8 [N, side, side, 3], one of each class."""
+    data = checkpoint.settings.data
+    chosen = open_source(data).validation[:: data.validation_per_class]
     return np.stack([checkpoint.preprocess.read(photo.read()) for photo in chosen])
 
 
@@ -119,19 +100,3 @@ def copy_of_build(build_folder: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "build"
     shutil.copytree(build_folder, copy)
     return copy
-
-
-@pytest.fixture
-def rewrite() -> Callable[..., None]:
-    """Puts a changed build in order, as a faulty converter would have written it."""
-    return _rewrite
-
-
-def _rewrite(folder: Path, **changes: object) -> None:
-    value = json.loads((folder / "build.json").read_text()) | changes
-    for entry in value["artifacts"]:
-        data = artifact_bytes(folder / entry["file_name"])
-        entry |= {"sha256": sha256_bytes(data), "size_bytes": len(data)}
-    (folder / "build.json").write_text(json.dumps(value))
-    assert (folder / LABELS_NAME).exists()
-    write_sums(folder)
