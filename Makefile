@@ -13,7 +13,7 @@ BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train convert parity bundle publish serve test test-fast bench lint format lock clean
+.PHONY: help setup demo data train convert parity bundle publish serve test test-fast lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,9 +58,6 @@ test: setup lint ## lint, types and all tests
 
 test-fast: setup ## only tests that train and convert nothing
 	$(RUN) -m pytest -q -m "not slow"
-
-bench: setup ## ratios measured in one run on this machine; figures are kept in docs/
-	$(RUN) -m conversion benchmark $(OUT)/checkpoint
 
 lint: setup ## ruff and mypy --strict
 	$(RUN) -m ruff check .

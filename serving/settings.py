@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
 from serving.errors import SettingsError
+from training.grocery_download import CACHE_VARIABLE
 
 _PREFIX = "GHOSTLENS_"
 # Variables of other rooms, which may stand in the same environment.
-_FOREIGN = (PASSPHRASE_VARIABLE,)
+_FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
 _RANGES = {
     "max_upload_bytes": (1024, 1 << 30),
     "threads": (1, 256),

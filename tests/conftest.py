@@ -68,7 +68,7 @@ def trained_checkpoint() -> Path:
 @pytest.fixture(scope="session")
 def grocery_folder() -> Path:
     """The Grocery Store Dataset's photos, where the machine has them."""
-    folder = Path(os.environ.get("GHOSTLENS_GROCERY", ROOT.parent / "shared" / "data" / "grocery"))
+    folder = Path(os.environ.get("GROCERY_PHOTOS", ROOT.parent / "shared" / "data" / "grocery"))
     if not (folder / "train.txt").is_file():
-        pytest.skip(f"no grocery photos at {folder}; set GHOSTLENS_GROCERY to a copy of them")
+        pytest.skip(f"no grocery photos at {folder}; set GROCERY_PHOTOS to a copy of them")
     return folder

@@ -24,7 +24,15 @@ NEED_HEAVY = {
         "state.py",
         "train.py",
     },
-    "conversion": {"coreml.py", "deploy.py", "executorch.py", "mil.py", "runners.py", "tflite.py"},
+    "conversion": {
+        "coreml.py",
+        "deploy.py",
+        "executorch.py",
+        "mil.py",
+        "mil_ops.py",
+        "runners.py",
+        "tflite.py",
+    },
     "mobile_assets": set(),
     "serving": set(),
 }

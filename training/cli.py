@@ -11,7 +11,7 @@ import click
 
 from training.config import ARCHITECTURES, DataSettings, Settings, load_settings, override
 from training.console import TypedErrorGroup
-from training.data import Source, check_source, drop_problems, open_source
+from training.data import Source, check_source, count_checked, drop_problems, open_source
 from training.errors import ConfigError, DataError
 from training.files import SUMS_NAME, write_atomic
 
@@ -167,8 +167,9 @@ def open_checked(settings: DataSettings) -> Source:
         DataError: the source has problems, and the settings do not say to skip them.
     """
     source = open_source(settings)
-    photos = len(source.train) + len(source.validation)
-    with click.progressbar(length=photos, label="check photos", file=sys.stderr) as bar:
+    with click.progressbar(
+        length=count_checked(source), label="check photos", file=sys.stderr
+    ) as bar:
         problems = check_source(source, tick=lambda: bar.update(1))
     for problem in problems:
         click.echo(f"{problem.severity}: {problem.message}", err=True)

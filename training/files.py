@@ -60,7 +60,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         temporary = None
         sync_directory(path.parent)
     except OSError as error:
-        raise _storage_error("write", path, error) from error
+        raise storage_error("write", path, error) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
@@ -90,7 +90,7 @@ def new_directory(path: Path) -> Iterator[Path]:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise _storage_error("write", path, error) from error
+        raise storage_error("write", path, error) from error
 
 
 @contextmanager
@@ -196,7 +196,8 @@ def _stays_inside(directory: Path, name: str) -> bool:
     return (directory / name).resolve().is_relative_to(directory.resolve())
 
 
-def _storage_error(verb: str, path: Path, error: OSError) -> StorageError:
+def storage_error(verb: str, path: Path, error: OSError) -> StorageError:
+    """Returns the typed error of a failed file operation, in words."""
     if error.errno == errno.ENOSPC:
         existing = next(folder for folder in [path, *path.parents] if folder.exists())
         free = shutil.disk_usage(existing).free

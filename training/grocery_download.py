@@ -19,6 +19,7 @@ from training.errors import DataError
 from training.files import new_directory
 from training.grocery import CLASSES_NAME, LIST_NAMES, is_inside, named_photos
 
+CACHE_VARIABLE = "GHOSTLENS_CACHE"
 COMMIT = "fc80ba90f803d79d0383df52c5a4ac5de99ff6fc"
 _READ_BYTES = 1 << 18
 _TIMEOUT_S = 30
@@ -63,7 +64,7 @@ GROCERY = Archive(
 
 def cache_folder() -> Path:
     """Returns the folder for downloads: GHOSTLENS_CACHE, or `ghostlens` in the platform's own."""
-    if chosen := os.environ.get("GHOSTLENS_CACHE"):
+    if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).expanduser()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "ghostlens"

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +14,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from training.data import Photo
+from training.files import storage_error
 from training.preprocess import PixelsHwc, Preprocess, decode_photo
 
 Decode = Callable[[Photo], PixelsHwc]
+_PREFIX = ".ghostlens-photos-"
 _POOL_PAYS_FROM = 200  # below this, starting processes takes longer than decoding
 
 
@@ -47,7 +49,11 @@ class DecodedPhotos:
 
 @contextmanager
 def decode_all(
-    photos: tuple[Photo, ...], decode: Decode, workers: int, progress: str
+    photos: tuple[Photo, ...],
+    decode: Decode,
+    workers: int,
+    progress: str,
+    folder: Path | None = None,
 ) -> Iterator[DecodedPhotos]:
     """Decodes every photo once, into a temporary file that is removed when the block ends.
 
@@ -56,25 +62,44 @@ def decode_all(
         decode: how: `read_whole` or `read_preprocessed`, with their second argument filled in.
         workers: processes to decode with; below 2, this one alone.
         progress: words beside the progress bar.
+        folder: where the file lies; the machine's folder for temporary files when not given.
 
     Raises:
         PhotoError: a photo cannot be decoded.
+        StorageError: the disk is full, or the folder cannot be written.
     """
-    handle, name = tempfile.mkstemp(prefix="ghostlens-photos-")
+    handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
     path = Path(name)
     try:
-        shapes: list[tuple[int, int]] = []
-        offsets: list[int] = []
+        arrays = _decoded(photos, decode, workers)
+        bar = tqdm(arrays, progress, len(photos), leave=False, unit="photo")
+        shapes, offsets = _write_pixels(handle, path, bar)
+        labels = tuple(photo.class_index for photo in photos)
+        yield DecodedPhotos(path, shapes, offsets, labels)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the files of killed runs from a folder that no other run uses."""
+    for path in folder.glob(f"{_PREFIX}*"):
+        path.unlink(missing_ok=True)
+
+
+def _write_pixels(
+    handle: int, path: Path, arrays: Iterable[PixelsHwc]
+) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    shapes: list[tuple[int, int]] = []
+    offsets: list[int] = []
+    try:
         with os.fdopen(handle, "wb") as file:
-            arrays = _decoded(photos, decode, workers)
-            for pixels in tqdm(arrays, progress, len(photos), leave=False, unit="photo"):
+            for pixels in arrays:
                 offsets.append(file.tell())
                 shapes.append((pixels.shape[0], pixels.shape[1]))
                 file.write(pixels.tobytes())
-        labels = tuple(photo.class_index for photo in photos)
-        yield DecodedPhotos(path, tuple(shapes), tuple(offsets), labels)
-    finally:
-        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error("write decoded photos to", path, error) from error
+    return tuple(shapes), tuple(offsets)
 
 
 def read_whole(photo: Photo, short_px: int) -> PixelsHwc:

@@ -26,7 +26,13 @@ from training.files import SUMS_NAME, exclusive_lock, sha256_bytes, write_atomic
 from training.ghostnet import GhostNet, create
 from training.metrics import summarise
 from training.normalise import Normalise
-from training.photo_cache import DecodedPhotos, decode_all, read_preprocessed, read_whole
+from training.photo_cache import (
+    DecodedPhotos,
+    decode_all,
+    read_preprocessed,
+    read_whole,
+    remove_leftovers,
+)
 from training.plots import draw_confusions, draw_learning_curve
 from training.preprocess import Preprocess
 from training.pretrained import load_pretrained
@@ -65,12 +71,14 @@ def fit(settings: Settings, source: Source, out: Path) -> dict[str, Any]:
     preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
     whole = partial(read_whole, short_px=round(_KEPT_RESOLUTION * preprocess.resize_px))
     plain = partial(read_preprocessed, preprocess=preprocess)
-    with (
-        exclusive_lock(out / ".lock"),
-        decode_all(source.train, whole, train.workers, "decode training photos") as photos,
-        decode_all(source.validation, plain, train.workers, "decode validation photos") as judges,
-    ):
-        return Run(settings, source, out).fit(photos, judges)
+    workers = train.workers
+    with exclusive_lock(out / ".lock"):
+        remove_leftovers(out)
+        with (
+            decode_all(source.train, whole, workers, "decode training photos", out) as photos,
+            decode_all(source.validation, plain, workers, "decode others", out) as judges,
+        ):
+            return Run(settings, source, out).fit(photos, judges)
 
 
 class Run:

@@ -112,12 +112,12 @@ def test_without_a_network_the_hub_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_really_pretrained_trunk_loads() -> None:
     path = Path(
         os.environ.get(
-            "GHOSTLENS_TRUNK",
+            "PRETRAINED_TRUNK",
             ROOT.parent / "shared" / "data" / "weights" / "ghostnet_100_tin64.safetensors",
         )
     )
     if not path.is_file():
-        pytest.skip(f"no pretrained trunk at {path}; set GHOSTLENS_TRUNK to one")
+        pytest.skip(f"no pretrained trunk at {path}; set PRETRAINED_TRUNK to one")
     model = GhostNet(81)
     assert "510 tensors" in load_pretrained(model, str(path))
     assert trunks_are_equal(model, read_weights(path))
