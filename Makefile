@@ -70,7 +70,7 @@ format: setup ## let ruff rewrite the files
 
 lock: setup ## resolve the newest allowed versions into requirements.lock
 	$(RUN) -m piptools compile --quiet --upgrade --extra dev --strip-extras --no-emit-options --no-header --output-file requirements.lock pyproject.toml
-	sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
+	sed -i -E -e 's/^(torch==[0-9.]+)\+cpu/\1/' -e '/^ghostlens @/,/# via ghostlens/d' requirements.lock
 
 clean: ## remove what the targets made, the environment included
 	rm -rf $(VENV) out .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

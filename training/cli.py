@@ -29,15 +29,23 @@ def main() -> None:
 @main.command()
 @click.option("--config", default="", help="A preset's name or a TOML file; see `presets`.")
 @click.option("--data", default="", help=_DATA_HELP)
+@click.option(
+    "--pretrained", default="", help="Weights to start from: a file, or timm/ghostnet_100.in1k."
+)
 @click.option("--set", "assignments", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run's folder.")
 @click.option("--fresh", is_flag=True, help="Discard what lies in the run's folder.")
-def fit(config: str, data: str, assignments: tuple[str, ...], out: Path, fresh: bool) -> None:
+def fit(
+    config: str, data: str, pretrained: str, assignments: tuple[str, ...], out: Path, fresh: bool
+) -> None:
     """Train a network. The same command goes on after a kill."""
     from training.state import STATE_NAME
     from training.train import fit as train_network
 
     settings = resolve_settings(config, data, assignments)
+    if pretrained:
+        model = dataclasses.replace(settings.model, pretrained=pretrained)
+        settings = dataclasses.replace(settings, model=model)
     if fresh:
         _discard(out)
     if (out / SUMS_NAME).exists() and not (out / STATE_NAME).exists():

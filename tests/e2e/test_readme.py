@@ -1,0 +1,139 @@
+"""The README's commands, run as they stand there, on a folder of real files and a real server."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from training.config import DataSettings
+from training.data import open_source
+
+pytestmark = pytest.mark.slow
+
+README = (ROOT / "README.md").read_text()
+# The README trains for hours on a user's photos; here a small network trains for seconds.
+QUICK = (
+    "model.architecture=ghostnet_050",
+    "model.input_px=64",
+    "train.epochs=6",
+    "train.warmup_epochs=1",
+    "train.learning_rate=4e-3",
+    "train.ema_decay=0.9",
+    "train.policy=none",
+)
+CLASSES = ("banana", "carrot", "leaf, rust", "tomato")
+
+
+def commands_below(heading: str) -> list[str]:
+    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    inline = re.findall(r"once: `(python -m .*?)`", section)
+    lines = [line for block in blocks for line in block.splitlines()]
+    # The keys are made "once, before the last one" of the first block.
+    publish = next(index for index, line in enumerate(lines) if "serving publish" in line)
+    return [*lines[:publish], *inline, *lines[publish:]]
+
+
+def write_photos(folder: Path) -> None:
+    source = open_source(DataSettings(train_per_class=24, validation_per_class=6))
+    for split, photos in (("train", source.train), ("val", source.validation)):
+        for number, photo in enumerate(photos):
+            label = source.labels.names[photo.class_index]
+            if label in CLASSES:
+                path = folder / "my_photos" / split / label / f"{number}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(photo.read())
+    (folder / "photo.jpg").write_bytes(path.read_bytes())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def arguments_of(command: str) -> list[str]:
+    words = shlex.split(command)
+    assert words[:2] == ["python", "-m"], command
+    return [sys.executable, *words[1:]]
+
+
+def run(command: str, folder: Path) -> str:
+    done = subprocess.run(
+        arguments_of(command),
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@contextmanager
+def serving(command: str, port: int, folder: Path) -> Iterator[None]:
+    process = subprocess.Popen(
+        [*arguments_of(command), "--port", str(port)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    try:
+        while True:
+            assert process.poll() is None, "the server ended by itself"
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_from_a_folder_of_photos_to_a_phone(tmp_path: Path) -> None:
+    write_photos(tmp_path)
+    port = free_port()
+    fit, *stages, serve, pull, recognise = commands_below("Your own photos, from folder to phone")
+    settings = " ".join(f"--set {assignment}" for assignment in QUICK)
+    run(f"{fit} {settings}", tmp_path)
+    printed = [run(command, tmp_path) for command in stages]
+    assert printed[1].count("passed: ") == 3
+    with serving(serve, port, tmp_path):
+        pulled = run(pull.replace("8000", str(port)), tmp_path)
+        assert "golden photos answered as expected" in pulled
+        answer = run(recognise, tmp_path)
+        with urllib.request.urlopen(
+            urllib.request.Request(
+                f"http://127.0.0.1:{port}/v1/models/fruit/recognise?top_k=1",
+                (tmp_path / "photo.jpg").read_bytes(),
+                {"Content-Type": "image/jpeg"},
+            )
+        ) as response:
+            cloud = response.read().decode()
+    first = answer.splitlines()[0].split(maxsplit=1)[1].strip()
+    assert first in CLASSES
+    assert f'"{first}"' in cloud
+
+
+def test_every_target_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z-]+)", README))
+    assert named
+    assert named <= targets
+
+
+def test_every_file_that_the_documents_link_to_exists() -> None:
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name} links to {link}"
