@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "tests"
 SLOW_FIXTURES = {"trained_checkpoint", "build", "built", "checked_build"}
 
-# Sixteen photos a class and a few passes: enough for answers that are neither noise nor certain.
+# Few photos and a few passes: enough for answers that are neither noise nor certain.
 TINY = (
     "data.train_per_class=24",
     "data.validation_per_class=8",
@@ -24,6 +24,7 @@ TINY = (
     "train.warmup_epochs=1",
     "train.ema_decay=0.9",
     "train.policy=none",
+    "train.workers=0",
 )
 
 

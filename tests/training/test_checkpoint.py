@@ -37,7 +37,7 @@ def test_answers_as_it_was_measured(trained_checkpoint: Path) -> None:
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     right = probabilities.argmax(axis=1) == [photo.class_index for photo in photos]
     assert right.mean() == checkpoint.metrics["top1"]
-    assert checkpoint.metrics["top1"] > 0.5
+    assert checkpoint.metrics["top1"] > 4 / len(checkpoint.labels)  # four times chance
 
 
 def test_config_has_the_keys_of_timm_and_the_hub(trained_checkpoint: Path) -> None:
