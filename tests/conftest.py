@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from training.console import share_cores
+
+share_cores()
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "tests"
 SLOW_FIXTURES = {"trained_checkpoint", "build", "built", "checked_build"}

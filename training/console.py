@@ -1,5 +1,6 @@
 """What every command shares: typed errors are one line on stderr and exit code 1."""
 
+import os
 import sys
 from typing import Any
 
@@ -21,3 +22,12 @@ class TypedErrorGroup(click.Group):
         except GhostlensError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
+
+
+def share_cores() -> None:
+    """Lets idle threads of torch sleep instead of spin; call it before torch is imported.
+
+    Spinning gains little on an idle machine and costs five times the step time where another
+    process computes too (docs/performance.md). An explicit OMP_WAIT_POLICY is left as it is.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
