@@ -45,12 +45,16 @@ def to_markdown(build: Build, reports: list[ParityReport], golden: list[GoldenPh
     for report in reports:
         lines += _describe(build.find(report.artifact), report)
     lines += ["## Golden photos", "", "| File | Shows | Photo |", "| --- | --- | --- |"]
-    lines += [f"| `{entry.file}` | {entry.label} | `{entry.name}` |" for entry in golden]
+    lines += [
+        f"| `{entry.file}` | {_escape(entry.label)} | `{_escape(entry.name)}` |" for entry in golden
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _to_row(report: ParityReport) -> str:
     allowed = report.max_difference_allowed
+    if report.failure:
+        return f"| `{report.artifact}` | did not run | {'- | ' * 5}**failed** |"
     cells = [
         f"`{report.artifact}`",
         report.evaluator,
@@ -77,6 +81,10 @@ def _describe(artifact: Artifact, report: ParityReport) -> list[str]:
     if report.disagreements:
         lines.append("- Other answer on " + ", ".join(f"`{name}`" for name in report.disagreements))
     return [*lines, ""]
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _join(versions: dict[str, str]) -> str:
@@ -110,7 +118,7 @@ def draw(
     _draw_differences(axes[2], reports, reference, answers)
     rows = [_row_label(build.find(report.artifact), report) for report in reports]
     axes[0].set_yticks(range(len(rows)), rows)
-    axes[0].set_ylim(len(rows) - 0.4, -0.6)
+    axes[0].set_ylim(len(rows) - 0.1, -0.6)  # the first row on top, room for the legends below
     for part in axes:
         part.set_axisbelow(True)
         part.grid(axis="x", alpha=0.25)
@@ -123,7 +131,8 @@ def draw(
 
 def _row_label(artifact: Artifact, report: ParityReport) -> str:
     verdict = "passed" if report.passed else "FAILED"
-    return f"{_NAMES[artifact.runtime]} {artifact.precision}: {verdict}\n({report.evaluator})"
+    evaluator = "did not run" if report.failure else report.evaluator
+    return f"{_NAMES[artifact.runtime]} {artifact.precision}: {verdict}\n({evaluator})"
 
 
 def _colour(report: ParityReport) -> str:
@@ -135,12 +144,13 @@ def _draw_accuracy(axes: Axes, reports: list[ParityReport]) -> None:
     for row, report in enumerate(reports):
         share = 100 * report.artifact_top1
         axes.barh(row, share, height=0.5, color=_colour(report))
-        words = f"{share:.1f}" if not report.failure else "could not run"
-        axes.text(share + 1, row, words, va="center", fontsize=9)
+        words = f"  {share:.1f}" if not report.failure else "  did not run"
+        inside = share > 15
+        axes.text(0 if inside else share, row, words, va="center", color=("black", "white")[inside])
     axes.axvline(reference, color=_ORANGE, label=f"PyTorch: {reference:.1f}")
-    axes.set(title="Right answers (top-1)", xlabel="% of photos", xlim=(0, 115))
+    axes.set(title="Right answers (top-1)", xlabel="% of photos", xlim=(0, 102))
     axes.set_xticks(range(0, 101, 20))
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
 
 
 def _draw_agreement(axes: Axes, reports: list[ParityReport]) -> None:
@@ -154,7 +164,9 @@ def _draw_agreement(axes: Axes, reports: list[ParityReport]) -> None:
         limit = 100 * report.min_agreement
         axes.plot([limit, limit], [row - 0.4, row + 0.4], color=_ORANGE, linewidth=2)
     axes.plot([], [], color=_ORANGE, linewidth=2, label="at least this is required")
-    axes.set(title="Same answer as PyTorch", xlabel=f"% of photos (from {left:.1f})")
+    axes.set(
+        title="Same answer as PyTorch", xlabel="% of photos" + f" (from {left:.1f})" * (left > 0)
+    )
     axes.set_xlim(left, 100 + 0.02 * (100 - left))
     axes.legend(frameon=False, fontsize=8, loc="lower left")
 
