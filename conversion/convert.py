@@ -29,8 +29,7 @@ from conversion.artifact import (
 )
 from conversion.errors import ConversionError
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.data import open_source
-from training.errors import DataError, StorageError
+from training.errors import StorageError
 from training.files import new_directory, sha256_bytes, write_atomic, write_sums
 
 # One module a runtime, each with `convert`, `PRECISION` and `PACKAGES`.
@@ -219,11 +218,8 @@ def write_answer(artifact: Artifact, path: Path) -> None:
 
 def _describe_photos(checkpoint: Checkpoint) -> tuple[str, str]:
     """Returns name and licence of the training photos; they need not be at hand any more."""
-    try:
-        source = open_source(checkpoint.settings.data)
-    except DataError:
-        return checkpoint.settings.data.source, "not stated"
-    return source.name, source.licence
+    source = checkpoint.metrics.get("source", {})
+    return source.get("name", checkpoint.settings.data.source), source.get("licence", "not stated")
 
 
 def _check_same_checkpoint(job: Job, checkpoint: Checkpoint) -> None:

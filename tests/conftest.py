@@ -28,6 +28,7 @@ TINY = (
     "train.ema_decay=0.9",
     "train.policy=none",
     "train.workers=0",
+    "train.threads=1",
 )
 
 

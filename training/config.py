@@ -117,7 +117,8 @@ class TrainSettings:
         flip: mirror half of the photos left to right.
         seed: seed of the weights, the order of photos and the augmentation.
         workers: processes that prepare photos beside the training; 0 for none.
-        threads: CPU threads of the network; 0 for as many as there are cores.
+        threads: CPU threads of the network; 0 for as many as there are cores. Below about 128
+            pixels one is as fast as two.
         target_precision: share of right answers that the threshold "sure" is chosen for.
     """
 

@@ -182,7 +182,8 @@ class Run:
 
     def _finish(self, judge: GhostNet, judges: DecodedPhotos) -> dict[str, Any]:
         figures, loss = self._measure(judge, judges)
-        metrics = {"loss": loss, **figures, "history": self.history}
+        source = {"name": self.source.name, "licence": self.source.licence}
+        metrics = {"source": source, "loss": loss, **figures, "history": self.history}
         write_atomic(self.out / "confusion.png", draw_confusions(metrics))
         save_checkpoint(
             self.out,
@@ -247,7 +248,7 @@ def make_optimizer(model: nn.Module, train: TrainSettings) -> Optimizer:
     ]
     if train.optimizer == "sgd":
         return SGD(groups, train.learning_rate, momentum=0.9, nesterov=True)
-    return AdamW(groups, train.learning_rate)
+    return AdamW(groups, train.learning_rate, fused=True)
 
 
 def learning_rate_at(train: TrainSettings, epoch: float) -> float:

@@ -30,6 +30,7 @@ QUICK = (
     "train.learning_rate=4e-3",
     "train.ema_decay=0.9",
     "train.policy=none",
+    "train.threads=1",
 )
 CLASSES = ("banana", "carrot", "leaf, rust", "tomato")
 
