@@ -65,6 +65,8 @@ def load_batches(
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
+        # Its own: a loader draws from torch's when it starts, and a resumed run starts one more.
+        generator=torch.Generator(),
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="spawn" if workers else None,
     )

@@ -185,8 +185,9 @@ class Settings:
         for table in dataclasses.fields(self):
             lines.append(f"[{table.name}]")
             section = getattr(self, table.name)
-            for entry in dataclasses.fields(section):
-                lines.append(f"{entry.name} = {_toml_value(getattr(section, entry.name))}")
+            for name, kind in typing.get_type_hints(type(section)).items():
+                # A float field may hold a whole number, and must read the same either way.
+                lines.append(f"{name} = {_toml_value(kind(getattr(section, name)))}")
             lines.append("")
         return "\n".join(lines)
 

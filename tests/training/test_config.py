@@ -77,6 +77,11 @@ def test_overrides_single_values() -> None:
     assert dataclasses.replace(changed, train=TrainSettings(), model=ModelSettings()) == Settings()
 
 
+def test_a_whole_number_in_a_float_setting_reads_the_same() -> None:
+    whole = Settings(train=TrainSettings(warmup_epochs=1))
+    assert whole.to_toml() == Settings(train=TrainSettings(warmup_epochs=1.0)).to_toml()
+
+
 @pytest.mark.parametrize("assignment", ["epochs=3", "train.epochs", "nosuch.key=1", "train.x=1"])
 def test_refuses_an_override_of_nothing(assignment: str) -> None:
     with pytest.raises(ConfigError, match="allowed are"):

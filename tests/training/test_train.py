@@ -1,6 +1,7 @@
 """Training: exact resume after a kill, refusals, and the shape of the recipe."""
 
 import itertools
+import math
 import os
 import signal
 import subprocess
@@ -44,20 +45,24 @@ def wait_for(condition: object, process: subprocess.Popen[bytes]) -> None:
 @pytest.mark.slow
 def test_a_run_killed_between_epochs_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    source = open_source(QUICK.data)
-    fit(QUICK, source, whole)
+    # With a worker process, which outlives an epoch in one run and starts anew in the other.
+    settings = replace(QUICK, train=replace(QUICK.train, workers=1))
+    fit(settings, open_source(settings.data), whole)
 
     process = subprocess.Popen(
-        command_line(QUICK, killed), cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        command_line(settings, killed),
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     wait_for((killed / STATE_NAME).exists, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = load_state(killed, {}).epoch
-    assert 1 <= done < QUICK.train.epochs
+    assert 1 <= done < settings.train.epochs
     assert not (killed / "SHA256SUMS").exists()
 
-    resumed = run_command(*command_line(QUICK, killed)[2:])
+    resumed = run_command(*command_line(settings, killed)[2:])
     assert resumed.returncode == 0, resumed.stderr
     assert f"after epoch {done}" in resumed.stdout + resumed.stderr
     first, second = (load_file(run / "model.safetensors") for run in (whole, killed))
@@ -98,7 +103,9 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = open_source(QUICK.data)
-    monkeypatch.setattr(GhostNet, "forward", lambda _self, x: x.mean(dim=(2, 3)) * float("nan"))
+    monkeypatch.setattr(
+        GhostNet, "forward", lambda self, x: self.classifier(torch.full((len(x), 1280), math.nan))
+    )
     with pytest.raises(TrainingError, match=r"loss is nan at epoch 1, step 1: lower"):
         fit(QUICK, source, tmp_path / "run")
     assert not (tmp_path / "run" / "SHA256SUMS").exists()
