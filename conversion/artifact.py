@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conversion.errors import ArtifactError
+from conversion.variants import KEYS, VARIANTS, Variant
 from conversion.zips import zip_folder
 from training.errors import ConfigError, GhostlensError, LabelsError
 from training.files import check_sums, sha256_bytes
@@ -42,9 +43,10 @@ class Artifact:
     """One converted file, or folder in the case of an `.mlpackage`.
 
     Attributes:
-        file_name: `<model>-<version>-<runtime>-<precision>.<ext>`.
+        file_name: `<model>-<version>-<variant>.<ext>`.
         runtime: one of `RUNTIMES`.
-        precision: "fp32" or "fp16".
+        precision: one of `conversion.variants.PRECISIONS`.
+        backend: the delegate of an ExecuTorch program, empty for other runtimes; see `Variant`.
         sha256: of `artifact_bytes`.
         size_bytes: of `artifact_bytes`.
         input: name, layout ("nchw", "nhwc" or "image"), dtype, shape, range.
@@ -55,6 +57,7 @@ class Artifact:
     file_name: str
     runtime: str
     precision: str
+    backend: str
     sha256: str
     size_bytes: int
     input: dict[str, Any]
@@ -62,8 +65,11 @@ class Artifact:
     tool_versions: dict[str, str]
 
     def __post_init__(self) -> None:
-        if self.runtime not in RUNTIMES:
-            raise ArtifactError(f"runtime is {self.runtime!r}: allowed are {', '.join(RUNTIMES)}")
+        if Variant(self.runtime, self.precision, self.backend) not in VARIANTS:
+            raise ArtifactError(
+                f"{self.file_name}: no variant has runtime {self.runtime!r}, precision "
+                f"{self.precision!r} and backend {self.backend!r}; there are {', '.join(KEYS)}"
+            )
         _check_file_name(self.file_name)
         if not self.file_name.endswith(EXTENSIONS[self.runtime]):
             raise ArtifactError(
@@ -71,6 +77,11 @@ class Artifact:
                 f"{EXTENSIONS[self.runtime]}"
             )
         _check_sha256(self.sha256, self.file_name)
+
+    @property
+    def variant(self) -> Variant:
+        """Which kind of artifact it is."""
+        return Variant(self.runtime, self.precision, self.backend)
 
 
 @dataclass(frozen=True)
@@ -269,9 +280,9 @@ def check_version(version: str) -> str:
     return version
 
 
-def artifact_name(model: str, version: str, runtime: str, precision: str) -> str:
+def artifact_name(model: str, version: str, variant: Variant) -> str:
     """Returns the file name of an artifact."""
-    return f"{model}-{version}-{runtime}-{precision}{EXTENSIONS[runtime]}"
+    return f"{model}-{version}-{variant.key}{EXTENSIONS[variant.runtime]}"
 
 
 def artifact_bytes(path: Path) -> bytes:

@@ -28,6 +28,7 @@ from conversion.artifact import (
     to_json_text,
 )
 from conversion.errors import ConversionError
+from conversion.variants import find_variant
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.errors import StorageError
 from training.files import new_directory, sha256_bytes, write_atomic, write_sums
@@ -120,7 +121,8 @@ def convert_one(job: Job, folder: Path) -> Artifact:
     """
     runtime = job.runtimes[0]
     module: Any = importlib.import_module(CONVERTERS[runtime])
-    name = artifact_name(job.model, job.version, runtime, module.PRECISION)
+    variant = find_variant(f"{runtime}-{module.PRECISION}")
+    name = artifact_name(job.model, job.version, variant)
     interface = module.convert(
         load_checkpoint(job.checkpoint), job.model, job.version, folder / name
     )
@@ -129,6 +131,7 @@ def convert_one(job: Job, folder: Path) -> Artifact:
         name,
         runtime,
         module.PRECISION,
+        variant.backend,
         sha256_bytes(data),
         len(data),
         interface.input,

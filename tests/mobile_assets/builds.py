@@ -22,6 +22,7 @@ from conversion.artifact import (
     to_json_text,
 )
 from conversion.tflite_metadata import append_labels
+from conversion.variants import find_variant
 from tests.mobile_assets.tiny_model import COLOURS, make_tflite
 from training.files import sha256_bytes, write_atomic, write_sums
 from training.labels import LabelSet
@@ -32,9 +33,9 @@ SIDE_PX = 32
 LABELS = LabelSet(tuple(COLOURS))
 PREPROCESS = Preprocess.for_input(SIDE_PX)
 CHECKPOINT_SHA256 = sha256_bytes(b"checkpoint")
-LITERT = artifact_name(MODEL, "1.0.0", "litert", "fp32")
-EXECUTORCH = artifact_name(MODEL, "1.0.0", "executorch", "fp32")
-COREML = artifact_name(MODEL, "1.0.0", "coreml", "fp16")
+LITERT = artifact_name(MODEL, "1.0.0", find_variant("litert-fp32"))
+EXECUTORCH = artifact_name(MODEL, "1.0.0", find_variant("executorch-fp32"))
+COREML = artifact_name(MODEL, "1.0.0", find_variant("coreml-fp16"))
 
 
 def make_photo(colour: tuple[int, int, int], width: int = 60, height: int = 44) -> bytes:
@@ -63,9 +64,9 @@ def make_build(folder: Path, version: str = "1.0.0", strength: float = 0.02) -> 
     weights = np.array(list(COLOURS.values()), np.float32) / 255 * np.float32(strength)
     tflite = append_labels(make_tflite(SIDE_PX, weights), LABELS)
     names = {
-        "litert": artifact_name(MODEL, version, "litert", "fp32"),
-        "executorch": artifact_name(MODEL, version, "executorch", "fp32"),
-        "coreml": artifact_name(MODEL, version, "coreml", "fp16"),
+        "litert": artifact_name(MODEL, version, find_variant("litert-fp32")),
+        "executorch": artifact_name(MODEL, version, find_variant("executorch-fp32")),
+        "coreml": artifact_name(MODEL, version, find_variant("coreml-fp16")),
     }
     (folder / names["litert"]).write_bytes(tflite)
     (folder / names["executorch"]).write_bytes(b"pte" * 100 + version.encode())
@@ -147,6 +148,7 @@ def _describe(folder: Path, name: str, runtime: str) -> Artifact:
         file_name=name,
         runtime=runtime,
         precision="fp16" if runtime == "coreml" else "fp32",
+        backend="xnnpack" if runtime == "executorch" else "",
         sha256=sha256_bytes(data),
         size_bytes=len(data),
         input={"name": "image", "layout": "nhwc", "dtype": "float32", "range": [0, 255]},
