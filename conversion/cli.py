@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from conversion.artifact import RUNTIMES, ParityReport, read_build, read_parity
+from conversion.cli_structure import inspect_artifact
 from training.cli import find_data
 from training.console import TypedErrorGroup
 
@@ -115,3 +116,6 @@ def _tell_verdict(report: ParityReport) -> None:
     )
     for reason in report.reasons():
         click.echo(f"  reason: {reason}")
+
+
+main.add_command(inspect_artifact)
