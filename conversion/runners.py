@@ -1,12 +1,15 @@
 """Runs artifacts, each in its own runtime. A runtime is imported only when a runner needs it.
 
 Importing this file takes neither torch nor any runtime: `LiteRtRunner` needs ai-edge-litert
-alone, `ExecuTorchRunner` executorch and torch, `CoreMlRunner` coremltools (and torch off macOS).
+alone, `TensorFlowRunner` tensorflow, `ExecuTorchRunner` executorch and torch, `CoreMlRunner`
+coremltools (and torch off macOS).
 """
 
 import io
+import os
 import struct
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +87,7 @@ class LiteRtRunner:
 
     evaluator = "LiteRT runtime"
     packages: tuple[str, ...] = ("ai-edge-litert",)
+    _runtime = "LiteRT"
 
     def __init__(self, artifact: Path | bytes, threads: int = 1) -> None:
         """Loads the model.
@@ -96,18 +100,17 @@ class LiteRtRunner:
             RuntimeMissingError: ai-edge-litert is not installed.
             ArtifactError: see `open_runner`.
         """
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise _missing("ai-edge-litert", error) from error
+        make_interpreter = self._import_interpreter()
         self._where = "the .tflite" if isinstance(artifact, bytes) else str(artifact)
         data = artifact if isinstance(artifact, bytes) else _read(artifact)
         try:
-            self._model = Interpreter(model_content=data, num_threads=threads)
+            self._model = make_interpreter(model_content=data, num_threads=threads)
             self._model.allocate_tensors()
         # The interpreter raises ValueError or RuntimeError by the kind of damage.
         except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"{self._where}: LiteRT refuses it: {_brief(error)}") from error
+            raise ArtifactError(
+                f"{self._where}: {self._runtime} refuses it: {_brief(error)}"
+            ) from error
         self._input = self._only(self._model.get_input_details(), "input", 4)
         self._output = self._only(self._model.get_output_details(), "output", 2)
         self._shape = tuple(int(size) for size in self._input["shape"])
@@ -125,6 +128,14 @@ class LiteRtRunner:
         _check_pixels(x_nhwc, self._shape[1], self._where)
         return _collect(x_nhwc, self._answer, self._where)
 
+    def _import_interpreter(self) -> Callable[..., Any]:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise _missing("ai-edge-litert", error) from error
+        make: Callable[..., Any] = Interpreter
+        return make
+
     def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
         self._model.set_tensor(self._input["index"], x_hwc[None].astype(np.float32))
         self._model.invoke()
@@ -138,6 +149,35 @@ class LiteRtRunner:
         if details[0]["dtype"] is not np.float32:
             raise ArtifactError(f"{self._where}: its {what} is not float32")
         return details[0]
+
+
+class TensorFlowRunner(LiteRtRunner):
+    """Runs a `.tflite` in TensorFlow's own interpreter, in kernels that LiteRT does not take.
+
+    LiteRT hands the network to XNNPACK. Here nothing is delegated, so that both agree only if
+    the file means the same to two implementations.
+    """
+
+    evaluator = "TensorFlow interpreter"
+    packages: tuple[str, ...] = ("tensorflow",)
+    _runtime = "TensorFlow"
+
+    def _import_interpreter(self) -> Callable[..., Any]:
+        # Read when TensorFlow loads: it tells about processors and graphics cards otherwise.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise _missing("tensorflow", error) from error
+        resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+
+        def make(**arguments: Any) -> Any:
+            with warnings.catch_warnings():
+                # It recommends LiteRT, which is what this one is compared with.
+                warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter")
+                return tf.lite.Interpreter(experimental_op_resolver_type=resolver, **arguments)
+
+        return make
 
 
 class ExecuTorchRunner:
