@@ -130,10 +130,14 @@ def _argument_type(op: Any, name: str, operations: Any) -> Any:
 
 
 def _type(tensor_type: Any) -> str:
+    return _name(MIL_pb2.DataType, tensor_type.dataType).lower()
+
+
+def _name(enumeration: Any, number: int) -> str:
     try:
-        return str(MIL_pb2.DataType.Name(tensor_type.dataType)).lower()
+        return str(enumeration.Name(number))
     except ValueError:
-        return f"type {tensor_type.dataType}"
+        return f"type {number}"
 
 
 def _shape(tensor_type: Any) -> tuple[int, ...]:
@@ -145,11 +149,11 @@ def _feature(feature: Any) -> Feature:
     kind = feature.type.WhichOneof("Type")
     if kind == "imageType":
         image = feature.type.imageType
-        order = image.ColorSpace.Name(image.colorSpace)
+        order = _name(image.ColorSpace, image.colorSpace)
         return Feature(feature.name, f"image {order}", (image.height, image.width, 3))
     if kind == "multiArrayType":
         array = feature.type.multiArrayType
-        dtype = array.ArrayDataType.Name(array.dataType).lower()
+        dtype = _name(array.ArrayDataType, array.dataType).lower()
         return Feature(feature.name, dtype, tuple(int(size) for size in array.shape))
     return Feature(feature.name, str(kind).removesuffix("Type"), ())
 

@@ -161,6 +161,8 @@ def _read_tensor(table: Table, sizes: list[int]) -> TfliteTensor:
         zero_points = quantization.numbers(3, "<i8")
     dtype = _TYPES.get(kind, f"type {kind}")
     shape = table.numbers(0)
+    if any(size < 0 for size in shape):
+        raise ArtifactError(f"{table.where} is damaged: a tensor's shape is {list(shape)}")
     return TfliteTensor(table.text(3), dtype, shape, sizes[buffer] > 0, scales, zero_points)
 
 

@@ -291,7 +291,10 @@ def _read_numbers(
         raise ArtifactError(
             f"{where} is truncated: {len(constants[index])} bytes for {dtype} {list(shape)}"
         )
-    return np.frombuffer(constants[index], kind, prod(shape)).reshape(shape)
+    try:
+        return np.frombuffer(constants[index][:wanted], kind).reshape(shape)
+    except ValueError as error:  # numpy has fewer dimensions than a damaged file may name
+        raise ArtifactError(f"{where} is damaged: a shape is {list(shape)}") from error
 
 
 def _read_node(entry: Table, values: Mapping[int, XnnValue]) -> XnnNode:
