@@ -1,46 +1,32 @@
-"""From a checkpoint to a build: every format in a process of its own, then the build as a whole.
+"""From a checkpoint to a build: variants made, or taken from the cache, and described."""
 
-A converter prints much and imports much, so each one runs as `python -m conversion convert-one`;
-what it prints goes to a log that is shown only when it fails.
-"""
-
-import importlib
-import importlib.metadata
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from conversion.artifact import (
     BUILD_NAME,
     LABELS_NAME,
-    RUNTIMES,
     Artifact,
     Build,
-    artifact_bytes,
-    artifact_name,
     check_model_name,
     check_version,
     to_json_text,
 )
+from conversion.artifact_cache import ArtifactCache, make_key
+from conversion.calibration import Calibration, read_calibration
 from conversion.errors import ConversionError
-from conversion.variants import find_variant
+from conversion.request import Quantisation
+from conversion.variants import VARIANTS, Variant
+from conversion.workers import Order, run_workers
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.errors import StorageError
-from training.files import new_directory, sha256_bytes, write_atomic, write_sums
+from training.config import DataSettings
+from training.files import new_directory, write_atomic, write_sums
 
-# One module a runtime, each with `convert`, `PRECISION` and `PACKAGES`.
-CONVERTERS = {
-    "executorch": "conversion.executorch",
-    "litert": "conversion.tflite",
-    "coreml": "conversion.coreml",
-}
-_LOG_LINES = 40
-_POLL_S = 0.1
+_CALIBRATION_NAME = ".calibration.npy"
 
 Tell = Callable[[str], None]
 
@@ -53,58 +39,47 @@ class Job:
         checkpoint: folder of the checkpoint.
         model: see `conversion.artifact.check_model_name`.
         version: see `conversion.artifact.check_version`.
-        runtimes: which formats to make, out of `RUNTIMES`.
+        variants: which artifacts to make.
+        quantisation: how those of fewer bits are made.
+        data: the photos to calibrate with; None for the checkpoint's own source.
     """
 
     checkpoint: Path
     model: str
     version: str
-    runtimes: tuple[str, ...] = RUNTIMES
+    variants: tuple[Variant, ...] = VARIANTS
+    quantisation: Quantisation = field(default_factory=Quantisation)
+    data: DataSettings | None = None
 
     def __post_init__(self) -> None:
         check_model_name(self.model)
         check_version(self.version)
-        unknown = sorted(set(self.runtimes) - set(RUNTIMES))
-        if unknown or not self.runtimes:
-            raise ConversionError(f"formats are {self.runtimes}: allowed are {', '.join(RUNTIMES)}")
+        if not self.variants:
+            raise ConversionError("no variants are named: at least one is needed")
 
 
-def convert(job: Job, out: Path, jobs: int, tell: Tell) -> Build:
+def convert(job: Job, out: Path, jobs: int, tell: Tell, cache: ArtifactCache | None) -> Build:
     """Makes a build at `out`; what stood there stays until the new one is whole.
 
     Args:
         job: what to convert.
         out: the build's folder.
-        jobs: how many formats to convert at a time, at least 1.
+        jobs: how many converters to run at a time, at least 1.
         tell: takes lines of progress.
+        cache: where artifacts made earlier lie; None to make all anew.
 
     Raises:
         CheckpointError: the checkpoint is incomplete or was changed.
-        ConversionError: a converter failed; the message ends with what it printed last.
+        ConversionError: a converter failed, or there are no photos to calibrate with.
         StorageError: the disk is full, or `out` cannot be written.
     """
     checkpoint = load_checkpoint(job.checkpoint)
-    source, licence = _describe_photos(checkpoint)
+    calibration = _calibrate(job, checkpoint, tell)
     with new_directory(out) as folder:
-        # Runtimes in their own order, so that the order of the options changes nothing.
-        runtimes = [runtime for runtime in RUNTIMES if runtime in job.runtimes]
-        artifacts = _run_all(job, runtimes, folder, jobs, tell)
-        metrics = {key: checkpoint.metrics.get(key) for key in ("top1", "top5", "photos")}
-        build = Build(
-            job.model,
-            job.version,
-            checkpoint.architecture,
-            checkpoint.sha256,
-            checkpoint.labels,
-            checkpoint.preprocess,
-            checkpoint.normalise.mean,
-            checkpoint.normalise.std,
-            checkpoint.metrics.get("thresholds", {}),
-            metrics,
-            source,
-            licence,
-            tuple(artifacts),
-        )
+        made = _make_all(job, checkpoint, calibration, folder, jobs, tell, cache)
+        # In the order of `VARIANTS`, so that the order of the options changes nothing.
+        artifacts = tuple(made[variant] for variant in VARIANTS if variant in job.variants)
+        build = _describe(job, checkpoint, calibration, artifacts)
         _check_same_checkpoint(job, checkpoint)
         write_atomic(folder / LABELS_NAME, checkpoint.labels.to_text())
         write_atomic(folder / BUILD_NAME, to_json_text(build.to_json()))
@@ -112,117 +87,91 @@ def convert(job: Job, out: Path, jobs: int, tell: Tell) -> Build:
     return build
 
 
-def convert_one(job: Job, folder: Path) -> Artifact:
-    """Makes the artifact of the job's first runtime in this process, and describes it.
-
-    Args:
-        job: what to convert.
-        folder: where to put the artifact.
-    """
-    runtime = job.runtimes[0]
-    module: Any = importlib.import_module(CONVERTERS[runtime])
-    variant = find_variant(f"{runtime}-{module.PRECISION}")
-    name = artifact_name(job.model, job.version, variant)
-    interface = module.convert(
-        load_checkpoint(job.checkpoint), job.model, job.version, folder / name
-    )
-    data = artifact_bytes(folder / name)
-    return Artifact(
-        name,
-        runtime,
-        module.PRECISION,
-        variant.backend,
-        sha256_bytes(data),
-        len(data),
-        interface.input,
-        interface.output,
-        {package: importlib.metadata.version(package) for package in module.PACKAGES},
-    )
+def _calibrate(job: Job, checkpoint: Checkpoint, tell: Tell) -> Calibration | None:
+    if not any(variant.calibrated for variant in job.variants):
+        return None
+    data = job.data or checkpoint.settings.data
+    count = job.quantisation.calibration_photos
+    calibration = read_calibration(data, checkpoint.labels, checkpoint.preprocess, count)
+    tell(f"calibration: {len(calibration.x_nhwc)} training photos of {calibration.source}")
+    return calibration
 
 
-def _run_all(job: Job, runtimes: list[str], folder: Path, jobs: int, tell: Tell) -> list[Artifact]:
-    """Runs the converters, at most `jobs` at a time; stops the others when one fails."""
-    waiting, running = list(runtimes), list[_Worker]()
-    done: dict[str, Artifact] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(_Worker(job, waiting.pop(0), folder))
-                tell(f"{running[-1].runtime}: converting")
-            for worker in [worker for worker in running if worker.process.poll() is not None]:
-                running.remove(worker)
-                artifact = worker.finish()
-                done[worker.runtime] = artifact
-                seconds = time.monotonic() - worker.started
-                tell(
-                    f"{worker.runtime}: {artifact.file_name}, "
-                    f"{artifact.size_bytes / 1e6:.1f} MB, {seconds:.0f} s"
-                )
-            time.sleep(_POLL_S)
-    finally:
-        for worker in running:
-            worker.stop()
-    return [done[runtime] for runtime in runtimes]
-
-
-class _Worker:
-    """One converter in a process of its own."""
-
-    def __init__(self, job: Job, runtime: str, folder: Path) -> None:
-        self.runtime = runtime
-        self.started = time.monotonic()
-        self._log = folder / f".{runtime}.log"
-        self._answer = folder / f".{runtime}.json"
-        command = [sys.executable, "-m", "conversion", "convert-one", str(job.checkpoint)]
-        command += ["--model", job.model, "--version", job.version, "--format", runtime]
-        command += ["--folder", str(folder), "--answer", str(self._answer)]
-        with self._log.open("wb") as log:
-            # The pipe closes when this process ends, however it ends: the worker then ends too.
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT
-            )
-
-    def finish(self) -> Artifact:
-        """Returns what the process made, and removes its log."""
-        self._close()
-        if self.process.returncode != 0:
-            raise self._failure()
-        artifact = Artifact(**json.loads(self._answer.read_text(encoding="utf-8")))
-        self._log.unlink()
-        self._answer.unlink()
-        return artifact
-
-    def stop(self) -> None:
-        """Ends the process."""
-        self.process.kill()
-        self.process.wait()
-        self._close()
-
-    def _close(self) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-
-    def _failure(self) -> ConversionError | StorageError:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        own = [line for line in lines if line.startswith("error: ")]
-        if own:  # a typed error of the worker says all that is needed
-            return ConversionError(f"{self.runtime}: {own[-1].removeprefix('error: ')}")
-        said = "\n".join(lines[-_LOG_LINES:])
-        return ConversionError(
-            f"the {self.runtime} converter ended with code {self.process.returncode}; "
-            f"it printed last:\n{said}"
+def _make_all(
+    job: Job,
+    checkpoint: Checkpoint,
+    calibration: Calibration | None,
+    folder: Path,
+    jobs: int,
+    tell: Tell,
+    cache: ArtifactCache | None,
+) -> dict[Variant, Artifact]:
+    calibrated_with = str(calibration.describe()["sha256"]) if calibration else ""
+    keys = {
+        variant: make_key(
+            checkpoint.sha256, job.model, job.version, variant, job.quantisation, calibrated_with
         )
+        for variant in job.variants
+    }
+    made: dict[Variant, Artifact] = {}
+    for variant, key in keys.items():
+        if cache is not None and (artifact := cache.take(key, folder)):
+            made[variant] = artifact
+            tell(f"{artifact.file_name}: taken from the cache")
+    left = tuple(variant for variant in job.variants if variant not in made)
+    if left:
+        fresh = run_workers(_write_order(job, left, calibration, folder), jobs, tell)
+        (folder / _CALIBRATION_NAME).unlink(missing_ok=True)
+        for variant, artifact in fresh.items():
+            if cache is not None:
+                cache.put(keys[variant], artifact, folder)
+        made |= fresh
+    return made
 
 
-def write_answer(artifact: Artifact, path: Path) -> None:
-    """Writes what `convert-one` made, for the process that started it."""
-    write_atomic(path, to_json_text(asdict(artifact)))
+def _write_order(
+    job: Job, variants: tuple[Variant, ...], calibration: Calibration | None, folder: Path
+) -> Order:
+    path = folder / _CALIBRATION_NAME
+    if calibration is not None:
+        np.save(path, calibration.x_nhwc)
+    return Order(
+        str(job.checkpoint),
+        job.model,
+        job.version,
+        str(folder),
+        tuple(variant.key for variant in variants),
+        job.quantisation.keep_float,
+        job.quantisation.calibration_photos,
+        job.quantisation.qat_steps,
+        str(path) if calibration is not None else "",
+    )
 
 
-def _describe_photos(checkpoint: Checkpoint) -> tuple[str, str]:
-    """Returns name and licence of the training photos; they need not be at hand any more."""
-    source = checkpoint.metrics.get("source", {})
-    return source.get("name", checkpoint.settings.data.source), source.get("licence", "not stated")
+def _describe(
+    job: Job,
+    checkpoint: Checkpoint,
+    calibration: Calibration | None,
+    artifacts: tuple[Artifact, ...],
+) -> Build:
+    # The photos need not be at hand any more: name and licence stand in the checkpoint.
+    photos: dict[str, Any] = checkpoint.metrics.get("source", {})
+    return Build(
+        model=job.model,
+        version=job.version,
+        architecture=checkpoint.architecture,
+        checkpoint_sha256=checkpoint.sha256,
+        labels=checkpoint.labels,
+        preprocess=checkpoint.preprocess,
+        mean=checkpoint.normalise.mean,
+        std=checkpoint.normalise.std,
+        thresholds=checkpoint.metrics.get("thresholds", {}),
+        metrics={key: checkpoint.metrics.get(key) for key in ("top1", "top5", "photos")},
+        photos_source=photos.get("name", checkpoint.settings.data.source),
+        photos_licence=photos.get("licence", "not stated"),
+        calibration=calibration.describe() if calibration else {},
+        artifacts=artifacts,
+    )
 
 
 def _check_same_checkpoint(job: Job, checkpoint: Checkpoint) -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint as a Core ML package (`.mlpackage`), float16, with class labels inside."""
+"""A checkpoint as Core ML packages (`.mlpackage`) of every precision, with class labels inside."""
 
 import json
 import uuid
@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 
+from conversion.coreml_compress import compress
 from conversion.coreml_tools import Model_pb2, ct
-from conversion.deploy import Interface, deploy
-from training.checkpoint import Checkpoint
+from conversion.deploy import deploy
+from conversion.request import Interface, Made, Request
 from training.files import write_atomic
 
-PRECISION = "fp16"
-PACKAGES = ("coremltools", "torch")
 INPUT_NAME, LABEL_NAME, OUTPUT_NAME = "image", "label", "probabilities"
 # The first opset whose programs can hold compressed weights (the `constexpr_*` ops), so that
 # every precision of a model runs on the same phones: iPhone 8 (2017) and later.
@@ -21,20 +20,26 @@ MINIMUM_TARGET = ct.target.iOS16
 _SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
 
 
-def convert(checkpoint: Checkpoint, model: str, version: str, path: Path) -> Interface:
-    """Writes an `.mlpackage` that takes an RGB image and gives a label and probabilities.
+def convert(request: Request) -> Made:
+    """Writes an `.mlpackage` a variant, which takes an RGB image and gives label and probabilities.
 
-    Args:
-        checkpoint: what to convert.
-        model: name for the package's metadata.
-        version: version for the package's metadata.
-        path: the folder to write.
+    The network is converted once; the other precisions are made of that package.
     """
-    normalise, side = checkpoint.normalise, checkpoint.preprocess.input_px
-    deployed = deploy(checkpoint.model, normalise.mean, normalise.std, "nchw")
+    model = convert_float16(request)
+    for variant in request.variants:
+        path = request.path(variant)
+        compress(model, variant, request).save(str(path))
+        _finish(path, request)
+        yield variant, _describe(request)
+
+
+def convert_float16(request: Request) -> Any:
+    """Returns the float16 program as a coremltools model."""
+    checkpoint, side = request.checkpoint, request.side_px
+    deployed = deploy(checkpoint.model, checkpoint.normalise.mean, checkpoint.normalise.std, "nchw")
     shape = (1, 3, side, side)
     traced = torch.jit.trace(deployed, torch.zeros(shape))  # type: ignore[no-untyped-call]
-    converted = ct.convert(
+    return ct.convert(
         traced,
         inputs=[ct.ImageType(INPUT_NAME, shape, color_layout=ct.colorlayout.RGB)],
         classifier_config=ct.ClassifierConfig(list(checkpoint.labels.names), LABEL_NAME),
@@ -43,8 +48,10 @@ def convert(checkpoint: Checkpoint, model: str, version: str, path: Path) -> Int
         convert_to="mlprogram",
         skip_model_load=True,
     )
-    converted.save(str(path))
-    _finish(path, checkpoint, model, version)
+
+
+def _describe(request: Request) -> Interface:
+    side = request.side_px
     return Interface(
         input={
             "name": INPUT_NAME,
@@ -54,25 +61,30 @@ def convert(checkpoint: Checkpoint, model: str, version: str, path: Path) -> Int
             "range": [0, 255],
             "colour_order": "RGB",
         },
-        output={"name": OUTPUT_NAME, "dtype": "float32", "shape": [len(checkpoint.labels)]},
+        output={
+            "name": OUTPUT_NAME,
+            "dtype": "float32",
+            "shape": [len(request.checkpoint.labels)],
+        },
     )
 
 
-def _finish(path: Path, checkpoint: Checkpoint, model: str, version: str) -> None:
+def _finish(path: Path, request: Request) -> None:
     """Names the outputs, fills in the metadata, and makes the bytes the same for same input."""
+    checkpoint = request.checkpoint
     specification = Model_pb2.Model.FromString((path / _SPECIFICATION).read_bytes())
     ct.utils.rename_feature(specification, f"{LABEL_NAME}_probs", OUTPUT_NAME)
     description = specification.description
     description.predictedProbabilitiesName = OUTPUT_NAME
     description.metadata.author = "Ghostlens"
-    description.metadata.versionString = version
+    description.metadata.versionString = request.version
     description.metadata.license = "not stated"
     description.metadata.shortDescription = (
-        f"{model}: names what a photo shows, out of {len(checkpoint.labels)} classes"
+        f"{request.model}: names what a photo shows, out of {len(checkpoint.labels)} classes"
     )
     own = description.metadata.userDefined
     del own["com.github.apple.coremltools.conversion_date"]
-    own["ghostlens.model"] = model
+    own["ghostlens.model"] = request.model
     own["ghostlens.architecture"] = checkpoint.architecture
     own["ghostlens.checkpoint_sha256"] = checkpoint.sha256
     own["ghostlens.preprocess"] = json.dumps(checkpoint.preprocess.to_json(), sort_keys=True)

@@ -33,5 +33,6 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
 
 with _without(_UNUSED):
     ct: Any = importlib.import_module("coremltools")
+    cto: Any = importlib.import_module("coremltools.optimize.coreml")
     MIL_pb2: Any = importlib.import_module("coremltools.proto.MIL_pb2")
     Model_pb2: Any = importlib.import_module("coremltools.proto.Model_pb2")

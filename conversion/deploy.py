@@ -7,9 +7,7 @@ grey" after normalisation, so folding it in would change the values along the bo
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +17,6 @@ from conversion.errors import ConversionError
 from training.ghostnet import GhostNet
 
 Rgb = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Interface:
-    """What goes into an artifact and what comes out.
-
-    Attributes:
-        input: name, layout, dtype, shape, range.
-        output: name, dtype, shape.
-    """
-
-    input: dict[str, Any]
-    output: dict[str, Any]
 
 
 def fuse(model: nn.Module) -> nn.Module:

@@ -1,6 +1,5 @@
-"""A checkpoint as a LiteRT model (`.tflite`), float32, with its labels inside."""
+"""A checkpoint as LiteRT models (`.tflite`) of every precision, with the labels inside."""
 
-from pathlib import Path
 from typing import Any
 
 import flatbuffers
@@ -9,45 +8,58 @@ import numpy as np
 import torch
 from ai_edge_litert import schema_py_generated as schema
 
-from conversion.deploy import Interface, deploy
+from conversion.deploy import deploy
 from conversion.errors import ConversionError
+from conversion.request import Interface, Made, Request
+from conversion.tflite_int8 import quantise
 from conversion.tflite_metadata import METADATA_NAME, ModelCard, append_labels, build_metadata
-from training.checkpoint import Checkpoint
 from training.files import write_atomic
 
-PRECISION = "fp32"
-PACKAGES = ("litert-torch", "litert-converter", "ai-edge-litert", "torch")
 _IDENTIFIER = b"TFL3"
 # schema.fbs: `data:[ubyte] (force_align: 16)`, so that weights can be used where they lie.
 _ALIGN_BYTES = 16
 
 
-def convert(checkpoint: Checkpoint, model: str, version: str, path: Path) -> Interface:
-    """Writes a `.tflite` with TFLite Metadata and `labels.txt` inside.
+def convert(request: Request) -> Made:
+    """Writes a `.tflite` a variant, with TFLite Metadata and `labels.txt` inside.
 
-    Args:
-        checkpoint: what to convert.
-        model: name for the metadata.
-        version: version for the metadata.
-        path: the file to write.
+    The network is converted once; the other precisions are made of that file.
 
     Raises:
         ConversionError: the converter's file is not the one-input, one-output model asked for.
     """
-    normalise, side = checkpoint.normalise, checkpoint.preprocess.input_px
-    deployed = deploy(checkpoint.model, normalise.mean, normalise.std, "nhwc")
+    plain, card = convert_float(request), _make_card(request)
+    interface = _describe(plain, request)
+    for variant in request.variants:
+        model = quantise(plain, variant, request)
+        labelled = append_labels(insert_metadata(model, card), request.checkpoint.labels)
+        write_atomic(request.path(variant), labelled)
+        yield variant, interface
+
+
+def convert_float(request: Request) -> bytes:
+    """Returns the float32 model, without metadata."""
+    normalise, side = request.checkpoint.normalise, request.side_px
+    deployed = deploy(request.checkpoint.model, normalise.mean, normalise.std, "nhwc")
     converted = litert_torch.convert(deployed, (torch.zeros(1, side, side, 3),))
-    card = ModelCard(
-        model,
-        version,
+    return bytes(converted.model_content())
+
+
+def _make_card(request: Request) -> ModelCard:
+    checkpoint = request.checkpoint
+    return ModelCard(
+        request.model,
+        request.version,
         f"Names what a photo shows, out of {len(checkpoint.labels)} classes "
         f"({checkpoint.architecture}, checkpoint {checkpoint.sha256})",
         "not stated",
-        side,
+        request.side_px,
     )
-    plain = bytes(converted.model_content())
-    write_atomic(path, append_labels(insert_metadata(plain, card), checkpoint.labels))
-    names = _tensor_names(plain)
+
+
+def _describe(plain: bytes, request: Request) -> Interface:
+    names, side = _tensor_names(plain), request.side_px
+    classes = len(request.checkpoint.labels)
     return Interface(
         input={
             "name": names[0],
@@ -56,7 +68,7 @@ def convert(checkpoint: Checkpoint, model: str, version: str, path: Path) -> Int
             "shape": [1, side, side, 3],
             "range": [0, 255],
         },
-        output={"name": names[1], "dtype": "float32", "shape": [1, len(checkpoint.labels)]},
+        output={"name": names[1], "dtype": "float32", "shape": [1, classes]},
     )
 
 
@@ -65,7 +77,7 @@ def insert_metadata(model: bytes, card: ModelCard) -> bytes:
     unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     metadata = schema.BufferT()
     metadata.data = np.frombuffer(build_metadata(card), np.uint8)
-    unpacked.buffers = [_AlignedBuffer(buffer) for buffer in [*unpacked.buffers, metadata]]
+    unpacked.buffers = [_AlignedBuffer(buffer, model) for buffer in [*unpacked.buffers, metadata]]
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(unpacked.buffers) - 1
     unpacked.metadata = [*(unpacked.metadata or []), entry]
@@ -75,10 +87,17 @@ def insert_metadata(model: bytes, card: ModelCard) -> bytes:
 
 
 class _AlignedBuffer:
-    """A model's buffer that keeps the alignment that the generated Python code leaves out."""
+    """A model's buffer that keeps the alignment that the generated Python code leaves out.
 
-    def __init__(self, buffer: Any) -> None:
+    The quantiser puts buffers behind the flatbuffer (schema.fbs: `offset` and `size`, from the
+    start of the file); they come back into it, so that nothing may move what follows.
+    """
+
+    def __init__(self, buffer: Any, model: bytes) -> None:
         self.data = buffer.data
+        if buffer.offset > 1:  # 0 and 1 stand for "not used"
+            outside = model[buffer.offset : buffer.offset + buffer.size]
+            self.data = np.frombuffer(outside, np.uint8)
 
     def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802 - flatbuffers calls it
         data = None
