@@ -3,17 +3,18 @@
 Free of torch and of every converter. A build is a folder:
 
     build.json  labels.txt  <model>-<version>-<runtime>-<precision>.<ext>  SHA256SUMS
-    parity/     <artifact>.json  golden.json  golden/*  report.md  report.png  SHA256SUMS
+    parity/     <artifact>.json  statistics/<artifact>.json  structure/<artifact>.json
+                golden.json  golden/*  report.md  report.png  SHA256SUMS
 """
 
 import json
-import math
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conversion.errors import ArtifactError
+from conversion.parity_report import ParityReport
 from conversion.variants import KEYS, VARIANTS, Variant
 from conversion.zips import zip_folder
 from training.errors import ConfigError, GhostlensError, LabelsError
@@ -27,7 +28,6 @@ PARITY_NAME = "parity"
 GOLDEN_NAME = "golden.json"
 RUNTIMES = ("executorch", "litert", "coreml")
 EXTENSIONS = {"executorch": ".pte", "litert": ".tflite", "coreml": ".mlpackage"}
-MAX_DISAGREEMENTS = 20
 _SCHEMA = "ghostlens.build/1"
 _MAX_NAME_CHARS = 64
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -101,6 +101,8 @@ class Build:
         metrics: top1, top5 (shares) and photos (number) of the checkpoint's validation.
         photos_source: name of the data source.
         photos_licence: the licence of its photos, in words.
+        calibration: source, split, number and SHA-256 of the photos that static quantisation
+            was calibrated with; empty where nothing was.
         artifacts: what was made.
     """
 
@@ -116,6 +118,7 @@ class Build:
     metrics: dict[str, Any]
     photos_source: str
     photos_licence: str
+    calibration: dict[str, Any]
     artifacts: tuple[Artifact, ...]
 
     def __post_init__(self) -> None:
@@ -146,88 +149,6 @@ class Build:
             "preprocess": self.preprocess.to_json(),
             "artifacts": [asdict(artifact) for artifact in self.artifacts],
         }
-
-
-@dataclass(frozen=True)
-class ParityReport:
-    """How an artifact's answers compare with the checkpoint's, photo by photo.
-
-    The verdict is derived from the figures, never stored.
-
-    Attributes:
-        artifact: file name.
-        artifact_sha256: of `artifact_bytes`.
-        checkpoint_sha256: what the artifact was compared with.
-        evaluator: what ran the artifact, e.g. "LiteRT runtime" or "MIL reference evaluation".
-        photos: number of photos that both answered.
-        reference_top1: share of photos that the checkpoint names rightly.
-        artifact_top1: share of photos that the artifact names rightly.
-        agreement: share of photos on which both name the same class first.
-        max_probability_difference: largest difference of one probability over photos and classes.
-        mean_probability_difference: mean of the same, over photos and classes.
-        min_agreement: smallest agreement that passes.
-        max_difference_allowed: largest probability difference that passes; None for any.
-        labels_match: whether the file's labels are the checkpoint's; True for a format that
-            holds none.
-        tool_versions: package name -> version.
-        source: where the photos came from.
-        disagreements: names of the first photos on which the two differ.
-        failure: why the artifact could not be run to the end; empty when it could. The figures
-            are then of no photos.
-    """
-
-    artifact: str
-    artifact_sha256: str
-    checkpoint_sha256: str
-    evaluator: str
-    photos: int
-    reference_top1: float
-    artifact_top1: float
-    agreement: float
-    max_probability_difference: float
-    mean_probability_difference: float
-    min_agreement: float
-    max_difference_allowed: float | None
-    labels_match: bool
-    tool_versions: dict[str, str]
-    source: str
-    disagreements: tuple[str, ...] = ()
-    failure: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("reference_top1", "artifact_top1", "agreement", "min_agreement"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ArtifactError(f"{name} is {getattr(self, name)}: allowed are 0 to 1")
-        for name in ("max_probability_difference", "mean_probability_difference"):
-            if not math.isfinite(getattr(self, name)):
-                raise ArtifactError(f"{name} is {getattr(self, name)}: it must be finite")
-
-    @property
-    def passed(self) -> bool:
-        """Whether every condition holds."""
-        return not self.reasons()
-
-    def reasons(self) -> list[str]:
-        """Returns why the artifact does not pass, in words; empty when it does."""
-        if self.failure:
-            return [self.failure]
-        if self.photos < 1:
-            return ["it was compared on no photo"]
-        found = []
-        if not self.labels_match:
-            found.append("the labels inside are not the checkpoint's, in the checkpoint's order")
-        if self.agreement < self.min_agreement:
-            found.append(
-                f"names the same class as the checkpoint on {self.agreement:.2%} of "
-                f"{self.photos} photos; at least {self.min_agreement:.2%} is required"
-            )
-        allowed = self.max_difference_allowed
-        if allowed is not None and self.max_probability_difference > allowed:
-            found.append(
-                f"a probability differs by {self.max_probability_difference:.2g}; "
-                f"at most {allowed:.2g} is allowed"
-            )
-        return found
 
 
 @dataclass(frozen=True)
@@ -353,10 +274,9 @@ def read_parity(directory: Path) -> dict[str, ParityReport]:
             continue
         value = _read_json(path, dict)
         try:
-            value["disagreements"] = tuple(value["disagreements"])
-            report = ParityReport(**value)
-        except (KeyError, TypeError) as error:
-            raise ArtifactError(f"{path}: not a parity report: {error}") from error
+            report = ParityReport.from_json(value)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error}") from error
         reports[report.artifact] = report
     return reports
 

@@ -1,7 +1,7 @@
 """The bundle: one deterministic archive with everything that an app needs of one version."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conversion.artifact import (
@@ -10,12 +10,12 @@ from conversion.artifact import (
     Artifact,
     Build,
     GoldenPhoto,
-    ParityReport,
     artifact_bytes,
     read_build,
     read_golden,
     read_parity,
 )
+from conversion.parity_report import ParityReport
 from mobile_assets.archive import list_entries, open_archive, pack
 from mobile_assets.errors import BundleError, ManifestError
 from mobile_assets.manifest import LABELS_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
@@ -64,32 +64,47 @@ class Bundle:
         return data
 
 
-def write_bundle(build_dir: Path, out: Path, accept_failed: frozenset[str] = frozenset()) -> Path:
-    """Packs a build into a bundle; same input, same bytes.
+def _say_nothing(_line: str) -> None:
+    pass
+
+
+def write_bundle(
+    build_dir: Path,
+    out: Path,
+    accepted: frozenset[str] = frozenset(),
+    tell: Callable[[str], None] = _say_nothing,
+) -> Path:
+    """Packs what passed of a build into a bundle; same input, same bytes.
 
     Args:
         build_dir: what `conversion convert` and `conversion parity` wrote.
         out: the archive to write, whole or not at all.
-        accept_failed: file names of artifacts to take although parity does not speak for them;
-            the manifest then says so.
+        accepted: file names of artifacts to take although parity does not speak for them; the
+            manifest then says so.
+        tell: takes a line for each artifact that is left out, with the reason.
 
     Returns:
         `out`.
 
     Raises:
         ArtifactError: the build or its parity folder is incomplete, malformed or was changed.
-        BundleError: an artifact has no report that speaks for it, or golden photos are missing.
+        BundleError: a runtime of the build would be left without an artifact, because parity
+            speaks for none of it or golden photos are missing.
         StorageError: the disk is full, or `out` cannot be written.
     """
     build = read_build(build_dir)
     has_parity = (build_dir / PARITY_NAME).is_dir()
     reports = read_parity(build_dir) if has_parity else {}
     golden = read_golden(build_dir) if has_parity else ()
-    objections = _collect_objections(build, reports, golden, accept_failed)
+    objections = {
+        artifact.file_name: tuple(_object_to(artifact, build, reports, golden))
+        for artifact in build.artifacts
+    }
+    build = _choose_artifacts(build, objections, accepted, tell)
     contents = {
         **_read_artifacts(build_dir, build),
         LABELS_NAME: build.labels.to_text().encode(),
-        **(_read_parity_files(build_dir / PARITY_NAME, golden) if has_parity else {}),
+        **(_read_parity_files(build_dir / PARITY_NAME, golden, build) if has_parity else {}),
         "licences/ghostlens.txt": _OWN_LICENCE.encode(),
         "licences/photos.txt": _describe_photos(build).encode(),
     }
@@ -158,27 +173,33 @@ def _check_labels(manifest: Manifest, data: bytes, where: str) -> None:
         raise BundleError(f"{where}: {LABELS_NAME} differs from the labels in the manifest")
 
 
-def _collect_objections(
+def _choose_artifacts(
     build: Build,
-    reports: dict[str, ParityReport],
-    golden: Sequence[GoldenPhoto],
-    accept_failed: frozenset[str],
-) -> dict[str, tuple[str, ...]]:
-    """Returns why each artifact would be refused, for those that a person accepted."""
-    for name in sorted(accept_failed):
+    objections: dict[str, tuple[str, ...]],
+    accepted: frozenset[str],
+    tell: Callable[[str], None],
+) -> Build:
+    """Returns the build with those artifacts alone that passed or that a person accepted."""
+    for name in sorted(accepted):
         build.find(name)
-    objections = {
-        artifact.file_name: tuple(_object_to(artifact, build, reports, golden))
-        for artifact in build.artifacts
+    refused = {
+        name: ", and ".join(reasons)
+        for name, reasons in objections.items()
+        if reasons and name not in accepted
     }
-    found = {name: reasons for name, reasons in objections.items() if reasons}
-    if refused := {name: found[name] for name in found if name not in accept_failed}:
-        words = "; ".join(f"{name}: {', and '.join(why)}" for name, why in refused.items())
+    kept = tuple(artifact for artifact in build.artifacts if artifact.file_name not in refused)
+    runtimes = dict.fromkeys(artifact.runtime for artifact in build.artifacts)
+    without = [name for name in runtimes if name not in {artifact.runtime for artifact in kept}]
+    if without:
+        words = "; ".join(f"{name}: {reasons}" for name, reasons in refused.items())
         raise BundleError(
             f"refused {len(refused)} of {len(build.artifacts)} artifacts: {words}. "
-            "To ship one nevertheless, name it with --accept-failed"
+            f"Nothing would be left for {', '.join(without)}. "
+            "To ship one nevertheless, name it with --accept"
         )
-    return objections
+    for name, reasons in refused.items():
+        tell(f"left out {name}: {reasons}")
+    return replace(build, artifacts=kept)
 
 
 def _object_to(
@@ -194,8 +215,8 @@ def _object_to(
         return ["its parity report is about other bytes; run parity again"]
     if report.checkpoint_sha256 != build.checkpoint_sha256:
         return ["its parity report compares it with another checkpoint"]
-    if reasons := report.reasons():
-        return reasons
+    if not report.passed:
+        return report.reasons()
     if not golden or any(artifact.file_name not in photo.answers for photo in golden):
         return ["there are no golden photos with its answers; run parity again"]
     return []
@@ -213,7 +234,11 @@ def _read_artifacts(build_dir: Path, build: Build) -> dict[str, bytes]:
     }
 
 
-def _read_parity_files(folder: Path, golden: Sequence[GoldenPhoto]) -> dict[str, bytes]:
+def _read_parity_files(
+    folder: Path, golden: Sequence[GoldenPhoto], build: Build
+) -> dict[str, bytes]:
+    """Reads golden photos and reports, without the reports of artifacts that were left out."""
+    own = {f"{artifact.file_name}.json" for artifact in build.artifacts}
     contents = {}
     for photo in golden:
         data = artifact_bytes(folder / photo.file)
@@ -221,7 +246,9 @@ def _read_parity_files(folder: Path, golden: Sequence[GoldenPhoto]) -> dict[str,
             raise BundleError(f"{folder / photo.file} is not the photo that {GOLDEN_NAME} names")
         contents[photo.file] = data
     for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name not in (GOLDEN_NAME, SUMS_NAME):
+        if not path.is_file() or path.name in (GOLDEN_NAME, SUMS_NAME):
+            continue
+        if path.suffix != ".json" or path.name in own:
             contents[f"reports/{path.name}"] = artifact_bytes(path)
     return contents
 
@@ -280,7 +307,8 @@ def _describe_artifact(
         file=File(path, "artifact", artifact.sha256, artifact.size_bytes),
         runtime=artifact.runtime,
         precision=artifact.precision,
-        platforms=platforms_of(artifact.runtime),
+        backend=artifact.backend,
+        platforms=platforms_of(artifact.runtime, artifact.backend),
         input=artifact.input,
         output=artifact.output,
         tool_versions=artifact.tool_versions,

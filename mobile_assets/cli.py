@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.errors import PullError
 from mobile_assets.manifest import Manifest
@@ -42,14 +43,16 @@ def keys(folder: Path) -> None:
 @click.argument("build_dir", type=_FOLDER)
 @click.option("--out", type=_FILE, required=True, help="The archive, as in items-1.0.0.bundle.zip.")
 @click.option(
+    "--accept",
     "--accept-failed",
+    "accepted",
     multiple=True,
     metavar="FILE_NAME",
     help="Take this artifact although parity does not speak for it; the manifest will say so.",
 )
-def bundle(build_dir: Path, out: Path, accept_failed: tuple[str, ...]) -> None:
-    """Pack a build whose artifacts passed parity, with golden photos and licences."""
-    write_bundle(build_dir, out, frozenset(accept_failed))
+def bundle(build_dir: Path, out: Path, accepted: tuple[str, ...]) -> None:
+    """Pack the artifacts of a build that passed parity, with golden photos and licences."""
+    write_bundle(build_dir, out, frozenset(accepted), click.echo)
     click.echo(f"{out}: {out.stat().st_size} bytes")
     _show(open_bundle(out).manifest)
 
@@ -71,6 +74,9 @@ def show(bundle_path: Path) -> None:
     type=click.Choice(sorted({name for names in RUNTIMES_OF.values() for name in names})),
     help="The runtime that the app links; the platform's default when not given.",
 )
+@click.option(
+    "--precision", type=click.Choice(tuple(PRECISIONS)), help="The most faithful when not given."
+)
 @click.option("--version", help="The release's current one when not given.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder that pulled models live in.")
 def pull(
@@ -79,6 +85,7 @@ def pull(
     root: Path,
     platform: str,
     runtime: str | None,
+    precision: str | None,
     version: str | None,
     out: Path,
 ) -> None:
@@ -88,7 +95,7 @@ def pull(
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     client = BundleClient(out, url, _read_root(root))
-    result = client.pull(model, platform, runtime, version)
+    result = client.pull(model, platform, runtime, version, precision)
     manifest = result.model.manifest
     click.echo(f"{manifest.model} {manifest.version} for {platform}: verified, now in use")
     click.echo(f"  downloaded {result.downloaded_bytes} bytes")
@@ -132,9 +139,11 @@ def _describe_parity(artifact: BundledArtifact) -> str:
         return f"ACCEPTED BY HAND although: {'; '.join(artifact.objections)}"
     if artifact.parity is None:
         return "no parity figures"
+    parity = artifact.parity
     return (
-        f"agrees with the trained model on {artifact.parity.agreement:.2%} of "
-        f"{artifact.parity.photos} photos ({artifact.parity.evaluator})"
+        f"accuracy loss {100 * parity.loss:.2f} points, at most {100 * parity.loss_high:.2f}; "
+        f"agrees with the trained model on {parity.agreement:.2%} of "
+        f"{parity.photos} photos ({parity.evaluator})"
     )
 
 

@@ -77,7 +77,12 @@ class BundleClient:
         self.timeout_s = timeout_s
 
     def pull(
-        self, model: str, platform: str, runtime: str | None = None, version: str | None = None
+        self,
+        model: str,
+        platform: str,
+        runtime: str | None = None,
+        version: str | None = None,
+        precision: str | None = None,
     ) -> Pull:
         """Downloads what a platform needs of a version, verifies and tests it, and switches.
 
@@ -88,21 +93,24 @@ class BundleClient:
             platform: one of `PLATFORMS`.
             runtime: the one that the app links; the platform's default when not given.
             version: the release's current one when not given.
+            precision: the most faithful one when not given; see `Manifest.artifacts_for`.
 
         Raises:
             ConfigError: `model` or `version` is not allowed as a name.
-            ManifestError: no such platform or runtime; or what was published is malformed.
+            ManifestError: no such platform, runtime or precision, or a malformed publication.
             PullError: unreachable, not published, or not what the trusted root vouches for.
             BundleError: a packed artifact does not unpack to what it should.
             SelfTestError: an artifact does not answer as expected here.
             StorageError: the disk is full, or another process is pulling into this folder.
         """
         check_model_name(model)
-        check_platform(platform, runtime)
+        check_platform(platform, runtime, precision)
         with self._lock():
             repository = self._open_repository()
             chosen = self._choose_version(repository, model, version)
-            offer = self._read_offer(repository, model, chosen, platform, runtime)
+            manifest, data = self._read_manifest(repository, model, chosen)
+            artifacts = manifest.artifacts_for(platform, runtime, precision)
+            offer = _Offer(manifest, data, artifacts)
             pulled, reports, downloaded_bytes = self._place(repository, offer, platform)
             switch_to(self.cache_dir / model, pulled)
         return Pull(pulled, reports, downloaded_bytes)
@@ -138,14 +146,9 @@ class BundleClient:
             )
         return version
 
-    def _read_offer(
-        self,
-        repository: TrustedRepository,
-        model: str,
-        version: str,
-        platform: str,
-        runtime: str | None,
-    ) -> _Offer:
+    def _read_manifest(
+        self, repository: TrustedRepository, model: str, version: str
+    ) -> tuple[Manifest, bytes]:
         path = f"{model}/{version}/{MANIFEST_NAME}"
         data = repository.read(path, MAX_MANIFEST_BYTES)
         manifest = Manifest.from_bytes(data)
@@ -153,7 +156,7 @@ class BundleClient:
             raise PullError(
                 f"{path} of {self.base_url} is about {manifest.model} {manifest.version}"
             )
-        return _Offer(manifest, data, manifest.artifacts_for(platform, runtime))
+        return manifest, data
 
     def _place(
         self, repository: TrustedRepository, offer: _Offer, platform: str
@@ -162,7 +165,7 @@ class BundleClient:
         manifest, artifacts = offer.manifest, offer.artifacts
         digest = sha256_bytes(offer.manifest_bytes)
         model_dir = self.cache_dir / manifest.model
-        directory = version_folder(model_dir, manifest.version, artifacts[0].runtime, digest)
+        directory = version_folder(model_dir, manifest.version, artifacts[0].variant, digest)
         pulled = PulledModel(directory, platform, manifest, artifacts)
         if is_placed(directory, digest, manifest, artifacts):
             return pulled, require_golden(manifest, directory, artifacts), 0

@@ -1,13 +1,13 @@
 """What was pulled: folders that never change, and one small file that names the one in use.
 
 <cache>/<model>/current.json
-<cache>/<model>/<version>/<runtime>-<12 digits of the manifest's hash>/manifest.json, ...
+<cache>/<model>/<version>/<variant>-<12 digits of the manifest's hash>/manifest.json, ...
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from conversion.artifact import RUNTIMES
+from conversion.variants import KEYS, Variant, find_variant
 from mobile_assets.errors import BundleError, ManifestError, PullError
 from mobile_assets.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 from mobile_assets.parts import BundledArtifact, File, read_model_name, read_version
@@ -50,12 +50,12 @@ def choose_other_files(manifest: Manifest) -> tuple[File, ...]:
     return tuple(file for file in manifest.other_files if file.role in _PULLED_ROLES)
 
 
-def version_folder(model_dir: Path, version: str, runtime: str, manifest_sha256: str) -> Path:
-    """Returns the folder of a version's files for a runtime, named by their content.
+def version_folder(model_dir: Path, version: str, variant: Variant, manifest_sha256: str) -> Path:
+    """Returns the folder of a version's files with one artifact, named by their content.
 
     Other content of the same version goes elsewhere, so that a folder in use is never rewritten.
     """
-    return model_dir / version / f"{runtime}-{manifest_sha256[:_HASH_DIGITS]}"
+    return model_dir / version / f"{variant.key}-{manifest_sha256[:_HASH_DIGITS]}"
 
 
 def check_placed(
@@ -97,7 +97,7 @@ def switch_to(model_dir: Path, pulled: PulledModel) -> None:
         "model": pulled.manifest.model,
         "version": pulled.manifest.version,
         "platform": pulled.platform,
-        "runtime": pulled.artifacts[0].runtime,
+        "variant": pulled.artifacts[0].variant.key,
         "manifest_sha256": sha256_file(pulled.directory / MANIFEST_NAME),
     }
     write_atomic(model_dir / CURRENT_NAME, canonical_json(value))
@@ -123,15 +123,15 @@ def load_current(model_dir: Path) -> PulledModel:
         ) from None
     root = read_json(data, str(path), _MAX_CURRENT_BYTES)
     check_schema(root, _SCHEMA)
-    keys = root.table("schema", "model", "version", "platform", "runtime", "manifest_sha256")
+    keys = root.table("schema", "model", "version", "platform", "variant", "manifest_sha256")
     platform = keys["platform"].one_of(PLATFORMS)
-    runtime = keys["runtime"].one_of(RUNTIMES)
+    variant = find_variant(keys["variant"].one_of(KEYS))
     digest = keys["manifest_sha256"].sha256()
-    directory = version_folder(model_dir, read_version(keys["version"]), runtime, digest)
+    directory = version_folder(model_dir, read_version(keys["version"]), variant, digest)
     manifest = _read_manifest(directory, digest)
     if manifest.model != read_model_name(keys["model"]):
         raise ManifestError(f"{path} names another model than {directory / MANIFEST_NAME}")
-    artifacts = manifest.artifacts_for(platform, runtime)
+    artifacts = manifest.artifacts_for(platform, variant.runtime, variant.precision)
     check_placed(directory, manifest, artifacts)
     return PulledModel(directory, platform, manifest, artifacts)
 

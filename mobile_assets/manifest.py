@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
+from conversion.variants import VARIANTS
 from mobile_assets.errors import ManifestError
 from mobile_assets.parts import (
     MAX_FILES,
@@ -25,7 +26,7 @@ from training.preprocess import Preprocess
 SCHEMA = "ghostlens.bundle/1"
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.txt"
-# 5000 labels x 16 golden photos x 3 artifacts at 20 bytes a probability is 5 MB.
+# 5000 labels x 8 golden photos x 12 artifacts at 20 bytes a probability is 10 MB.
 MAX_MANIFEST_BYTES = 16 << 20
 _MAX_ARTIFACTS = 50
 
@@ -89,25 +90,34 @@ class Manifest:
         raise ManifestError(f"{self.model} {self.version} has no file {path!r}")
 
     def artifacts_for(
-        self, platform: str, runtime: str | None = None
+        self, platform: str, runtime: str | None = None, precision: str | None = None
     ) -> tuple[BundledArtifact, ...]:
-        """Returns the artifacts of one runtime for a platform, in the order of the bundle.
+        """Returns the one artifact that a device of a platform needs.
 
         Args:
             platform: one of `PLATFORMS`.
             runtime: the one that the app links; without it the platform's first that is here.
+            precision: see `conversion.variants.PRECISIONS`; without it the most faithful, and
+                none that only a delegate of one system runs.
 
         Raises:
-            ManifestError: no such platform or runtime, or nothing here is for it.
+            ManifestError: no such platform, runtime or precision, or nothing here is for it.
         """
-        check_platform(platform, runtime)
+        check_platform(platform, runtime, precision)
         wanted = RUNTIMES_OF[platform] if runtime is None else (runtime,)
         for candidate in wanted:
-            found = [artifact for artifact in self.artifacts if artifact.runtime == candidate]
-            if fitting := tuple(artifact for artifact in found if platform in artifact.platforms):
-                return fitting
+            fitting = [
+                artifact
+                for artifact in self.artifacts
+                if artifact.runtime == candidate and platform in artifact.platforms
+                if artifact.precision == precision
+                or (precision is None and artifact.variant.executed_here)
+            ]
+            if fitting:
+                return (min(fitting, key=lambda artifact: VARIANTS.index(artifact.variant)),)
         raise ManifestError(
-            f"{self.model} {self.version} has no artifact for {platform} with {' or '.join(wanted)}"
+            f"{self.model} {self.version} has no {precision + ' ' if precision else ''}artifact "
+            f"for {platform} with {' or '.join(wanted)}"
         )
 
     def to_bytes(self) -> bytes:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from conversion.artifact import RUNTIMES, ParityReport, check_model_name, check_version
+from conversion.artifact import RUNTIMES, check_model_name, check_version
 from conversion.errors import ArtifactError
+from conversion.parity_report import ParityReport
+from conversion.variants import VARIANTS, Variant
 from mobile_assets.errors import ManifestError
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.reading import Node
@@ -70,6 +72,7 @@ class BundledArtifact:
         file: the file; a `.mlpackage` folder is one zip archive.
         runtime: "executorch", "litert" or "coreml".
         precision: as in "fp32".
+        backend: the delegate of an ExecuTorch program; empty for other runtimes.
         platforms: those it is for.
         input: name, layout, dtype, shape and range of what it takes.
         output: name, dtype and shape of what it gives.
@@ -82,6 +85,7 @@ class BundledArtifact:
     file: File
     runtime: str
     precision: str
+    backend: str
     platforms: tuple[str, ...]
     input: dict[str, Any]
     output: dict[str, Any]
@@ -95,10 +99,15 @@ class BundledArtifact:
         """Where its file lies in the bundle."""
         return self.file.path
 
+    @property
+    def variant(self) -> Variant:
+        """Which kind of artifact it is."""
+        return Variant(self.runtime, self.precision, self.backend)
+
     def to_json(self) -> dict[str, Any]:
         """Returns what the manifest holds: the file's figures beside the others."""
         rest = {name: value for name, value in vars(self).items() if name != "file"}
-        parity = None if self.parity is None else vars(self.parity)
+        parity = None if self.parity is None else self.parity.to_json()
         return {**rest, "path": self.path, "parity": parity, **_figures(self.file)}
 
     @classmethod
@@ -109,10 +118,10 @@ class BundledArtifact:
         size_bytes = keys["size_bytes"].whole(0, MAX_FILE_BYTES)
         path = read_path(keys["path"], "artifact")
         parity = keys["parity"]
+        variant = _read_variant(keys)
         return cls(
             file=File(path, "artifact", keys["sha256"].sha256(), size_bytes),
-            runtime=keys["runtime"].one_of(RUNTIMES),
-            precision=keys["precision"].matching(_NAME, _NAME_ALLOWED),
+            **vars(variant),
             platforms=tuple(
                 item.one_of(PLATFORMS) for item in keys["platforms"].items(len(PLATFORMS), least=1)
             ),
@@ -270,27 +279,43 @@ def read_preprocess(node: Node) -> Preprocess:
         node.fail(str(error))
 
 
+def _read_variant(keys: dict[str, Node]) -> Variant:
+    runtime = keys["runtime"].one_of(RUNTIMES)
+    ours = [variant for variant in VARIANTS if variant.runtime == runtime]
+    precision = keys["precision"].one_of([variant.precision for variant in ours])
+    fitting = [variant.backend for variant in ours if variant.precision == precision]
+    return Variant(runtime, precision, keys["backend"].one_of(fitting))
+
+
 def _read_parity(node: Node) -> ParityReport:
     keys = node.table(*(entry.name for entry in fields(ParityReport)))
-    allowed = keys["max_difference_allowed"]
-    shares = ("reference_top1", "artifact_top1", "agreement", "min_agreement")
-    differences = ("max_probability_difference", "mean_probability_difference")
+    readers: dict[Callable[[Node], Any], tuple[str, ...]] = {
+        Node.text: ("artifact", "evaluator", "source"),
+        Node.sha256: ("artifact_sha256", "checkpoint_sha256"),
+        Node.flag: ("labels_match", "executed"),
+        lambda key: key.number(0, 1): (
+            "reference_top1",
+            "artifact_top1",
+            "agreement",
+            "loss_margin",
+            "min_accuracy_share",
+        ),
+        lambda key: key.number(-1, 1): ("loss_low", "loss_high"),
+        lambda key: key.number(0): ("max_probability_difference", "mean_probability_difference"),
+        lambda key: None if key.value is None else key.number(0): ("max_difference_allowed",),
+        lambda key: "" if key.value == "" else key.text(): ("failure",),
+        lambda key: tuple(item.text() for item in key.items(1000)): (
+            "structure_faults",
+            "cross_check_faults",
+            "disagreements",
+        ),
+        lambda key: key.whole(0, _MAX_PHOTOS): ("photos", "min_photos"),
+        _read_share_or_none: ("min_agreement",),
+        _read_texts: ("tool_versions",),
+    }
+    value = {name: read(keys[name]) for read, names in readers.items() for name in names}
     try:
-        return ParityReport(
-            artifact=keys["artifact"].text(),
-            artifact_sha256=keys["artifact_sha256"].sha256(),
-            checkpoint_sha256=keys["checkpoint_sha256"].sha256(),
-            evaluator=keys["evaluator"].text(),
-            photos=keys["photos"].whole(0, _MAX_PHOTOS),
-            max_difference_allowed=None if allowed.value is None else allowed.number(0),
-            labels_match=keys["labels_match"].flag(),
-            tool_versions=_read_texts(keys["tool_versions"]),
-            source=keys["source"].text(),
-            disagreements=tuple(item.text() for item in keys["disagreements"].items(1000)),
-            failure="" if keys["failure"].value == "" else keys["failure"].text(),
-            **{name: keys[name].number(0, 1) for name in shares},
-            **{name: keys[name].number(0) for name in differences},
-        )
+        return ParityReport(**value)
     except ArtifactError as error:
         node.fail(str(error))
 

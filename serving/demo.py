@@ -175,7 +175,7 @@ def _print_summary(build: Path, answer: dict[str, Any], truth: str, took_s: floa
             f"{artifact.file_name:40} {artifact.size_bytes / 1e6:6.2f} "
             f"{100 * report.artifact_top1:6.1f}% {100 * report.agreement:7.2f}% "
             f"{report.max_probability_difference:13.1e}  "
-            f"{'passed' if report.passed else 'FAILED'} ({report.evaluator})"
+            f"{report.verdict} ({report.evaluator})"
         )
     first = answer["answers"][0]
     click.echo(

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
+from mobile_assets.platforms import PLATFORM_OF_DELEGATE
 from serving.context import get_storage
 from serving.errors import NotReadyError
 from serving.problems import KINDS
@@ -96,6 +97,12 @@ def format_percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+@blueprint.app_template_filter("points")
+def format_points(share: float) -> str:
+    """Returns a difference of two shares in points of 100; never a negative nothing."""
+    return f"{round(100 * share, 2) + 0:.2f}"
+
+
 @blueprint.app_template_filter("code")
 def mark_code(text: str) -> Markup:
     """Returns text with what stands between backticks as code."""
@@ -126,6 +133,7 @@ def _describe_artifacts(manifest: Manifest) -> Iterator[dict[str, Any]]:
         yield {
             "runtime": _RUNTIME_NAMES.get(artifact.runtime, artifact.runtime),
             "precision": artifact.precision,
+            "delegate": PLATFORM_OF_DELEGATE.get(artifact.backend) and artifact.backend,
             "platforms": ", ".join(artifact.platforms),
             "parity": artifact.parity,
             "verdict": _judge(artifact),

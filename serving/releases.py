@@ -114,6 +114,7 @@ def _decide(
     model: str,
     platform: str,
     runtimes: list[str] | None = None,
+    precision: str | None = None,
     current_version: str | None = None,
 ) -> dict[str, Any]:
     version = get_storage().catalogue.choose_version(model)
@@ -121,9 +122,11 @@ def _decide(
     if current_version == version:
         return {**answer, "reason": "you run the current version", "manifest_url": None}
     manifest = get_storage().read_manifest(model, version)
-    artifacts = _choose_artifacts(manifest, platform, runtimes)
+    artifacts = _choose_artifacts(manifest, platform, runtimes, precision)
     if not artifacts:
         wanted = " or ".join(runtimes or RUNTIMES_OF[platform])
+        if precision is not None:
+            wanted += f" in {precision}"
         reason = f"{model} {version} has nothing for {platform} with {wanted}"
         return {**answer, "reason": reason, "manifest_url": None}
     files = [*(artifact.file for artifact in artifacts), *choose_other_files(manifest)]
@@ -138,12 +141,12 @@ def _decide(
 
 
 def _choose_artifacts(
-    manifest: Manifest, platform: str, runtimes: list[str] | None
+    manifest: Manifest, platform: str, runtimes: list[str] | None, precision: str | None
 ) -> tuple[BundledArtifact, ...]:
-    """Returns the artifacts of the first runtime that the bundle serves on the platform."""
+    """Returns the artifact of the first runtime that the bundle serves on the platform."""
     for runtime in runtimes or RUNTIMES_OF[platform]:
         try:
-            return manifest.artifacts_for(platform, runtime)
-        except ManifestError:  # this runtime is not for the platform, or not in the bundle
+            return manifest.artifacts_for(platform, runtime, precision)
+        except ManifestError:  # not for the platform, or not in the bundle
             continue
     return ()

@@ -5,6 +5,7 @@ from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, St
 from apiflask.validators import Length, OneOf, Range
 
 from conversion.artifact import RUNTIMES
+from conversion.variants import PRECISIONS
 from mobile_assets.platforms import PLATFORMS
 
 MAX_TOP_K = 1000
@@ -73,6 +74,10 @@ class CheckRequest(Schema):
         String(validate=OneOf(RUNTIMES)),
         validate=Length(min=1, max=len(RUNTIMES)),
         metadata=_describe("Those that the app links, best first; the platform's default without."),
+    )
+    precision = String(
+        validate=OneOf(tuple(PRECISIONS)),
+        metadata=_describe("Which precision to name; the most faithful without."),
     )
     current_version = String(
         validate=Length(max=_MAX_VERSION_CHARS),

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from conversion.artifact import (
     Artifact,
-    ParityReport,
     artifact_bytes,
     check_model_name,
     check_version,
@@ -31,6 +30,11 @@ def make_report(**changes):
         "photos": 200,
         "reference_top1": 0.9,
         "artifact_top1": 0.9,
+        "loss_low": 0.0,
+        "loss_high": 0.0,
+        "loss_margin": 0.005,
+        "min_accuracy_share": 0.98,
+        "min_photos": 100,
         "agreement": 1.0,
         "max_probability_difference": 1e-6,
         "mean_probability_difference": 1e-8,

@@ -16,11 +16,11 @@ from conversion.artifact import (
     Artifact,
     Build,
     GoldenPhoto,
-    ParityReport,
     artifact_bytes,
     artifact_name,
     to_json_text,
 )
+from conversion.parity_report import ParityReport
 from conversion.tflite_metadata import append_labels
 from conversion.variants import find_variant
 from tests.mobile_assets.tiny_model import COLOURS, make_tflite
@@ -120,6 +120,11 @@ def make_report(artifact: Artifact) -> ParityReport:
         photos=200,
         reference_top1=0.95,
         artifact_top1=0.95,
+        loss_low=0.0,
+        loss_high=0.0,
+        loss_margin=0.005,
+        min_accuracy_share=0.98,
+        min_photos=100,
         agreement=1.0,
         max_probability_difference=1e-6,
         mean_probability_difference=1e-7,
@@ -133,7 +138,7 @@ def make_report(artifact: Artifact) -> ParityReport:
 
 def write_report(folder: Path, report: ParityReport) -> None:
     parity = folder / "parity"
-    write_atomic(parity / f"{report.artifact}.json", to_json_text(asdict(report)))
+    write_atomic(parity / f"{report.artifact}.json", to_json_text(report.to_json()))
     write_sums(parity)
 
 
@@ -178,5 +183,6 @@ def _make_build(version: str, artifacts: tuple[Artifact, ...]) -> Build:
         metrics={"top1": 0.95, "top5": 1.0, "photos": 200},
         photos_source="colours",
         photos_licence="made for the tests, CC0",
+        calibration={},
         artifacts=artifacts,
     )

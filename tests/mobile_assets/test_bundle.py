@@ -61,7 +61,7 @@ def test_an_artifact_without_parity_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(build_dir / "parity")
     with pytest.raises(BundleError, match=r"refused 3 of 3.*no parity report") as caught:
         write_bundle(build_dir, tmp_path / "out.zip")
-    assert "--accept-failed" in str(caught.value)
+    assert "name it with --accept" in str(caught.value)
     assert not (tmp_path / "out.zip").exists()
 
 

@@ -1,0 +1,197 @@
+"""Asks the trained model and every artifact about the same photos."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from conversion.artifact import Build
+from conversion.deploy import one_thread
+from conversion.errors import ArtifactError, ParityError
+from conversion.runners import Probabilities, Runner, open_runner
+from training.checkpoint import Checkpoint
+from training.data import Photo, open_source
+from training.errors import PhotoError
+
+_BATCH = 32
+
+Tell = Callable[[str], None]
+PixelsNhwc = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What everyone answered on the same photos.
+
+    Attributes:
+        photos: the photos, in order.
+        sizes_bytes: size of each file.
+        reference: the checkpoint's probabilities, float32 [N, classes].
+        artifacts: artifact file name -> its probabilities, float32 [N, classes].
+        failures: artifact file name -> why it could not be run to the end.
+    """
+
+    photos: tuple[Photo, ...]
+    sizes_bytes: Indices
+    reference: Probabilities
+    artifacts: dict[str, Probabilities]
+    failures: dict[str, str]
+
+    @property
+    def truth(self) -> Indices:
+        """True class of each photo, shape [N]."""
+        return np.array([photo.class_index for photo in self.photos], np.int64)
+
+
+def choose_photos(checkpoint: Checkpoint, limit: int | None) -> tuple[tuple[Photo, ...], str]:
+    """Returns validation photos of the checkpoint's classes, and the name of their source.
+
+    Args:
+        checkpoint: its settings name the source.
+        limit: at most so many photos, evenly spread; None for all.
+
+    Raises:
+        ParityError: there are none, they are of other classes, or all of one class.
+        DataError: the source cannot be read.
+    """
+    source = open_source(checkpoint.settings.data)
+    if source.labels != checkpoint.labels:
+        raise ParityError(
+            f"{source.name} has {len(source.labels)} classes that are not the checkpoint's "
+            f"{len(checkpoint.labels)}, in their order: photos of the same classes are needed"
+        )
+    if not source.validation:
+        raise ParityError(f"{source.name} holds no validation photos to compare on")
+    places = spread_places(len(source.validation), limit)
+    photos = tuple(source.validation[place] for place in places)
+    _check_classes(photos, source.labels.names, source.name)
+    return photos, source.name
+
+
+def spread_places(photos: int, limit: int | None) -> Indices:
+    """Returns all places, or `limit` of them at even distances: sources list class by class."""
+    count = photos if limit is None else min(limit, photos)
+    return np.linspace(0, photos - 1, count).round().astype(np.int64)
+
+
+def open_runners(directory: Path, build: Build) -> tuple[dict[str, Runner], dict[str, str]]:
+    """Opens the artifacts that this machine can run.
+
+    Returns:
+        File name -> runner, and file name -> why there is none.
+
+    Raises:
+        RuntimeMissingError: a runtime is not installed.
+    """
+    runners: dict[str, Runner] = {}
+    failures: dict[str, str] = {}
+    for artifact in build.artifacts:
+        name = artifact.file_name
+        if not artifact.variant.executed_here:
+            continue
+        try:
+            runners[name] = open_runner(directory / name, artifact.runtime)
+        except ArtifactError as error:
+            failures[name] = f"cannot be opened: {without_folder(error, directory)}"
+    return runners, failures
+
+
+def without_folder(error: Exception, directory: Path) -> str:
+    """Returns an error's words; reports leave this machine, its folders stay out of them."""
+    return str(error).replace(f"{directory}/", "")
+
+
+def ask_everyone(
+    checkpoint: Checkpoint,
+    photos: tuple[Photo, ...],
+    runners: dict[str, Runner],
+    failures: dict[str, str],
+    tell: Tell,
+) -> Answers:
+    """Asks everyone, batch by batch, so that the pixels of few photos lie in memory at a time.
+
+    Args:
+        checkpoint: the reference, in eager PyTorch on one thread.
+        photos: at least one.
+        runners: file name -> runner.
+        failures: file name -> why there is no runner.
+        tell: takes lines of progress.
+
+    Raises:
+        ParityError: no photo could be read, or all that could are of one class.
+        PhotoError: a photo cannot be read, and the settings do not say to leave such out.
+    """
+    failures = dict(failures)
+    kept: list[Photo] = []
+    sizes_bytes: list[int] = []
+    reference: list[Probabilities] = []
+    answers: dict[str, list[Probabilities]] = {name: [] for name in runners}
+    skip = checkpoint.settings.data.skip_problems
+    for batch in _batches(photos):
+        x_nhwc, sizes, read = _read_batch(batch, checkpoint, skip, tell)
+        if not read:
+            continue
+        kept += read
+        sizes_bytes += sizes
+        with one_thread():
+            reference.append(checkpoint.probabilities(x_nhwc))
+        for name, runner in runners.items():
+            if name not in failures:
+                try:
+                    answers[name].append(_ask(runner, x_nhwc, len(checkpoint.labels)))
+                except ArtifactError as error:
+                    failures[name] = str(error)
+        tell(f"parity: {len(kept)} of {len(photos)} photos")
+    if not kept:
+        raise ParityError("none of the photos could be read")
+    _check_classes(tuple(kept), checkpoint.labels.names, "what could be read")
+    done = {name: np.concatenate(rows) for name, rows in answers.items() if name not in failures}
+    return Answers(
+        tuple(kept), np.array(sizes_bytes, np.int64), np.concatenate(reference), done, failures
+    )
+
+
+def _check_classes(photos: tuple[Photo, ...], names: tuple[str, ...], where: str) -> None:
+    if len({photo.class_index for photo in photos}) < 2:
+        raise ParityError(
+            f"{where}: the {len(photos)} photos to compare on all show "
+            f"{names[photos[0].class_index]!r}; a file that always says so would pass: photos "
+            "of at least 2 classes are needed"
+        )
+
+
+def _batches(photos: tuple[Photo, ...]) -> Iterator[tuple[Photo, ...]]:
+    iterator = iter(photos)
+    while batch := tuple(itertools.islice(iterator, _BATCH)):
+        yield batch
+
+
+def _read_batch(
+    batch: tuple[Photo, ...], checkpoint: Checkpoint, skip: bool, tell: Tell
+) -> tuple[PixelsNhwc, list[int], list[Photo]]:
+    pixels, sizes_bytes, read = [], [], []
+    for photo in batch:
+        try:
+            data = photo.read()
+            pixels.append(checkpoint.preprocess.read(data, photo.name))
+        except PhotoError as error:
+            if not skip:
+                raise
+            tell(f"left out: {error}")
+            continue
+        sizes_bytes.append(len(data))
+        read.append(photo)
+    return np.stack(pixels) if pixels else np.empty(0, np.uint8), sizes_bytes, read
+
+
+def _ask(runner: Runner, x_nhwc: PixelsNhwc, classes: int) -> Probabilities:
+    answers = runner.probabilities(x_nhwc)
+    if answers.shape != (len(x_nhwc), classes):
+        raise ArtifactError(
+            f"it gives {answers.shape[1:]} probabilities, the checkpoint has {classes} classes"
+        )
+    return answers
