@@ -1,8 +1,6 @@
 """One small network, converted once to all three formats and kept by the hash of what made it."""
 
 import copy
-import hashlib
-import importlib.metadata
 import shutil
 from pathlib import Path
 
@@ -12,24 +10,16 @@ import torch
 
 from conversion.artifact import Build, read_build
 from conversion.convert import Job, convert
+from conversion.converters import CONVERTERS
+from conversion.request import Quantisation
 from tests.conftest import CACHE, ROOT, hash_sources
+from tests.conversion.mil_packages import hash_of_packages, write_packages
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import open_source
 from training.ghostnet import GhostNet, create
 
-# What decides the bytes of the converted files, besides our own sources.
-_SOURCES = (
-    "artifact.py",
-    "convert.py",
-    "coreml.py",
-    "coreml_tools.py",
-    "deploy.py",
-    "executorch.py",
-    "tflite.py",
-    "tflite_metadata.py",
-    "zips.py",
-)
-_PACKAGES = ("torch", "executorch", "litert-torch", "litert-converter", "coremltools")
+# Few photos: they are small, and the fixture's network knows only these classes.
+QUANTISATION = Quantisation(calibration_photos=32)
 
 
 def random_network(classes: int, seed: int) -> GhostNet:
@@ -89,14 +79,14 @@ def learn_by_heart(checkpoint: Checkpoint) -> GhostNet:
 def cached(trained_checkpoint: Path) -> Path:
     """A folder, kept by the hash of what decides it, with `checkpoint/` and `build/`."""
     trained = load_checkpoint(trained_checkpoint)
-    files = [ROOT / "conversion" / name for name in _SOURCES] + [Path(__file__)]
-    sources = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
-    folder = CACHE / f"conversion-{hash_sources(extra=(trained.sha256, *sources, *versions))}"
+    decides = [f"{converter.hash_sources()} {converter.versions()}" for converter in CONVERTERS]
+    decides += [(ROOT / name).read_text() for name in ("conversion/artifact.py", __file__)]
+    folder = CACHE / f"conversion-{hash_sources(extra=(trained.sha256, *decides))}"
     if not (folder / "checkpoint" / "SHA256SUMS").exists():
         write_checkpoint(folder / "checkpoint", trained, learn_by_heart(trained))
     if not (folder / "build").exists():
-        convert(Job(folder / "checkpoint", "produce", "1.2.3"), folder / "build", 2, print)
+        job = Job(folder / "checkpoint", "produce", "1.2.3", quantisation=QUANTISATION)
+        convert(job, folder / "build", 2, print, cache=None)
     return folder
 
 
@@ -127,8 +117,10 @@ def build(build_folder: Path) -> Build:
 
 @pytest.fixture(scope="session")
 def paths(build_folder: Path, build: Build) -> dict[str, Path]:
-    """Runtime -> its artifact."""
-    return {entry.runtime: build_folder / entry.file_name for entry in build.artifacts}
+    """Key of a variant -> its artifact; a runtime alone stands for its most faithful one."""
+    files = {entry.variant.key: build_folder / entry.file_name for entry in build.artifacts}
+    first = {"executorch": "executorch-fp32", "litert": "litert-fp32", "coreml": "coreml-fp16"}
+    return files | {runtime: files[key] for runtime, key in first.items()}
 
 
 @pytest.fixture(scope="session")
@@ -143,4 +135,13 @@ def photos(checkpoint: Checkpoint) -> np.ndarray:
 def copy_of_build(build_folder: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "build"
     shutil.copytree(build_folder, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mil_packages() -> Path:
+    """A folder of `.mlpackage`s of one random network; see `tests.conversion.mil_packages`."""
+    folder = CACHE / f"mil-{hash_of_packages()}"
+    if not folder.exists():
+        write_packages(folder, random_network(classes=12, seed=5))
     return folder

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from conversion.artifact import RUNTIMES, read_build
+from conversion.artifact import read_build
+from conversion.artifact_cache import ArtifactCache
+from conversion.calibration import read_calibration
 from conversion.convert import Job, convert
 from conversion.errors import ConversionError
+from conversion.variants import VARIANTS, find_variant
 from tests.conftest import ROOT, run_command
 from training.errors import CheckpointError, ConfigError
 
+COREML = find_variant("coreml-fp16")
 NAMES = ("--model", "produce", "--version", "1.2.3")
 
 
@@ -53,9 +57,8 @@ def test_a_kill_leaves_the_old_build_as_it_was_and_the_next_run_works(checkpoint
     for worker in workers:
         wait_until(lambda pid=worker: not Path(f"/proc/{pid}").exists(), "the worker's end")
 
-    build = convert(
-        Job(checkpoint.directory, "produce", "2.0.0", ("coreml",)), copy_of_build, 1, print
-    )
+    job = Job(checkpoint.directory, "produce", "2.0.0", (COREML,))
+    build = convert(job, copy_of_build, 1, print, cache=None)
     assert read_build(copy_of_build) == build
     assert build.version == "2.0.0"
     assert not list(copy_of_build.parent.glob(".build.new.*"))
@@ -70,7 +73,8 @@ def test_a_converter_that_dies_leaves_nothing_behind_and_its_words_are_shown(
     monkeypatch.setenv("PYTHONPATH", f"{fake.parent}{os.pathsep}{ROOT}")
     out = tmp_path / "build"
     with pytest.raises(ConversionError) as caught:
-        convert(Job(checkpoint.directory, "produce", "1.0.0", ("coreml",)), out, 2, print)
+        job = Job(checkpoint.directory, "produce", "1.0.0", (COREML,))
+        convert(job, out, 2, print, cache=None)
     assert "ended with code 9" in str(caught.value)
     assert not out.exists()
     assert not list(tmp_path.glob(".build.new.*"))
@@ -86,7 +90,7 @@ def test_a_changed_checkpoint_is_refused(checkpoint, tmp_path):
     config["label_names"] = config["label_names"][::-1]
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match="changed after it was written"):
-        convert(Job(copy, "produce", "1.0.0"), tmp_path / "build", 1, print)
+        convert(Job(copy, "produce", "1.0.0"), tmp_path / "build", 1, print, cache=None)
     assert not (tmp_path / "build").exists()
 
 
@@ -103,19 +107,38 @@ def test_names_are_checked_before_anything_runs(tmp_path, changes, words):
         Job(**values)
 
 
-def test_a_job_without_a_known_format_is_refused(tmp_path):
-    for runtimes in ((), ("onnx",)):
-        with pytest.raises(ConversionError, match="allowed are executorch, litert, coreml"):
-            Job(tmp_path, "produce", "1.0.0", runtimes)
+def test_a_job_without_variants_is_refused(tmp_path):
+    with pytest.raises(ConversionError, match="at least one is needed"):
+        Job(tmp_path, "produce", "1.0.0", ())
 
 
-def test_a_build_holds_all_formats_and_no_logs(build_folder, build):
-    assert [entry.runtime for entry in build.artifacts] == list(RUNTIMES)
+def test_a_build_holds_every_variant_and_no_logs(build_folder, build):
+    assert [entry.variant for entry in build.artifacts] == list(VARIANTS)
     own = {"SHA256SUMS", "build.json", "labels.txt"}
     names = {path.name for path in build_folder.iterdir()}
     assert names == own | {entry.file_name for entry in build.artifacts}
     assert build.photos_source
     assert set(build.metrics) == {"top1", "top5", "photos"}
+
+
+def test_a_build_says_what_it_was_calibrated_with(build, checkpoint):
+    data = checkpoint.settings.data
+    read = read_calibration(data, checkpoint.labels, checkpoint.preprocess, 32)
+    assert build.calibration == read.describe()
+    assert build.calibration["split"] == "train"
+    assert build.calibration["photos"] == 32
+
+
+def test_artifacts_made_before_are_reused_and_are_the_same_bytes(checkpoint, tmp_path):
+    cache = ArtifactCache(tmp_path / "cache")
+    job = Job(checkpoint.directory, "produce", "3.0.0", (COREML,))
+    said: list[str] = []
+    first = convert(job, tmp_path / "first", 1, print, cache)
+    second = convert(job, tmp_path / "second", 1, said.append, cache)
+    assert said == [f"{first.artifacts[0].file_name}: taken from the cache"]
+    assert read_build(tmp_path / "second") == first == second
+    again = convert(job, tmp_path / "again", 1, print, cache=None)
+    assert again == first, "the same bytes each time"
 
 
 def test_errors_of_the_command_are_one_line(tmp_path):

@@ -12,9 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import number_types as numbers
 from flatbuffers.table import Table
 
-from conversion.artifact import artifact_bytes
-from conversion.convert import Job, convert
 from conversion.coreml_tools import Model_pb2
+from conversion.runners import open_runner
 from conversion.tflite_metadata import ModelCard, append_labels, build_metadata
 from tests.conversion import damage
 from training.labels import LabelSet
@@ -135,29 +134,75 @@ def test_a_package_says_what_it_is_and_what_it_needs(paths, build, checkpoint):
 
 
 def test_input_and_output_are_described_as_they_are(build, paths):
-    specs = {entry.runtime: (entry.input, entry.output) for entry in build.artifacts}
-    assert specs["executorch"][0]["shape"] == [1, 3, 64, 64]
-    assert specs["litert"][0]["shape"] == [1, 64, 64, 3]
-    assert specs["coreml"][0]["shape"] == [64, 64, 3]
+    specs = {entry.variant.key: (entry.input, entry.output) for entry in build.artifacts}
+    assert specs["executorch-fp32"][0]["shape"] == [1, 3, 64, 64]
+    assert specs["litert-fp32"][0]["shape"] == [1, 64, 64, 3]
+    assert specs["coreml-fp16"][0]["shape"] == [64, 64, 3]
     from ai_edge_litert.interpreter import Interpreter
 
     model = Interpreter(model_content=paths["litert"].read_bytes())
     (details,), (result,) = model.get_input_details(), model.get_output_details()
-    assert details["name"] == specs["litert"][0]["name"]
-    assert list(details["shape"]) == specs["litert"][0]["shape"]
+    assert details["name"] == specs["litert-fp32"][0]["name"]
+    assert list(details["shape"]) == specs["litert-fp32"][0]["shape"]
     assert details["dtype"] is np.float32
-    assert result["name"] == specs["litert"][1]["name"]
+    assert result["name"] == specs["litert-fp32"][1]["name"]
 
 
-def test_core_ml_packages_are_the_same_bytes_each_time(checkpoint, paths, tmp_path):
-    job = Job(checkpoint.directory, "produce", "1.2.3", ("coreml",))
-    build = convert(job, tmp_path / "again", 1, print)
-    again = tmp_path / "again" / build.artifacts[0].file_name
-    assert artifact_bytes(again) == artifact_bytes(paths["coreml"])
+def test_every_precision_of_a_tflite_holds_its_weights_and_labels(paths, build):
+    for key in ("litert-fp16", "litert-dynamic-int8", "litert-int8"):
+        assert paths[key].stat().st_size > 0.25 * paths["litert"].stat().st_size
+        with zipfile.ZipFile(paths[key]) as archive:
+            assert archive.read("labels.txt").decode() == build.labels.to_text()
 
 
-@pytest.mark.parametrize("runtime", ["executorch", "litert", "coreml"])
-def test_tool_versions_are_recorded(build, runtime):
-    (entry,) = [entry for entry in build.artifacts if entry.runtime == runtime]
-    assert "torch" in entry.tool_versions
-    assert all(re.match(r"\d", version) for version in entry.tool_versions.values())
+def test_smaller_precisions_are_smaller(build):
+    size_bytes = {entry.variant.key: entry.size_bytes for entry in build.artifacts}
+    for small, large, most in [
+        ("executorch-int8", "executorch-fp32", 0.35),
+        ("litert-fp16", "litert-fp32", 0.55),
+        ("litert-dynamic-int8", "litert-fp32", 0.35),
+        ("litert-int8", "litert-fp32", 0.4),
+        ("coreml-int8-weights", "coreml-fp16", 0.65),
+        ("coreml-palette8", "coreml-fp16", 0.65),
+        ("coreml-palette6", "coreml-palette8", 0.85),
+    ]:
+        assert size_bytes[small] < most * size_bytes[large], small
+
+
+def test_int8_files_take_and_give_floats(paths):
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = Interpreter(model_content=paths["litert-int8"].read_bytes())
+    details = [*model.get_input_details(), *model.get_output_details()]
+    assert [detail["dtype"] for detail in details] == [np.float32, np.float32]
+
+
+@pytest.mark.parametrize(
+    ("key", "delegate"),
+    [
+        ("executorch-int8", "XnnpackBackend"),
+        ("executorch-coreml-fp16", "CoreMLBackend"),
+        ("executorch-vulkan-fp16", "VulkanBackend"),
+    ],
+)
+def test_a_pte_is_one_part_of_its_delegate(paths, key, delegate):
+    from executorch.exir._serialize._program import deserialize_pte_binary
+
+    program = deserialize_pte_binary(paths[key].read_bytes()).program
+    (plan,) = program.execution_plan
+    assert [entry.id for entry in plan.delegates] == [delegate]
+    assert plan.operators == []
+
+
+def test_static_int8_answers_about_like_the_checkpoint(paths, checkpoint, photos):
+    reference = checkpoint.probabilities(photos)
+    for key in ("executorch-int8", "litert-int8"):
+        answers = open_runner(paths[key], key.split("-")[0]).probabilities(photos)
+        assert np.abs(answers - reference).mean() < 0.02, key
+        assert (answers.argmax(axis=1) == reference.argmax(axis=1)).mean() > 0.8, key
+
+
+def test_tool_versions_are_recorded(build):
+    for entry in build.artifacts:
+        assert "torch" in entry.tool_versions
+        assert all(re.match(r"\d", version) for version in entry.tool_versions.values())
