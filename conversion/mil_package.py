@@ -5,34 +5,30 @@ the program, whose large constants lie in `weights/weight.bin`.
 """
 
 import json
-import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from conversion.coreml_tools import MIL_pb2, Model_pb2
-from conversion.errors import ArtifactError, UnknownOpError
+from conversion.coreml_tools import Model_pb2
+from conversion.errors import ArtifactError
+from conversion.mil_values import TYPES, ValueReader, shape_of
 
-WEIGHTS_VARIABLE = "@model_path/"
-# Data types of MIL.proto that our packages hold, and of a weights file (BlobDataType.hpp).
-_NUMPY_TYPES: dict[int, np.dtype[Any]] = {
-    MIL_pb2.FLOAT16: np.dtype("<f2"),
-    MIL_pb2.FLOAT32: np.dtype("<f4"),
-    MIL_pb2.INT32: np.dtype("<i4"),
-    MIL_pb2.BOOL: np.dtype("?"),
-}
-_BLOB_TYPES: dict[int, np.dtype[Any]] = {
-    1: np.dtype("<f2"),
-    2: np.dtype("<f4"),
-    3: np.dtype("u1"),
-    4: np.dtype("i1"),
-}
-# StorageFormat.hpp: before each blob stand its mark, type, size and place.
-_BLOB_HEADER = struct.Struct("<IIQQ")
-_BLOB_MARK = 0xDEADBEEF
+
+@dataclass(frozen=True)
+class Result:
+    """What an op gives, as the program declares it.
+
+    Attributes:
+        name: unique in the program.
+        dtype: "fp16", "int8" and so on, see `mil_values.TYPES`; "" where it is no tensor.
+        shape: -1 for a size that the program leaves open; None where it is no tensor.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -41,15 +37,19 @@ class Operation:
 
     Attributes:
         kind: name in the MIL reference, e.g. "conv".
-        inputs: name -> a constant's value, a `Reference`, or a list of these.
-        output: name of its first result.
-        dtype: "fp16" or "fp32": what the program declares for that result; "" for others.
+        inputs: name -> a constant's value, a `Reference`, or a list of these. Of a `constexpr_*`
+            op before opset iOS 18, which has attributes instead, these.
+        results: what it gives, at least one.
     """
 
     kind: str
     inputs: dict[str, Any]
-    output: str
-    dtype: str
+    results: tuple[Result, ...]
+
+    @property
+    def output(self) -> str:
+        """Name of its first result."""
+        return self.results[0].name
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,15 @@ class Package:
         input_name: name of the image input.
         side_px: side of the square image, in pixels.
         colour_order: "RGB" or "BGR", as the input declares.
-        operations: in order of execution, constants left out.
+        operations: in order of execution; `const` is left out, `constexpr_*` is not.
+        metadata: the words that its maker stored with it.
     """
 
     input_name: str
     side_px: int
     colour_order: str
     operations: tuple[Operation, ...]
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def read_package(path: Path) -> Package:
@@ -87,11 +89,15 @@ def read_package(path: Path) -> Package:
         manifest = json.loads((path / "Manifest.json").read_text(encoding="utf-8"))
         entry = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]
         specification = path / "Data" / entry["path"]
+        if not specification.resolve().is_relative_to(path.resolve()):
+            raise ValueError(f"{entry['path']!r} lies outside of it")
         model = Model_pb2.Model.FromString(specification.read_bytes())
     except (OSError, ValueError, KeyError, TypeError, DecodeError) as error:
         raise ArtifactError(f"{path} is not a readable .mlpackage: {error!r}") from error
     name, side_px, colour_order = _read_image_input(model, path)
-    return Package(name, side_px, colour_order, _read_operations(model, specification.parent))
+    operations = _read_operations(model, specification.parent)
+    metadata = dict(model.description.metadata.userDefined)
+    return Package(name, side_px, colour_order, operations, metadata)
 
 
 def _read_image_input(model: Any, path: Path) -> tuple[str, int, str]:
@@ -114,23 +120,36 @@ def _read_operations(model: Any, folder: Path) -> tuple[Operation, ...]:
         raise ArtifactError(f"{folder}: not an ML program with a function main")
     function = model.mlProgram.functions["main"]
     block = function.block_specializations[function.opset]
-    reader = _ValueReader(folder)
+    reader = ValueReader(folder)
     constants: dict[str, Any] = {}
     operations = []
     for operation in block.operations:
-        output = operation.outputs[0]
+        results = tuple(_read_result(output) for output in operation.outputs)
+        if not results:
+            raise ArtifactError(f"{folder}: MIL op {operation.type} gives nothing")
         if operation.type == "const":
-            constants[output.name] = reader.read(operation.attributes["val"])
-            continue
-        inputs = {
-            name: _read_argument(argument, constants, reader)
-            for name, argument in operation.inputs.items()
-        }
-        operations.append(Operation(operation.type, inputs, output.name, _dtype_of(output.type)))
+            constants[results[0].name] = reader.read(operation.attributes["val"])
+        else:
+            inputs = _read_inputs(operation, constants, reader)
+            operations.append(Operation(operation.type, inputs, results))
+    if not operations:
+        raise ArtifactError(f"{folder}: its program is empty")
     return tuple(operations)
 
 
-def _read_argument(argument: Any, constants: dict[str, Any], reader: "_ValueReader") -> Any:
+def _read_inputs(operation: Any, constants: dict[str, Any], reader: ValueReader) -> dict[str, Any]:
+    inputs = {
+        name: _read_argument(argument, constants, reader)
+        for name, argument in operation.inputs.items()
+    }
+    if operation.type.startswith("constexpr_"):
+        for name, value in operation.attributes.items():
+            if name != "name":
+                inputs[name] = reader.read(value)
+    return inputs
+
+
+def _read_argument(argument: Any, constants: dict[str, Any], reader: ValueReader) -> Any:
     values = []
     for binding in argument.arguments:
         if binding.WhichOneof("binding") == "value":
@@ -140,70 +159,9 @@ def _read_argument(argument: Any, constants: dict[str, Any], reader: "_ValueRead
     return values[0] if len(values) == 1 else values
 
 
-def _dtype_of(value_type: Any) -> str:
-    names = {MIL_pb2.FLOAT16: "fp16", MIL_pb2.FLOAT32: "fp32"}
-    return names.get(value_type.tensorType.dataType, "")
-
-
-class _ValueReader:
-    """Turns MIL values into arrays, numbers, words and lists."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.files: dict[str, bytes] = {}
-
-    def read(self, value: Any) -> Any:
-        """Returns a value: an array, a scalar where the rank is 0, a word, or a list."""
-        if value.WhichOneof("value") == "blobFileValue":
-            shape = [dim.constant.size for dim in value.type.tensorType.dimensions]
-            blob = value.blobFileValue
-            data = self._read_blob(blob.fileName, blob.offset, value.type.tensorType.dataType)
-            if data.size != int(np.prod(shape)):
-                raise ArtifactError(f"{self.folder}: {data.size} weights for shape {shape}")
-            return data.reshape(shape)
-        kind = value.immediateValue.WhichOneof("value")
-        if kind == "list":
-            return [self.read(item) for item in value.immediateValue.list.values]
-        if kind == "tensor":
-            return _read_tensor(value.immediateValue.tensor, value.type.tensorType)
-        raise UnknownOpError(f"MIL value of kind {kind!r}: known are tensors, lists, files")
-
-    def _read_blob(self, name: str, offset: int, data_type: int) -> Any:
-        if name not in self.files:
-            self.files[name] = _read_inside(self.folder, name)
-        data, where = self.files[name], self.folder / name.removeprefix(WEIGHTS_VARIABLE)
-        if offset + _BLOB_HEADER.size > len(data):
-            raise ArtifactError(f"{where} is truncated: it ends before the weights at {offset}")
-        mark, kind, size_bytes, start = _BLOB_HEADER.unpack_from(data, offset)
-        dtype = _BLOB_TYPES.get(kind)
-        if mark != _BLOB_MARK or dtype is None or dtype != _NUMPY_TYPES.get(data_type):
-            raise ArtifactError(f"{where}: no weights of the declared type at {offset}")
-        if start + size_bytes > len(data) or size_bytes % dtype.itemsize:
-            raise ArtifactError(f"{where} is truncated: it ends within the weights at {offset}")
-        return np.frombuffer(data, dtype, size_bytes // dtype.itemsize, start)
-
-
-def _read_inside(folder: Path, name: str) -> bytes:
-    path = folder / name.removeprefix(WEIGHTS_VARIABLE)
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ArtifactError(f"weights file {name!r} lies outside of the package")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"cannot read weights file {path}: {error.strerror}") from error
-
-
-def _read_tensor(tensor: Any, tensor_type: Any) -> Any:
-    kind = tensor.WhichOneof("value")
-    values = getattr(tensor, kind).values
-    if kind == "strings":
-        return values[0] if tensor_type.rank == 0 else list(values)
-    dtype = _NUMPY_TYPES.get(tensor_type.dataType)
-    if dtype is None:
-        name = MIL_pb2.DataType.Name(tensor_type.dataType)
-        raise UnknownOpError(f"MIL value of type {name}: known are fp16, fp32, int32, bool, string")
-    shape = [dim.constant.size for dim in tensor_type.dimensions]
-    array = np.frombuffer(values, dtype) if kind == "bytes" else np.array(values, dtype)
-    if array.size != int(np.prod(shape)):
-        raise ArtifactError(f"a MIL value holds {array.size} numbers for shape {shape}")
-    return array.reshape(shape) if shape else array.reshape(-1)[0].item()
+def _read_result(output: Any) -> Result:
+    if output.type.WhichOneof("type") != "tensorType":
+        return Result(output.name, "", None)
+    tensor_type = output.type.tensorType
+    element = TYPES.get(tensor_type.dataType)
+    return Result(output.name, element.name if element else "", shape_of(tensor_type))

@@ -25,6 +25,8 @@ from conversion.errors import ArtifactError, RuntimeMissingError
 PixelsNhwc = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
 _METADATA_NAME = b"TFLITE_METADATA"
+# Photos that the MIL evaluation takes at a time: more of them no longer fit the cores' caches.
+_MIL_BATCH = 8
 # ExecuTorch's file format: offset of the root table, "ETxx", "eh00", then the sizes of the
 # extended header, the program, the space before the segments, and the segments.
 _PTE_HEADER = struct.Struct("<I2s2s4sIQQQ")
@@ -255,16 +257,15 @@ class MilRunner:
             raise _missing("coremltools", error) from error
         self._where = str(path)
         self._program = MilProgram.from_path(path)
+        self._batch = 1 if self._program.single else _MIL_BATCH
         self.labels: tuple[str, ...] | None = self._program.labels
 
     def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
         """Answers for preprocessed photos; see `Runner`."""
         _check_pixels(x_nhwc, self._program.side_px, self._where)
-        return _collect(x_nhwc, self._answer, self._where)
-
-    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
-        answer: Probabilities = self._program.run(x_hwc).numpy()
-        return answer
+        starts = range(0, len(x_nhwc), self._batch)
+        answers = [self._program.run(x_nhwc[start : start + self._batch]) for start in starts]
+        return _check_answers(np.concatenate(answers), self._where)
 
 
 class CoreMlRunner:
@@ -319,6 +320,10 @@ def _collect(
         answers = np.stack([np.asarray(answer(x_hwc), np.float32) for x_hwc in x_nhwc])
     except RuntimeError as error:
         raise ArtifactError(f"{where}: it cannot run: {_brief(error)}") from error
+    return _check_answers(answers, where)
+
+
+def _check_answers(answers: Probabilities, where: str) -> Probabilities:
     if not np.isfinite(answers).all():
         raise ArtifactError(f"{where}: its answers are not finite numbers")
     return answers

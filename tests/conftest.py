@@ -13,7 +13,7 @@ from training.console import share_cores
 share_cores()
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "tests"
-SLOW_FIXTURES = {"trained_checkpoint", "build", "built", "checked_build"}
+SLOW_FIXTURES = {"trained_checkpoint", "build", "built", "checked_build", "mil_packages"}
 
 # Few photos and a few passes: enough for answers that are neither noise nor certain.
 TINY = (

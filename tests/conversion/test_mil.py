@@ -1,156 +1,161 @@
-"""MIL ops against torch, and the evaluation of a saved package."""
+"""The evaluation of MIL programs, made by hand and saved by coremltools."""
 
 import shutil
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from conversion.coreml_tools import ct
+from conversion.deploy import deploy
 from conversion.errors import ArtifactError, UnknownOpError
 from conversion.mil import MilProgram
-from conversion.mil_ops import OPS
-from conversion.mil_package import Operation, Package, Reference, read_package
+from conversion.mil_package import Package, Reference, read_package
 from tests.conversion import damage
-
-X = torch.randn(1, 4, 7, 9, generator=torch.Generator().manual_seed(3)) * 4
-Y = torch.randn(1, 4, 1, 1, generator=torch.Generator().manual_seed(4))
-ROWS = X.reshape(9, 28)
-WEIGHT = torch.randn(5, 28, generator=torch.Generator().manual_seed(5))
-BIAS = torch.randn(5, generator=torch.Generator().manual_seed(6))
-
-
-@pytest.mark.parametrize(
-    ("kind", "args", "expected"),
-    [
-        ("add", {"x": X, "y": Y}, X + Y),
-        ("sub", {"x": X, "y": Y}, X - Y),
-        ("mul", {"x": X, "y": 0.25}, X / 4),
-        ("real_div", {"x": X, "y": Y}, X / Y),
-        ("relu", {"x": X}, F.relu(X)),
-        ("relu6", {"x": X}, F.relu6(X)),
-        ("softmax", {"x": X, "axis": 1}, X.softmax(1)),
-        ("softmax", {"x": X}, X.softmax(-1)),
-        ("concat", {"values": [X, X + 1], "axis": 1}, torch.cat([X, X + 1], 1)),
-        ("reshape", {"x": X, "shape": np.array([0, -1])}, X.flatten(1)),
-        (
-            "reduce_mean",
-            {"x": X, "axes": np.array([2, 3]), "keep_dims": True},
-            X.mean((2, 3), keepdim=True),
-        ),
-        ("reduce_mean", {"x": X, "axes": np.array([-1])}, X.mean(-1)),
-        ("linear", {"x": ROWS, "weight": WEIGHT, "bias": BIAS}, F.linear(ROWS, WEIGHT, BIAS)),
-        ("linear", {"x": ROWS, "weight": WEIGHT}, ROWS @ WEIGHT.T),
-        ("cast", {"x": X, "dtype": "fp16"}, X.half()),
-        ("cast", {"x": X.half(), "dtype": "fp32"}, X.half().float()),
-    ],
+from tests.conversion.mil_packages import (
+    CLASSES,
+    COMPRESSED,
+    MEAN,
+    SIDE_PX,
+    STD,
+    make_op,
+    make_program,
 )
-def test_an_op_does_what_torch_does(kind, args, expected):
-    result = OPS[kind](args)
-    assert result.dtype == expected.dtype
-    torch.testing.assert_close(result, expected)
+from training.ghostnet import create
+
+PIXELS = np.full((1, 2, 2, 3), 255, np.uint8)
+IMAGE = Reference("image")
 
 
-@pytest.mark.parametrize("groups", [1, 4])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize(("pad_type", "pad"), [("valid", 0), ("custom", 2)])
-def test_a_convolution_does_what_torch_does(groups, stride, pad_type, pad):
-    weight = torch.randn(8, 4 // groups, 3, 3, generator=torch.Generator().manual_seed(7))
-    bias = torch.arange(8.0)
-    args = {
-        "x": X,
-        "weight": weight,
-        "bias": bias,
-        "strides": np.array([stride, stride]),
-        "pad_type": pad_type,
-        "pad": np.array([2, 2, 2, 2]),
-        "dilations": np.array([1, 1]),
-        "groups": groups,
-    }
-    torch.testing.assert_close(OPS["conv"](args), F.conv2d(X, weight, bias, stride, pad, 1, groups))
-
-
-def test_a_convolution_pads_each_side_by_its_own_amount():
-    weight = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(8))
-    args = {"x": X, "weight": weight, "pad_type": "custom", "pad": np.array([0, 1, 2, 3])}
-    expected = F.conv2d(F.pad(X, (2, 3, 0, 1)), weight)
-    torch.testing.assert_close(OPS["conv"](args), expected)
-
-
-@pytest.mark.parametrize(
-    ("kind", "args", "words"),
-    [
-        ("conv", {"x": X, "weight": X, "pad_type": "same"}, "pad_type 'same'"),
-        ("conv", {"x": X, "weight": X[0]}, "over 1 dimensions"),
-        ("concat", {"values": [X, X], "axis": 1, "interleave": True}, "interleave"),
-        ("cast", {"x": X, "dtype": "int32"}, "'int32'"),
-    ],
-)
-def test_a_form_of_an_op_that_is_not_known_is_named(kind, args, words):
-    with pytest.raises(UnknownOpError, match=words):
-        OPS[kind](args)
-
-
-def make_program(*steps: Operation, side_px: int = 2) -> MilProgram:
-    inputs = {"probabilities": Reference(steps[-1].output), "classes": ["a", "b"]}
-    last = Operation("classify", inputs, "label", "")
-    return MilProgram(Package("image", side_px, "RGB", (*steps, last)))
-
-
-PIXELS = np.full((2, 2, 3), 255, np.uint8)
+@pytest.fixture
+def pictures() -> np.ndarray:
+    """Smooth random pictures, uint8 [12, SIDE_PX, SIDE_PX, 3]: white noise looks all the same."""
+    coarse = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    x_nchw = torch.nn.functional.interpolate(coarse, size=SIDE_PX, mode="bilinear")
+    return (x_nchw * 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def test_every_result_is_rounded_to_its_declared_type():
     third = np.array(1 / 3, np.float32)
     for dtype, torch_type in (("fp16", torch.float16), ("fp32", torch.float32)):
         seen = {}
-        program = make_program(
-            Operation("mul", {"x": Reference("image"), "y": third}, "scaled", dtype)
-        )
+        program = make_program(make_op("mul", {"x": IMAGE, "y": third}, "scaled", dtype))
         program.run(PIXELS, watch=lambda name, value, seen=seen: seen.update({name: value}))
         assert seen["scaled"].dtype == torch_type
-        expected = torch.tensor(255 * third).to(torch_type)
-        assert torch.equal(seen["scaled"].flatten()[0], expected)
+        # A constant beside a float16 value is a float16 number itself.
+        factor = torch.tensor(third).to(torch_type).float()
+        expected = (255 * factor).to(torch_type)
+        assert seen["scaled"].flatten()[0] == expected
 
 
 def test_float16_overflows_as_it_does_on_a_device():
     program = make_program(
-        Operation("mul", {"x": Reference("image"), "y": 300.0}, "large", "fp16"),
-        Operation("cast", {"x": Reference("large"), "dtype": "fp32"}, "wide", "fp32"),
+        make_op("mul", {"x": IMAGE, "y": 300.0}, "large"),
+        make_op("cast", {"x": Reference("large"), "dtype": "fp32"}, "wide", "fp32"),
     )
-    assert torch.isinf(program.run(PIXELS)).all()
+    assert np.isinf(program.run(PIXELS)).all()
+
+
+def test_true_magnitudes_can_be_asked_for():
+    program = make_program(
+        make_op("mul", {"x": IMAGE, "y": 300.0}, "large"),
+        make_op("cast", {"x": Reference("large"), "dtype": "fp16"}, "again"),
+    )
+    for step in program.steps(PIXELS, rounded=False):
+        (value,) = step.results
+        assert value.dtype == torch.float32
+        assert (value == 255 * 300).all()
 
 
 def test_small_float16_steps_are_lost_one_by_one():
     """2048 + 1 is 2048 in float16: rounding at the end alone would give 2050."""
-    zero = Operation("mul", {"x": Reference("image"), "y": 0.0}, "zero", "fp16")
-    base = Operation("add", {"x": Reference("zero"), "y": 2048.0}, "base", "fp16")
-    one = Operation("add", {"x": Reference("base"), "y": 1.0}, "one", "fp16")
-    two = Operation("add", {"x": Reference("one"), "y": 1.0}, "two", "fp16")
-    assert make_program(zero, base, one, two).run(PIXELS)[0] == 2048
+    zero = make_op("mul", {"x": IMAGE, "y": 0.0}, "zero")
+    base = make_op("add", {"x": Reference("zero"), "y": 2048.0}, "base")
+    one = make_op("add", {"x": Reference("base"), "y": 1.0}, "one")
+    two = make_op("add", {"x": Reference("one"), "y": 1.0}, "two")
+    assert (make_program(zero, base, one, two).run(PIXELS) == 2048).all()
 
 
-def test_an_op_that_is_not_known_is_named():
-    with pytest.raises(UnknownOpError, match="unknown MIL op gelu"):
-        make_program(Operation("gelu", {"x": Reference("image")}, "y", "fp16"))
+@pytest.mark.parametrize("kind", ["einsum", "constexpr_of_tomorrow"])
+def test_an_op_that_is_not_known_is_named(kind):
+    with pytest.raises(UnknownOpError, match=f"unknown MIL op {kind}: known are"):
+        make_program(make_op(kind, {"x": IMAGE}, "y"))
+
+
+def test_a_result_of_a_type_that_is_not_known_is_named():
+    with pytest.raises(UnknownOpError, match=r"MIL op relu \(y\)"):
+        make_program(make_op("relu", {"x": IMAGE}, "y", dtype="bf16"))
 
 
 def test_shapes_that_do_not_fit_name_the_op():
-    bad = Operation("add", {"x": Reference("image"), "y": np.ones(5, np.float32)}, "sum", "fp32")
+    bad = make_op("add", {"x": IMAGE, "y": np.ones(5, np.float32)}, "sum", "fp32")
     with pytest.raises(ArtifactError, match=r"MIL op add \(sum\) cannot run"):
         make_program(bad).run(PIXELS)
 
 
+def test_a_result_of_another_shape_than_declared_names_the_op():
+    flat = make_op("reshape", {"x": IMAGE, "shape": np.array([1, 12])}, "flat", shape=(1, 3, 4))
+    with pytest.raises(ArtifactError, match=r"MIL op reshape \(flat\) gives shape \(1, 12\)"):
+        make_program(flat).run(PIXELS)
+
+
+def test_an_op_gives_as_many_results_as_it_declares():
+    halves = make_op("split", {"x": IMAGE, "axis": 2, "num_splits": 2}, "half")
+    with pytest.raises(ArtifactError, match="gives 2 results, not 1"):
+        make_program(halves).run(PIXELS)
+
+
 def test_a_program_that_classifies_nothing_is_refused():
-    step = Operation("relu", {"x": Reference("image")}, "y", "fp16")
+    step = make_op("relu", {"x": IMAGE}, "y")
     with pytest.raises(ArtifactError, match="not in 'classify'"):
         MilProgram(Package("image", 2, "RGB", (step,)))
 
 
+def test_photos_of_another_size_are_refused():
+    program = make_program(make_op("relu", {"x": IMAGE}, "y"))
+    for x_nhwc in (PIXELS[0], PIXELS[:, :1], np.zeros((2, 3, 2, 2), np.uint8)):
+        with pytest.raises(ArtifactError, match=r"\[N, 2, 2, 3\] is expected"):
+            program.run(x_nhwc)
+
+
+def test_a_float16_package_answers_like_the_network(mil_packages, pictures):
+    network = create("ghostnet_050", len(CLASSES)).eval()
+    network.load_state_dict(torch.load(mil_packages / "network.pt"))
+    x_nchw = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        expected = deploy(network, MEAN, STD, "nchw")(x_nchw).numpy()
+    answers = MilProgram.from_path(mil_packages / "ios16-fp16.mlpackage").run(pictures)
+    assert answers.dtype == np.float32
+    assert len(set(expected.argmax(axis=1))) > 1  # else any constant would do
+    np.testing.assert_allclose(answers, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("name", ["ios16-fp16", "ios18-palette6-groups"])
+def test_a_batch_answers_as_its_photos_do_one_by_one(mil_packages, pictures, name):
+    program = MilProgram.from_path(mil_packages / f"{name}.mlpackage")
+    assert program.single == ""
+    alone = np.concatenate([program.run(photo[None]) for photo in pictures])
+    np.testing.assert_array_equal(program.run(pictures), alone)
+    np.testing.assert_array_equal(program.run(pictures[3:8]), alone[3:8])
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_compressed_package_answers_as_coremltools_decompresses_it(mil_packages, pictures, name):
+    path = mil_packages / f"{name}.mlpackage"
+    plain = MilProgram.from_path(mil_packages / f"{name}-plain.mlpackage")
+    program = MilProgram.from_path(path)
+    assert any(step.kind.startswith("constexpr_") for step in program.package.operations)
+    assert not any(step.kind.startswith("constexpr_") for step in plain.package.operations)
+    answers = program.run(pictures)
+    np.testing.assert_array_equal(answers, plain.run(pictures))
+    # And compression shows: these are not simply the float16 weights.
+    whole = MilProgram.from_path(mil_packages / f"{name.split('-')[0]}-fp16.mlpackage")
+    assert np.abs(answers - whole.run(pictures)).max() > 1e-4
+
+
 def test_a_saved_package_answers_like_the_checkpoint(paths, checkpoint, photos):
     program = MilProgram.from_path(paths["coreml"])
-    answers = np.stack([program.run(photo).numpy() for photo in photos])
+    answers = program.run(photos)
     np.testing.assert_allclose(answers, checkpoint.probabilities(photos), atol=0.05)
     assert program.labels == checkpoint.labels.names
 
@@ -159,15 +164,13 @@ def test_the_package_holds_float16_and_its_steps_are_watched(paths, photos):
     program = MilProgram.from_path(paths["coreml"])
     types = set()
     names = []
-    program.run(photos[0], watch=lambda name, value: (names.append(name), types.add(value.dtype)))
+    program.run(photos[:1], watch=lambda name, value: (names.append(name), types.add(value.dtype)))
     assert types == {torch.float16, torch.float32}
     assert len(names) == len(program.package.operations) - 1
 
 
 def test_a_float32_package_is_evaluated_without_rounding(checkpoint, photos, tmp_path):
     """The same evaluator, one type up, must agree to float32: so float16 is all that differs."""
-    from conversion.deploy import deploy
-
     normalise, side = checkpoint.normalise, checkpoint.preprocess.input_px
     deployed = deploy(checkpoint.model, normalise.mean, normalise.std, "nchw")
     package = ct.convert(
@@ -181,7 +184,7 @@ def test_a_float32_package_is_evaluated_without_rounding(checkpoint, photos, tmp
     )
     package.save(str(tmp_path / "wide.mlpackage"))
     program = MilProgram.from_path(tmp_path / "wide.mlpackage")
-    answers = np.stack([program.run(photo).numpy() for photo in photos])
+    answers = program.run(photos)
     np.testing.assert_allclose(answers, checkpoint.probabilities(photos), atol=1e-5)
 
 
