@@ -28,6 +28,7 @@ NEED_HEAVY = {
         "coreml.py",
         "deploy.py",
         "executorch.py",
+        "hazards.py",
         "mil.py",
         "mil_arguments.py",
         "mil_layers.py",
