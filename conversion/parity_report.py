@@ -1,7 +1,7 @@
 """What parity found out about one artifact, and the verdict that follows. Free of torch."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from conversion.errors import ArtifactError
@@ -146,7 +146,8 @@ class ParityReport:
             ArtifactError: a key is missing, unknown, or its value not allowed.
         """
         try:
-            return cls(**value | {name: tuple(value[name]) for name in _LISTS})
+            given = {entry.name: value[entry.name] for entry in fields(cls)}
+            return cls(**value | given | {name: tuple(value[name]) for name in _LISTS})
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"not a parity report: {error}") from error
 

@@ -21,32 +21,6 @@ from training.errors import ConfigError
 from training.files import write_sums
 
 
-def make_report(**changes):
-    values = {
-        "artifact": "a-1.0.0-litert-fp32.tflite",
-        "artifact_sha256": "0" * 64,
-        "checkpoint_sha256": "1" * 64,
-        "evaluator": "LiteRT runtime",
-        "photos": 200,
-        "reference_top1": 0.9,
-        "artifact_top1": 0.9,
-        "loss_low": 0.0,
-        "loss_high": 0.0,
-        "loss_margin": 0.005,
-        "min_accuracy_share": 0.98,
-        "min_photos": 100,
-        "agreement": 1.0,
-        "max_probability_difference": 1e-6,
-        "mean_probability_difference": 1e-8,
-        "min_agreement": 0.995,
-        "max_difference_allowed": 1e-3,
-        "labels_match": True,
-        "tool_versions": {},
-        "source": "test",
-    }
-    return ParityReport(**(values | changes))
-
-
 @pytest.mark.parametrize("name", ["a", "fruit-2", "v0-crop-leaf", "a" * 64])
 def test_model_names_that_are_allowed(name):
     assert check_model_name(name) == name
@@ -78,42 +52,6 @@ def test_any_text_is_a_version_or_a_typed_error(text):
         assert len(text.partition("-")[0].split(".")) == 3
     except ConfigError:
         pass
-
-
-def test_a_report_passes_when_every_condition_holds():
-    assert make_report().passed
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"agreement": 0.99}, "99.00% of 200 photos; at least 99.50%"),
-        ({"max_probability_difference": 0.5}, "a probability differs by 0.5"),
-        ({"labels_match": False}, "labels"),
-        ({"photos": 0}, "no photo"),
-        ({"failure": "LiteRT refuses it"}, "LiteRT refuses it"),
-    ],
-)
-def test_a_report_names_the_reason_that_it_fails_for(changes, words):
-    report = make_report(**changes)
-    assert not report.passed
-    assert words in " ".join(report.reasons())
-
-
-def test_a_verdict_cannot_be_written_into_a_report(tmp_path: Path):
-    folder = tmp_path / "parity"
-    folder.mkdir()
-    value = vars(make_report(agreement=0.5)) | {"passed": True}
-    (folder / "a.json").write_text(json.dumps(value))
-    write_sums(folder)
-    with pytest.raises(ArtifactError, match="not a parity report"):
-        read_parity(tmp_path)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_report_refuses_figures_that_are_not_finite(value):
-    with pytest.raises(ArtifactError, match="finite"):
-        make_report(max_probability_difference=value)
 
 
 def test_a_folder_becomes_the_same_zip_whatever_its_dates_and_modes(tmp_path: Path):
