@@ -5,6 +5,7 @@ stands an extended header (`schema/extended_header.h`), behind it lie segments o
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,18 +17,18 @@ from conversion.tables import Table
 # Offset of the root table, "ETxx", "eh00", then the sizes of the header and of the program, the
 # place of the first segment, and the size of all segments.
 _HEADER = struct.Struct("<I4s4sIQQQ")
-# `scalar_type.fbs`, under the names that the other formats use.
+# `scalar_type.fbs`, under the names that the other formats use, and bytes a number.
 _SCALARS = {
-    0: "uint8",
-    1: "int8",
-    2: "int16",
-    3: "int32",
-    4: "int64",
-    5: "float16",
-    6: "float32",
-    7: "float64",
-    11: "bool",
-    15: "bfloat16",
+    0: ("uint8", 1),
+    1: ("int8", 1),
+    2: ("int16", 2),
+    3: ("int32", 4),
+    4: ("int64", 8),
+    5: ("float16", 2),
+    6: ("float32", 4),
+    7: ("float64", 8),
+    11: ("bool", 1),
+    15: ("bfloat16", 2),
 }
 # Members of the unions KernelTypes and InstructionArguments, and of the enumeration DataLocation.
 _TENSOR = 5
@@ -44,17 +45,32 @@ class PteTensor:
     Attributes:
         dtype: e.g. "float32".
         shape: sizes.
-        constant: whether its values stand in the file.
+        data: the bytes of its values where these stand in the file, else None.
     """
 
     dtype: str
     shape: tuple[int, ...]
-    constant: bool
+    data: bytes | None
 
     @property
     def count(self) -> int:
         """Number of values."""
         return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class DelegateCall:
+    """A part of the program that a delegate runs.
+
+    Attributes:
+        backend: name of the delegate.
+        data: what it gets when the program is loaded.
+        arguments: what it gets at each call, results behind inputs; None for what is no tensor.
+    """
+
+    backend: str
+    data: bytes
+    arguments: tuple[PteTensor | None, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,7 @@ class PteProgram:
         kernels: name of each kernel that runs outside of delegates, in order, with its result
             where that is a tensor.
         constants: tensors of the program with values in the file.
-        delegates: name of each delegate call's backend and the bytes that it gets, in order.
+        delegates: each delegate call, in order.
         named: key -> bytes that delegates share, e.g. their weights.
     """
 
@@ -79,7 +95,7 @@ class PteProgram:
     outputs: tuple[PteTensor, ...]
     kernels: tuple[tuple[str, PteTensor | None], ...]
     constants: tuple[PteTensor, ...]
-    delegates: tuple[tuple[str, bytes], ...]
+    delegates: tuple[DelegateCall, ...]
     named: dict[str, bytes]
 
 
@@ -109,7 +125,8 @@ def parse_pte(data: bytes, where: str) -> PteProgram:
     if not plans:
         raise ArtifactError(f"{where} holds no method")
     plan = plans[0]
-    tensors = [_read_value(value) for value in plan.tables(2)]
+    constants = _Constants(root, segments)
+    tensors = [_read_value(value, constants) for value in plan.tables(2)]
     blobs = [_read_delegate(entry, root, segments) for entry in plan.tables(7)]
     calls = [step.union(0) for chain in plan.tables(5) for step in chain.tables(2)]
     return PteProgram(
@@ -118,9 +135,12 @@ def parse_pte(data: bytes, where: str) -> PteProgram:
         _pick_tensors(tensors, plan.numbers(3), where),
         _pick_tensors(tensors, plan.numbers(4), where),
         _read_kernels(calls, plan, tensors),
-        tuple(tensor for tensor in tensors if tensor is not None and tensor.constant),
+        tuple(tensor for tensor in tensors if tensor is not None and tensor.data is not None),
         tuple(
-            _at(blobs, call.scalar(0, "int32"), where)
+            DelegateCall(
+                *_at(blobs, call.scalar(0, "int32"), where),
+                tuple(_at(tensors, index, where) for index in call.numbers(1)),
+            )
             for kind, call in calls
             if kind == _DELEGATE_CALL and call is not None
         ),
@@ -140,7 +160,26 @@ def _cut(data: bytes, base: int, entry: Table) -> bytes:
     return data[start : start + size]
 
 
-def _read_value(value: Table) -> PteTensor | None:
+class _Constants:
+    """Where the program's own constants lie: one segment, cut at offsets."""
+
+    def __init__(self, root: Table, segments: list[bytes]) -> None:
+        self._where = root.where
+        self._segment = b""
+        self._offsets: tuple[int, ...] = ()
+        table = root.table(5)
+        if table is not None and table.numbers(1, "<u8"):
+            self._segment = _at(segments, table.scalar(0, "uint32"), root.where)
+            self._offsets = table.numbers(1, "<u8")
+
+    def read(self, index: int, size_bytes: int) -> bytes:
+        start = _at(self._offsets, index, self._where)
+        if start + size_bytes > len(self._segment):
+            raise ArtifactError(f"{self._where} is truncated: constant {index} is not whole")
+        return self._segment[start : start + size_bytes]
+
+
+def _read_value(value: Table, constants: _Constants) -> PteTensor | None:
     """Returns a value of the program if it is a tensor."""
     kind, table = value.union(0)
     if kind != _TENSOR or table is None:
@@ -149,9 +188,11 @@ def _read_value(value: Table) -> PteTensor | None:
     shape = table.numbers(2)
     if any(size < 0 for size in shape):
         raise ArtifactError(f"{table.where} is damaged: a tensor's shape is {list(shape)}")
+    name, item_bytes = _SCALARS.get(scalar, (f"type {scalar}", 0))
     # program.fbs, on Tensor: with a buffer and without an allocation, it is a constant.
-    constant = table.scalar(5, "uint32") > 0 and table.table(6) is None
-    return PteTensor(_SCALARS.get(scalar, f"type {scalar}"), shape, constant)
+    index = table.scalar(5, "uint32") if table.table(6) is None else 0
+    data = constants.read(index, prod(shape) * item_bytes) if index else None
+    return PteTensor(name, shape, data)
 
 
 def _read_delegate(entry: Table, root: Table, segments: list[bytes]) -> tuple[str, bytes]:
@@ -187,7 +228,7 @@ def _pick_tensors(
     return tuple(tensor for tensor in chosen if tensor is not None)
 
 
-def _at(items: list[Item], index: int, where: str) -> Item:
+def _at(items: Sequence[Item], index: int, where: str) -> Item:
     if not 0 <= index < len(items):
         raise ArtifactError(f"{where} is damaged: it names entry {index} of {len(items)}")
     return items[index]

@@ -27,11 +27,11 @@ def inspect_pte(path: Path) -> Structure:
     """Reads a `.pte`; see `conversion.structure.inspect`."""
     program = read_pte(path)
     graphs = [
-        parse_xnnpack(data, program.named, str(path))
-        for backend, data in program.delegates
-        if backend == BACKEND
+        parse_xnnpack(call.data, program.named, str(path))
+        for call in program.delegates
+        if call.backend == BACKEND
     ]
-    backends = tuple(dict.fromkeys(backend for backend, _ in program.delegates))
+    backends = tuple(dict.fromkeys(call.backend for call in program.delegates))
     opaque = [backend for backend in backends if backend != BACKEND]
     inside = sum(len(graph.nodes) for graph in graphs)
     weights = _count_weights(program, graphs)

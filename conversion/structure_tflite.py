@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from conversion.errors import ArtifactError
 from conversion.structure import FLOATS, INT8, Feature, Structure
 from conversion.tflite_graph import TfliteGraph, TfliteOp, read_tflite
 
@@ -46,6 +47,7 @@ _SYSTEMS = {"Android": "6.0 (API level 23)", "iOS": "12.0"}
 def inspect_tflite(path: Path) -> Structure:
     """Reads a `.tflite`; see `conversion.structure.inspect`."""
     graph = read_tflite(path)
+    _check_data(graph, path)
     constant = _fold_constants(graph)
     release, notes = _minimum_release(graph)
     weights = _count_weights(graph)
@@ -66,6 +68,18 @@ def inspect_tflite(path: Path) -> Structure:
         minimum_systems=dict(_SYSTEMS),
         notes=(*notes, "minimum systems: those of the published runtimes, not of the file"),
     )
+
+
+def _check_data(graph: TfliteGraph, path: Path) -> None:
+    """Refuses a file that lost weights: a tool that knows no outside buffers drops them."""
+    made = {index for op in graph.ops for index in op.outputs} | set(graph.inputs)
+    for op in graph.ops:
+        for index in _present(op):
+            tensor = graph.tensors[index]
+            if index not in made and tensor.count and not (tensor.constant or tensor.variable):
+                raise ArtifactError(
+                    f"{path} is damaged: {op.kind} reads {tensor.name!r}, of which it has no values"
+                )
 
 
 def _fold_constants(graph: TfliteGraph) -> set[int]:

@@ -30,6 +30,7 @@ class TfliteTensor:
         dtype: of what is stored, e.g. "float32" or "int8".
         shape: sizes; empty for a single number.
         constant: whether its values stand in the file.
+        variable: whether it keeps its values from one run to the next.
         scales: of quantised values, one or one a channel; empty for others.
         zero_points: likewise.
     """
@@ -38,6 +39,7 @@ class TfliteTensor:
     dtype: str
     shape: tuple[int, ...]
     constant: bool
+    variable: bool
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
 
@@ -163,7 +165,8 @@ def _read_tensor(table: Table, sizes: list[int]) -> TfliteTensor:
     shape = table.numbers(0)
     if any(size < 0 for size in shape):
         raise ArtifactError(f"{table.where} is damaged: a tensor's shape is {list(shape)}")
-    return TfliteTensor(table.text(3), dtype, shape, sizes[buffer] > 0, scales, zero_points)
+    constant, variable = sizes[buffer] > 0, table.scalar(5, "bool", False)
+    return TfliteTensor(table.text(3), dtype, shape, constant, variable, scales, zero_points)
 
 
 def _read_op(table: Table, codes: list[tuple[str, int]], tensors: int) -> TfliteOp:

@@ -112,6 +112,7 @@ _ENDS = {
 # Form -> name of a number -> its field, and of a list of numbers -> its field.
 _NUMBERS = {
     _CAT: {"axis": 0},
+    "pad": {"value": 2},  # its bits: of use is only whether it is 0
     _CONV: {
         "top": 0,
         "right": 1,
@@ -122,6 +123,7 @@ _NUMBERS = {
         "dilation_height": 8,
         "dilation_width": 9,
         "groups": 12,
+        "flags": 19,
     },
     _POOL: {
         "top": 0,
@@ -148,6 +150,7 @@ class XnnValue:
         scales: of quantised values, one or one a channel; empty for others.
         zero_point: of quantised values.
         channel_dim: the dimension that `scales` run along.
+        external_id: of an input or output, its place among the arguments of a call.
     """
 
     dtype: str
@@ -156,6 +159,7 @@ class XnnValue:
     scales: tuple[float, ...]
     zero_point: int
     channel_dim: int
+    external_id: int
 
     @property
     def count(self) -> int:
@@ -223,13 +227,11 @@ def parse_xnnpack(data: bytes, named: Mapping[str, bytes], where: str) -> XnnGra
     constants = [_read_constant(entry, shelf, named) for entry in root.tables(8)]
     values = dict(_read_value(entry, constants) for entry in root.tables(2))
     nodes = tuple(_read_node(entry, values) for entry in root.tables(1))
-    return XnnGraph(
-        graph_bytes[4:8].decode("ascii", "replace"),
-        values,
-        nodes,
-        root.numbers(4, "<u4"),
-        root.numbers(5, "<u4"),
-    )
+    inputs, outputs = root.numbers(4, "<u4"), root.numbers(5, "<u4")
+    unknown = [id_ for id_ in inputs + outputs if id_ not in values]
+    if unknown:
+        raise ArtifactError(f"{root.where} is damaged: no value {unknown[0]}")
+    return XnnGraph(graph_bytes[4:8].decode("ascii", "replace"), values, nodes, inputs, outputs)
 
 
 def _read_constant(entry: Table, shelf: bytes, named: Mapping[str, bytes]) -> bytes:
@@ -265,7 +267,8 @@ def _read_value(entry: Table, constants: list[bytes]) -> tuple[int, XnnValue]:
     dtype = DTYPES.get(number, f"type {number}")
     index = plain.scalar(3, "uint32")
     data = _read_numbers(constants, index, dtype, shape, plain.where) if index else None
-    value = XnnValue(dtype, shape, data, scales, zero_point, channel_dim)
+    external_id = plain.scalar(4, "uint32")
+    value = XnnValue(dtype, shape, data, scales, zero_point, channel_dim, external_id)
     return plain.scalar(6, "uint32"), value
 
 
