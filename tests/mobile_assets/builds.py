@@ -18,11 +18,13 @@ from conversion.artifact import (
     GoldenPhoto,
     artifact_bytes,
     artifact_name,
+    read_build,
+    read_parity,
     to_json_text,
 )
 from conversion.parity_report import ParityReport
 from conversion.tflite_metadata import append_labels
-from conversion.variants import find_variant
+from conversion.variants import Variant, find_variant
 from tests.mobile_assets.tiny_model import COLOURS, make_tflite
 from training.files import sha256_bytes, write_atomic, write_sums
 from training.labels import LabelSet
@@ -63,21 +65,48 @@ def make_build(folder: Path, version: str = "1.0.0", strength: float = 0.02) -> 
     folder.mkdir(parents=True)
     weights = np.array(list(COLOURS.values()), np.float32) / 255 * np.float32(strength)
     tflite = append_labels(make_tflite(SIDE_PX, weights), LABELS)
-    names = {
-        "litert": artifact_name(MODEL, version, find_variant("litert-fp32")),
-        "executorch": artifact_name(MODEL, version, find_variant("executorch-fp32")),
-        "coreml": artifact_name(MODEL, version, find_variant("coreml-fp16")),
-    }
+    variants = [find_variant(key) for key in ("litert-fp32", "executorch-fp32", "coreml-fp16")]
+    names = {variant.runtime: artifact_name(MODEL, version, variant) for variant in variants}
     (folder / names["litert"]).write_bytes(tflite)
     (folder / names["executorch"]).write_bytes(b"pte" * 100 + version.encode())
     weights_folder = folder / names["coreml"] / "Data" / "com.apple.CoreML" / "weights"
     weights_folder.mkdir(parents=True)
     (weights_folder / "weight.bin").write_bytes(bytes(range(256)))
     (folder / names["coreml"] / "Manifest.json").write_text('{"fileFormatVersion": "1.0.0"}')
-    artifacts = tuple(_describe(folder, name, runtime) for runtime, name in names.items())
+    artifacts = tuple(_describe(folder, names[entry.runtime], entry) for entry in variants)
     write_build(folder, _make_build(version, artifacts))
     write_parity(folder, artifacts, answer_all(tflite))
     return folder
+
+
+def add_variants(folder: Path, *keys: str, **changes: object) -> dict[str, str]:
+    """Adds artifacts to a build, with passing reports but for `changes`; returns key -> name.
+
+    Those that no machine here runs have no golden answers, as parity leaves them.
+    """
+    build = read_build(folder)
+    tflite = (folder / LITERT).read_bytes()
+    added = []
+    for key in keys:
+        name = artifact_name(MODEL, build.version, find_variant(key))
+        data = tflite if name.endswith(".tflite") else key.encode() * 50
+        if name.endswith(".mlpackage"):
+            (folder / name).mkdir()
+            (folder / name / "Manifest.json").write_bytes(data)
+        else:
+            (folder / name).write_bytes(data)
+        added.append(_describe(folder, name, find_variant(key)))
+    artifacts = (*build.artifacts, *added)
+    write_build(folder, replace(build, artifacts=artifacts))
+    executed = tuple(artifact for artifact in artifacts if artifact.variant.executed_here)
+    before = read_parity(folder).values()
+    write_parity(folder, executed, answer_all(tflite))
+    for report in before:
+        write_report(folder, report)
+    for artifact in added:
+        delegate = {} if artifact.variant.executed_here else {"executed": False, "photos": 0}
+        change_report(folder, artifact, **{**delegate, **changes})
+    return {artifact.variant.key: artifact.file_name for artifact in added}
 
 
 def answer_all(tflite: bytes) -> dict[str, list[float]]:
@@ -147,13 +176,11 @@ def change_report(folder: Path, artifact: Artifact, **changes: object) -> None:
     write_report(folder, replace(make_report(artifact), **changes))  # type: ignore[arg-type]
 
 
-def _describe(folder: Path, name: str, runtime: str) -> Artifact:
+def _describe(folder: Path, name: str, variant: Variant) -> Artifact:
     data = artifact_bytes(folder / name)
     return Artifact(
         file_name=name,
-        runtime=runtime,
-        precision="fp16" if runtime == "coreml" else "fp32",
-        backend="xnnpack" if runtime == "executorch" else "",
+        **vars(variant),
         sha256=sha256_bytes(data),
         size_bytes=len(data),
         input={"name": "image", "layout": "nhwc", "dtype": "float32", "range": [0, 255]},

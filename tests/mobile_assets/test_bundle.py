@@ -19,6 +19,7 @@ from tests.mobile_assets.builds import (
     COREML,
     EXECUTORCH,
     LITERT,
+    add_variants,
     change_report,
     make_build,
     write_build,
@@ -329,3 +330,63 @@ def test_the_manifest_of_a_bundle_is_canonical(bundle_path: Path) -> None:
     data = open_bundle(bundle_path).manifest_bytes
     assert Manifest.from_bytes(data).to_bytes() == data
     assert zipfile.is_zipfile(io.BytesIO(bundle_path.read_bytes()))
+
+
+def write_with(build_dir: Path, out: Path, *accepted: str) -> tuple[set[str], list[str]]:
+    """Packs a build; returns the names of its artifacts and what was said."""
+    said: list[str] = []
+    write_bundle(build_dir, out, frozenset(accepted), said.append)
+    artifacts = open_bundle(out).manifest.artifacts
+    return {artifact.path.removeprefix("artifacts/") for artifact in artifacts}, said
+
+
+def test_what_did_not_pass_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    build_dir = make_build(tmp_path / "build")
+    good = add_variants(build_dir, "litert-fp16", "coreml-palette8")
+    bad = add_variants(build_dir, "litert-int8", labels_match=False)["litert-int8"]
+    doubtful = add_variants(build_dir, "executorch-int8", loss_high=0.2)["executorch-int8"]
+    names, said = write_with(build_dir, tmp_path / "out.zip")
+    assert {LITERT, EXECUTORCH, f"{COREML}.zip", good["litert-fp16"]} < names
+    assert len(names) == 5
+    assert len(said) == 2
+    assert said[0].startswith(f"left out {bad}: the labels inside")
+    assert said[1].startswith(f"left out {doubtful}: inconclusive: the accuracy loss")
+    members = read_members(tmp_path / "out.zip")
+    for name in (bad, doubtful):
+        assert not [path for path in members if name in path], "not even its report"
+    assert f"reports/{good['litert-fp16']}.json" in members
+
+
+def test_what_was_not_executed_is_left_out_unless_a_person_takes_it(tmp_path: Path) -> None:
+    build_dir = make_build(tmp_path / "build")
+    added = add_variants(
+        build_dir,
+        "executorch-coreml-fp16",
+        "executorch-vulkan-fp16",
+        failure="the delegate is on phones only",
+    )
+    names, said = write_with(build_dir, tmp_path / "out.zip")
+    assert not names & set(added.values())
+    assert all("not executed: the delegate is on phones only" in line for line in said)
+    vulkan = added["executorch-vulkan-fp16"]
+    names, said = write_with(build_dir, tmp_path / "again.zip", vulkan)
+    assert vulkan in names
+    assert len(said) == 1
+    marked = {a.path: a for a in open_bundle(tmp_path / "again.zip").manifest.artifacts}
+    taken = marked[f"artifacts/{vulkan}"]
+    assert taken.accepted_by_hand
+    assert taken.platforms == ("android",)
+    assert "not executed" in taken.objections[0]
+
+
+def test_a_runtime_without_an_artifact_is_refused_however_many_others_passed(
+    tmp_path: Path,
+) -> None:
+    build_dir = make_build(tmp_path / "build")
+    add_variants(build_dir, "litert-fp16", "litert-int8")
+    change_report(build_dir, read_build(build_dir).find(EXECUTORCH), labels_match=False)
+    with pytest.raises(BundleError, match=r"refused 1 of 5.*Nothing would be left for executorch"):
+        write_bundle(build_dir, tmp_path / "out.zip")
+    assert not (tmp_path / "out.zip").exists()
+    names, _ = write_with(build_dir, tmp_path / "out.zip", EXECUTORCH)
+    assert EXECUTORCH in names

@@ -7,7 +7,15 @@ from click.testing import CliRunner, Result
 from conversion.artifact import read_build
 from mobile_assets.cli import main
 from mobile_assets.signing import PASSPHRASE_VARIABLE
-from tests.mobile_assets.builds import COREML, LITERT, MODEL, change_report, make_build, make_photo
+from tests.mobile_assets.builds import (
+    COREML,
+    LITERT,
+    MODEL,
+    add_variants,
+    change_report,
+    make_build,
+    make_photo,
+)
 from tests.mobile_assets.repositories import Repository, Server
 
 
@@ -50,9 +58,19 @@ def test_a_failed_artifact_needs_a_person(tmp_path: Path) -> None:
     change_report(build_dir, read_build(build_dir).find(LITERT), agreement=0.8)
     out = tmp_path / "out.zip"
     assert_typed_error(run("bundle", build_dir, "--out", out), "refused 1 of 3", "80.00%")
-    taken = run("bundle", build_dir, "--out", out, "--accept-failed", LITERT)
-    assert taken.exit_code == 0
-    assert "ACCEPTED BY HAND although: names the same class" in taken.stdout
+    for option in ("--accept", "--accept-failed"):
+        taken = run("bundle", build_dir, "--out", out, option, LITERT)
+        assert taken.exit_code == 0
+        assert "ACCEPTED BY HAND although: names the same class" in taken.stdout
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    build_dir = make_build(tmp_path / "build")
+    name = add_variants(build_dir, "litert-int8", labels_match=False)["litert-int8"]
+    made = run("bundle", build_dir, "--out", tmp_path / "out.zip")
+    assert made.exit_code == 0, made.stderr
+    assert f"left out {name}: the labels inside are not the checkpoint's" in made.stdout
+    assert f"artifacts/{name}" not in made.stdout
 
 
 def test_a_half_written_bundle_is_one_line(bundle_path: Path, tmp_path: Path) -> None:
@@ -66,7 +84,9 @@ def test_pull_and_recognise(repository: Repository, server: Server, tmp_path: Pa
     root, out = tmp_path / "root.json", tmp_path / "pulled"
     root.write_bytes(repository.trusted_root)
     where = ["--url", server.url, "--root", root, "--out", out]
-    pulled = run("pull", MODEL, *where, "--platform", "python")
+    absent = run("pull", MODEL, *where, "--platform", "python", "--precision", "int8")
+    assert_typed_error(absent, "no int8 artifact for python with litert")
+    pulled = run("pull", MODEL, *where, "--platform", "python", "--precision", "fp32")
     assert pulled.exit_code == 0, pulled.stderr
     assert "colours 1.0.0 for python: verified, now in use" in pulled.stdout
     (tmp_path / "grey.jpg").write_bytes(make_photo((100, 101, 100)))

@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 
 from conversion.artifact import artifact_bytes
+from mobile_assets.bundle import write_bundle
 from mobile_assets.client import BundleClient
 from mobile_assets.errors import BundleError, ManifestError, PullError
 from mobile_assets.installed import load_current
 from tests.conftest import ROOT
-from tests.mobile_assets.builds import COREML, EXECUTORCH, LITERT, MODEL
+from tests.mobile_assets.builds import (
+    COREML,
+    EXECUTORCH,
+    LITERT,
+    MODEL,
+    add_variants,
+    make_build,
+)
 from tests.mobile_assets.in_use import RED, version_in_use
 from tests.mobile_assets.repositories import Repository, Server
 from training.errors import ConfigError, StorageError
@@ -79,6 +87,27 @@ def test_another_runtime_can_be_asked_for(client: BundleClient, build_dir: Path)
     assert pulled.artifact_path().read_bytes() == (build_dir / LITERT).read_bytes()
     with pytest.raises(ManifestError, match="'coreml' on android: allowed are litert, executorch"):
         client.pull(MODEL, "android", runtime="coreml")
+
+
+def test_a_pull_brings_one_artifact_of_the_precision_asked_for(tmp_path: Path) -> None:
+    build_dir = make_build(tmp_path / "build")
+    added = add_variants(build_dir, "litert-int8", "litert-fp16", "litert-dynamic-int8")
+    repository = Repository(tmp_path / "repository")
+    repository.add(write_bundle(build_dir, tmp_path / "many.zip"))
+    with Server(repository.folder).running() as server:
+        client = BundleClient(tmp_path / "cache", server.url, repository.trusted_root, timeout_s=5)
+        default = client.pull(MODEL, "android").model
+        assert [artifact.variant.key for artifact in default.artifacts] == ["litert-fp32"]
+        small = client.pull(MODEL, "android", precision="int8").model
+        assert [artifact.variant.key for artifact in small.artifacts] == ["litert-int8"]
+        with pytest.raises(ManifestError, match="no palette8 artifact for android"):
+            client.pull(MODEL, "android", precision="palette8")
+    asked = [path for path in server.requested if ".tflite" in path and "reports" not in path]
+    assert len(asked) == 2, "one file a pull"
+    assert small.artifact_path().name == added["litert-int8"]
+    assert default.artifact_path().exists(), "what another app may be using stays"
+    current = load_current(tmp_path / "cache" / MODEL)
+    assert current.artifacts == small.artifacts
 
 
 def test_a_new_version_replaces_the_old_and_an_older_can_be_asked_for(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobile_assets.bundle import open_bundle
+from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.errors import ManifestError
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import Golden, Metrics, Threshold
-from tests.mobile_assets.builds import COREML, EXECUTORCH, LITERT
+from tests.mobile_assets.builds import COREML, EXECUTORCH, LITERT, add_variants, make_build
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
@@ -132,6 +132,11 @@ def test_any_value_anywhere_gives_a_manifest_or_a_manifest_error(
         (("artifacts", 0, "size_bytes"), -1, r"artifacts\[0\]\.size_bytes is -1"),
         (("artifacts", 0, "size_bytes"), True, r"artifacts\[0\]\.size_bytes is True"),
         (("artifacts", 0, "runtime"), "onnx", r"artifacts\[0\]\.runtime.*executorch, litert"),
+        (("artifacts", 0, "precision"), "int4", r"artifacts\[0\]\.precision is 'int4'"),
+        (("artifacts", 0, "backend"), "vulkan", r"artifacts\[0\]\.backend is 'vulkan'"),
+        (("artifacts", 0, "parity", "loss_high"), -0.5, r"artifacts\[0\]\.parity.*the loss"),
+        (("artifacts", 0, "parity", "min_photos"), 0.5, r"parity\.min_photos is 0\.5"),
+        (("artifacts", 0, "parity", "executed"), 1, r"parity\.executed is 1"),
         (("artifacts", 0, "path"), "artifacts/../x", r"artifacts\[0\]\.path.*allowed"),
         (("artifacts", 0, "path"), "/etc/passwd", r"artifacts\[0\]\.path.*allowed"),
         (("artifacts", 0, "path"), "artifacts/.hidden", r"artifacts\[0\]\.path.*allowed"),
@@ -224,6 +229,10 @@ def test_an_artifact_cannot_claim_parity_that_it_does_not_have(manifest: Manifes
         change(manifest, 0, parity=None)
     with pytest.raises(ManifestError, match="did not pass"):
         change(manifest, 0, parity=replace(parity, agreement=0.1))
+    with pytest.raises(ManifestError, match="did not pass"):
+        change(manifest, 0, parity=replace(parity, executed=False))
+    with pytest.raises(ManifestError, match=r"did not pass.*inconclusive"):
+        change(manifest, 0, parity=replace(parity, loss_high=0.4))
     with pytest.raises(ManifestError, match="other bytes"):
         change(manifest, 0, parity=manifest.artifacts[1].parity)
     with pytest.raises(ManifestError, match="another checkpoint"):
@@ -282,6 +291,60 @@ def test_platforms_and_runtimes_that_do_not_go_together_are_refused(manifest: Ma
         manifest.artifacts_for("palm")
     with pytest.raises(ManifestError, match="'coreml' on android: allowed are litert, executorch"):
         manifest.artifacts_for("android", "coreml")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """A bundle with several precisions a runtime, and delegates that a person accepted."""
+    folder = tmp_path_factory.mktemp("many")
+    build_dir = make_build(folder / "build")
+    # The other way round than `VARIANTS`, so that the order of the bundle cannot decide.
+    add_variants(build_dir, "litert-int8", "litert-dynamic-int8", "litert-fp16", "coreml-palette6")
+    added = add_variants(build_dir, "executorch-vulkan-fp16", "executorch-coreml-fp16")
+    out = write_bundle(build_dir, folder / "out.zip", frozenset(added.values()))
+    return open_bundle(out).manifest
+
+
+@pytest.mark.parametrize(
+    ("wanted", "key"),
+    [
+        (("android",), "litert-fp32"),
+        (("android", None, "int8"), "litert-int8"),
+        (("android", "litert", "fp16"), "litert-fp16"),
+        (("web", None, "dynamic-int8"), "litert-dynamic-int8"),
+        (("android", "executorch"), "executorch-fp32"),
+        (("android", "executorch", "fp16"), "executorch-vulkan-fp16"),
+        (("ios", "executorch", "fp16"), "executorch-coreml-fp16"),
+        (("ios",), "coreml-fp16"),
+        (("ios", None, "palette6"), "coreml-palette6"),
+        (("ios", None, "int8"), "litert-int8"),
+    ],
+)
+def test_a_device_gets_one_artifact_by_platform_runtime_and_precision(
+    many: Manifest, wanted: tuple[str | None, ...], key: str
+) -> None:
+    found = many.artifacts_for(*wanted)  # type: ignore[arg-type]
+    assert [artifact.variant.key for artifact in found] == [key]
+
+
+def test_delegates_of_one_system_are_never_a_default(many: Manifest) -> None:
+    kept = tuple(a for a in many.artifacts if a.runtime != "executorch" or a.precision == "fp16")
+    paths = {artifact.path for artifact in kept}
+    golden = tuple(
+        replace(g, answers={path: rows for path, rows in g.answers.items() if path in paths})
+        for g in many.golden
+    )
+    delegates_only = replace(many, artifacts=kept, golden=golden)
+    with pytest.raises(ManifestError, match="no artifact for android with executorch"):
+        delegates_only.artifacts_for("android", "executorch")
+    assert delegates_only.artifacts_for("android", "executorch", "fp16")
+
+
+def test_a_precision_that_is_not_there_or_that_nobody_knows_is_refused(many: Manifest) -> None:
+    with pytest.raises(ManifestError, match="no palette6 artifact for web with litert"):
+        many.artifacts_for("web", precision="palette6")
+    with pytest.raises(ManifestError, match="the precision 'int4': allowed are fp32, fp16"):
+        many.artifacts_for("web", precision="int4")
 
 
 def test_an_unknown_file_is_refused(manifest: Manifest) -> None:

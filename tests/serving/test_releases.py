@@ -41,6 +41,8 @@ def test_a_version_gives_its_signed_manifest_and_every_file(client: FlaskClient)
         ({"platform": "android"}, [".tflite"]),
         ({"platform": "android", "runtimes": ["executorch", "litert"]}, [".pte"]),
         ({"platform": "ios"}, [".mlpackage.zip"]),
+        ({"platform": "ios", "precision": "fp32"}, [".tflite"]),
+        ({"platform": "ios", "precision": "fp16"}, [".mlpackage.zip"]),
         ({"platform": "ios", "runtimes": ["litert"], "current_version": "1.0.0"}, [".tflite"]),
         ({"platform": "web", "runtimes": ["coreml", "litert"]}, [".tflite"]),
     ],
@@ -71,6 +73,9 @@ def test_check_leaves_an_app_alone_for_which_there_is_nothing(client: FlaskClien
     answer = client.post(CHECK, json={"platform": "web", "runtimes": ["executorch"]}).json
     assert answer["action"] == "none"
     assert answer["reason"] == "colours 1.1.0 has nothing for web with executorch"
+    answer = client.post(CHECK, json={"platform": "web", "precision": "int8"}).json
+    assert answer["action"] == "none"
+    assert answer["reason"] == "colours 1.1.0 has nothing for web with litert in int8"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +85,7 @@ def test_check_leaves_an_app_alone_for_which_there_is_nothing(client: FlaskClien
         ({"platform": "symbian"}, "Must be one of: android, ios, web, python"),
         ({"platform": "web", "runtimes": ["onnx"]}, "executorch, litert, coreml"),
         ({"platform": "web", "runtimes": []}, "runtimes"),
+        ({"platform": "web", "precision": "int4"}, "Must be one of: fp32, fp16, int8"),
         ({"platform": "web", "version": "1.0.0"}, "version: Unknown field"),
         ([], "Invalid input type"),
     ],
