@@ -25,7 +25,7 @@ Arguments = Mapping[str, Any]
 def affine_dequantize(args: Arguments) -> list[Array]:
     """`iOS16.constexpr_affine_dequantize`: scale * (quantized_data - zero_point) along `axis`."""
     data = np.asarray(args["quantized_data"])
-    axis = int(args["axis"])
+    axis = range(data.ndim)[int(args["axis"])]
     scale = _along(args["scale"], data, axis)
     shifted = data.astype(np.float32) - _along(args["zero_point"], data, axis)
     return [scale.astype(np.float32) * shifted]
