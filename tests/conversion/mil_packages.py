@@ -1,5 +1,6 @@
 """One small random network as `.mlpackage`s, compressed in every way that coremltools knows."""
 
+import copy
 import hashlib
 import importlib.metadata
 import warnings
@@ -18,6 +19,8 @@ from training.ghostnet import GhostNet
 SIDE_PX = 64
 CLASSES = tuple(f"class {index}" for index in range(12))
 MEAN, STD = (0.5, 0.45, 0.4), (0.25, 0.25, 0.3)
+# Float16 can hold the weights times this, and those after them divided by it, barely.
+PLANTED_FACTOR = 2.0**14
 # Only weights of so many numbers and more are compressed: clustering the small ones takes long.
 _THRESHOLD = 20_000
 # Each holds the ops that its name says, besides the float16 ones.
@@ -56,6 +59,9 @@ def write_packages(folder: Path, network: GhostNet) -> None:
     with new_directory(folder) as out, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.save(network.state_dict(), out / "network.pt")
+        wide = _convert(network, "iOS16", ct.precision.FLOAT32)
+        wide.save(str(out / "ios16-fp32.mlpackage"))
+        _convert(_plant_overflow(network), "iOS16").save(str(out / "planted-fp16.mlpackage"))
         for target in ("iOS16", "iOS18"):
             plain = _convert(network, target)
             plain.save(str(out / f"{target.lower()}-fp16.mlpackage"))
@@ -66,7 +72,21 @@ def write_packages(folder: Path, network: GhostNet) -> None:
                     cto.decompress_weights(packed).save(str(out / f"{name}-plain.mlpackage"))
 
 
-def _convert(network: GhostNet, target: str):
+def _plant_overflow(network: GhostNet) -> GhostNet:
+    """Returns a network that answers the same, but whose last feature map float16 cannot hold.
+
+    ReLU and the mean let a positive factor through, so the next layer can take it out again.
+    """
+    planted = copy.deepcopy(network)
+    last = planted.blocks[-1][0]
+    with torch.no_grad():
+        last.bn1.weight *= PLANTED_FACTOR
+        last.bn1.bias *= PLANTED_FACTOR
+        planted.conv_head.weight /= PLANTED_FACTOR
+    return planted
+
+
+def _convert(network: GhostNet, target: str, precision=ct.precision.FLOAT16):
     deployed = deploy(network, MEAN, STD, "nchw")
     shape = (1, 3, SIDE_PX, SIDE_PX)
     return ct.convert(
@@ -74,7 +94,7 @@ def _convert(network: GhostNet, target: str):
         inputs=[ct.ImageType("image", shape, color_layout=ct.colorlayout.RGB)],
         classifier_config=ct.ClassifierConfig(list(CLASSES)),
         minimum_deployment_target=ct.target[target],
-        compute_precision=ct.precision.FLOAT16,
+        compute_precision=precision,
         convert_to="mlprogram",
         skip_model_load=True,
     )

@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from conversion.coreml_tools import ct
 from conversion.deploy import deploy
 from conversion.errors import ArtifactError, UnknownOpError
 from conversion.mil import MilProgram
@@ -25,6 +26,7 @@ from training.ghostnet import create
 
 PIXELS = np.full((1, 2, 2, 3), 255, np.uint8)
 IMAGE = Reference("image")
+WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 
 
 @pytest.fixture
@@ -33,6 +35,15 @@ def pictures() -> np.ndarray:
     coarse = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     x_nchw = torch.nn.functional.interpolate(coarse, size=SIDE_PX, mode="bilinear")
     return (x_nchw * 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def ask_network(mil_packages, pictures):
+    """Asks PyTorch's network, which the packages were made of."""
+    network = create("ghostnet_050", len(CLASSES)).eval()
+    network.load_state_dict(torch.load(mil_packages / "network.pt"))
+    x_nchw = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        return deploy(network, MEAN, STD, "nchw")(x_nchw).numpy()
 
 
 def test_every_result_is_rounded_to_its_declared_type():
@@ -119,11 +130,7 @@ def test_photos_of_another_size_are_refused():
 
 
 def test_a_float16_package_answers_like_the_network(mil_packages, pictures):
-    network = create("ghostnet_050", len(CLASSES)).eval()
-    network.load_state_dict(torch.load(mil_packages / "network.pt"))
-    x_nchw = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-    with torch.inference_mode():
-        expected = deploy(network, MEAN, STD, "nchw")(x_nchw).numpy()
+    expected = ask_network(mil_packages, pictures)
     answers = MilProgram.from_path(mil_packages / "ios16-fp16.mlpackage").run(pictures)
     assert answers.dtype == np.float32
     assert len(set(expected.argmax(axis=1))) > 1  # else any constant would do
@@ -160,55 +167,63 @@ def test_a_saved_package_answers_like_the_checkpoint(paths, checkpoint, photos):
     assert program.labels == checkpoint.labels.names
 
 
-def test_the_package_holds_float16_and_its_steps_are_watched(paths, photos):
-    program = MilProgram.from_path(paths["coreml"])
+def test_the_package_holds_float16_and_its_steps_are_watched(mil_packages, pictures):
+    program = MilProgram.from_path(mil_packages / "ios16-fp16.mlpackage")
     types = set()
     names = []
-    program.run(photos[:1], watch=lambda name, value: (names.append(name), types.add(value.dtype)))
+    program.run(pictures, watch=lambda name, value: (names.append(name), types.add(value.dtype)))
     assert types == {torch.float16, torch.float32}
     assert len(names) == len(program.package.operations) - 1
 
 
-def test_a_float32_package_is_evaluated_without_rounding(checkpoint, photos, tmp_path):
+def test_a_float32_package_is_evaluated_without_rounding(mil_packages, pictures):
     """The same evaluator, one type up, must agree to float32: so float16 is all that differs."""
-    normalise, side = checkpoint.normalise, checkpoint.preprocess.input_px
-    deployed = deploy(checkpoint.model, normalise.mean, normalise.std, "nchw")
-    package = ct.convert(
-        torch.jit.trace(deployed, torch.zeros(1, 3, side, side)),
-        inputs=[ct.ImageType("image", (1, 3, side, side), color_layout=ct.colorlayout.RGB)],
-        classifier_config=ct.ClassifierConfig(list(checkpoint.labels.names)),
-        minimum_deployment_target=ct.target.iOS16,
-        compute_precision=ct.precision.FLOAT32,
-        convert_to="mlprogram",
-        skip_model_load=True,
+    program = MilProgram.from_path(mil_packages / "ios16-fp32.mlpackage")
+    np.testing.assert_allclose(
+        program.run(pictures), ask_network(mil_packages, pictures), atol=1e-5
     )
-    package.save(str(tmp_path / "wide.mlpackage"))
-    program = MilProgram.from_path(tmp_path / "wide.mlpackage")
-    answers = program.run(photos)
-    np.testing.assert_allclose(answers, checkpoint.probabilities(photos), atol=1e-5)
 
 
-def copy_of_package(paths, tmp_path):
-    copy = tmp_path / paths["coreml"].name
-    shutil.copytree(paths["coreml"], copy)
-    return copy
+@pytest.fixture
+def copy(mil_packages, tmp_path):
+    """A package to damage, with weights of 6 bits and of 16."""
+    folder = tmp_path / "copy.mlpackage"
+    shutil.copytree(mil_packages / "ios18-palette6-groups.mlpackage", folder)
+    return folder
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.99])
-@pytest.mark.parametrize(
-    "part", ["Manifest.json", damage.SPECIFICATION, "Data/com.apple.CoreML/weights/weight.bin"]
-)
-def test_a_truncated_package_is_a_typed_error(paths, tmp_path, part, share):
-    copy = copy_of_package(paths, tmp_path)
+@pytest.mark.parametrize("part", ["Manifest.json", damage.SPECIFICATION, WEIGHTS])
+def test_a_truncated_package_is_a_typed_error(copy, part, share):
     data = (copy / part).read_bytes()
     (copy / part).write_bytes(data[: int(share * len(data))])
     with pytest.raises(ArtifactError):
         MilProgram.from_path(copy)
 
 
-def test_weights_are_not_read_from_outside_of_the_package(paths, tmp_path):
-    copy = copy_of_package(paths, tmp_path)
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    part=st.sampled_from([damage.SPECIFICATION, WEIGHTS]),
+    changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=4),
+)
+def test_a_damaged_package_runs_or_is_a_typed_error(copy, pictures, part, changes):
+    whole = (copy / part).read_bytes()
+    data = bytearray(whole)
+    for share, byte in changes:
+        data[int(share * len(data))] = byte
+    (copy / part).write_bytes(data)
+    try:
+        program = MilProgram.from_path(copy)
+        assert program.run(pictures[:1]).shape == (1, len(program.labels))
+    except ArtifactError:
+        pass
+    finally:
+        (copy / part).write_bytes(whole)
 
+
+def test_weights_are_not_read_from_outside_of_the_package(copy):
     def point_outside(model):
         for operation in damage.block_of(model).operations:
             value = operation.attributes["val"]
@@ -220,9 +235,17 @@ def test_weights_are_not_read_from_outside_of_the_package(paths, tmp_path):
         read_package(copy)
 
 
-def test_an_input_that_is_no_colour_image_is_refused(paths, tmp_path):
-    copy = copy_of_package(paths, tmp_path)
+def test_a_specification_is_not_read_from_outside_of_the_package(copy):
+    manifest = (copy / "Manifest.json").read_text()
+    (copy / "Manifest.json").write_text(
+        manifest.replace("com.apple.CoreML/model.mlmodel", "../../model.mlmodel")
+    )
+    (copy.parent / "model.mlmodel").write_bytes((copy / damage.SPECIFICATION).read_bytes())
+    with pytest.raises(ArtifactError, match="lies outside of it"):
+        read_package(copy)
 
+
+def test_an_input_that_is_no_colour_image_is_refused(copy):
     def make_grey(model):
         image = model.description.input[0].type.imageType
         image.colorSpace = image.ColorSpace.Value("GRAYSCALE")
