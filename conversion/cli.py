@@ -4,6 +4,7 @@ import click
 
 from conversion.cli_convert import convert, convert_one
 from conversion.cli_hazards import hazards
+from conversion.cli_localise import localise
 from conversion.cli_parity import parity, show
 from conversion.cli_structure import inspect_artifact
 from training.console import TypedErrorGroup
@@ -20,3 +21,4 @@ main.add_command(parity)
 main.add_command(show)
 main.add_command(inspect_artifact)
 main.add_command(hazards)
+main.add_command(localise)
