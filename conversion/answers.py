@@ -96,13 +96,13 @@ def open_runners(directory: Path, build: Build) -> tuple[dict[str, Runner], dict
         try:
             runners[name] = open_runner(directory / name, artifact.runtime)
         except ArtifactError as error:
-            failures[name] = f"cannot be opened: {without_folder(error, directory)}"
+            failures[name] = f"cannot be opened: {error}"
     return runners, failures
 
 
-def without_folder(error: Exception, directory: Path) -> str:
-    """Returns an error's words; reports leave this machine, its folders stay out of them."""
-    return str(error).replace(f"{directory}/", "")
+def without_folder(words: Exception | str, directory: Path) -> str:
+    """Returns words without the build's folder: reports leave this machine, its folders do not."""
+    return str(words).replace(f"{directory}/", "")
 
 
 def ask_everyone(

@@ -8,7 +8,7 @@ import click
 
 from conversion.artifact import read_build, read_parity
 from conversion.gate import Gate
-from conversion.parity_report import ParityReport
+from conversion.parity_report import ParityReport, points
 from training.cli import find_data
 
 _FOLDER = click.Path(path_type=Path)
@@ -97,9 +97,9 @@ def _tell_verdict(report: ParityReport) -> None:
     line = f"  {verdict}: {report.artifact}"
     if report.photos:
         line += (
-            f" in {report.evaluator}: accuracy loss {100 * report.loss:.2f} points (95 % interval "
-            f"{100 * report.loss_low:.2f} to {100 * report.loss_high:.2f}, margin "
-            f"{100 * report.loss_margin:.2f}), same answer on {report.agreement:.2%} of "
+            f" in {report.evaluator}: accuracy loss {points(report.loss)} points (95 % interval "
+            f"{points(report.loss_low)} to {points(report.loss_high)}, margin "
+            f"{points(report.loss_margin)}), same answer on {report.agreement:.2%} of "
             f"{report.photos} photos"
         )
     click.echo(line)

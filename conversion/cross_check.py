@@ -8,16 +8,19 @@ import numpy as np
 from conversion.answers import Answers, PixelsNhwc, Tell, spread_places, without_folder
 from conversion.artifact import Artifact, Build
 from conversion.errors import ArtifactError
-from conversion.runners import Probabilities, TensorFlowRunner
+from conversion.runners import Probabilities
 from conversion.statistics import CrossCheck
+from conversion.tensorflow_runner import TensorFlowRunner
 from training.checkpoint import Checkpoint
 
 MAX_PHOTOS = 64
-# Smallest agreement, largest difference of one probability. Measured on 64 photos: up to 5e-7
-# for float weights, where only the order of sums differs; up to 0.05 for int8, where kernels
-# round differently layer by layer. One photo of 64 may lie on the edge between two classes.
+# Smallest agreement, largest difference of one probability. Measured on 64 photos: up to 3e-6
+# for float weights, where only the order of sums differs, so that one photo may lie on the edge
+# between two classes; for int8, where kernels round differently layer by layer, up to 0.2 with
+# 3 of 64 answers changed, of a network that is unsure of most photos. A file that one of the two
+# misreads agrees by chance only.
 _FLOAT_LIMITS = (0.98, 1e-3)
-_INT8_LIMITS = (0.93, 0.25)
+_INT8_LIMITS = (0.85, 0.6)
 
 
 def cross_check(

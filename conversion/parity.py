@@ -35,9 +35,10 @@ from conversion.parity_files import Finding, write_finding
 from conversion.parity_report import ParityReport
 from conversion.report import to_markdown
 from conversion.report_picture import draw
-from conversion.runners import Runner, TensorFlowRunner
+from conversion.runners import Runner
 from conversion.statistics import CrossCheck, Photos, Statistics, compare
 from conversion.structure import Structure, faults, inspect
+from conversion.tensorflow_runner import TensorFlowRunner
 from training.checkpoint import Checkpoint
 from training.files import new_directory, sha256_bytes, write_atomic, write_sums
 
@@ -148,7 +149,7 @@ def _judge(
     name, gate = artifact.file_name, asked.gate
     executed = artifact.variant.executed_here
     runner = asked.runners.get(name)
-    failure = asked.answers.failures.get(name, "")
+    failure = without_folder(asked.answers.failures.get(name, ""), asked.directory)
     labels = runner.labels if runner is not None else None
     check = statistics.cross_check if statistics is not None else None
     return ParityReport(

@@ -19,6 +19,11 @@ _LISTS = ("structure_faults", "cross_check_faults", "disagreements")
 _ROUNDING = 1e-9
 
 
+def points(share: float) -> str:
+    """Returns a difference of two shares in points of 100; never a negative nothing."""
+    return f"{round(100 * share, 2) + 0:.2f}"
+
+
 @dataclass(frozen=True)
 class ParityReport:
     """How an artifact's answers compare with the checkpoint's, photo by photo.
@@ -162,9 +167,9 @@ class ParityReport:
             found.append("the labels inside are not the checkpoint's, in the checkpoint's order")
         if self.loss_low >= self.loss_margin:
             found.append(
-                f"it loses {100 * self.loss:.2f} points of accuracy, surely "
-                f"{100 * self.loss_low:.2f} (95 % interval of {self.photos} photos); less than "
-                f"{100 * self.loss_margin:.2f} is required"
+                f"it loses {points(self.loss)} points of accuracy, surely "
+                f"{points(self.loss_low)} (95 % interval of {self.photos} photos); less than "
+                f"{points(self.loss_margin)} is required"
             )
         allowed = self.max_difference_allowed
         if allowed is not None and self.max_probability_difference > allowed:
@@ -200,9 +205,9 @@ class ParityReport:
         if self.loss_low < self.loss_margin <= self.loss_high:
             needed = self.photos_needed
             found.append(
-                f"inconclusive: the accuracy loss is {100 * self.loss:.2f} points, and may be "
-                f"{100 * self.loss_high:.2f} (95 % interval of {self.photos} photos); less than "
-                f"{100 * self.loss_margin:.2f} is required; "
+                f"inconclusive: the accuracy loss is {points(self.loss)} points, and may be "
+                f"{points(self.loss_high)} (95 % interval of {self.photos} photos); less than "
+                f"{points(self.loss_margin)} is required; "
                 + (
                     "more photos are unlikely to help"
                     if needed is None

@@ -4,7 +4,7 @@ from collections import Counter
 
 from conversion.artifact import Build, GoldenPhoto
 from conversion.parity_files import Finding
-from conversion.parity_report import VERDICTS, ParityReport
+from conversion.parity_report import VERDICTS, ParityReport, points
 from conversion.statistics import Flip, Statistics
 from conversion.structure import Structure
 
@@ -74,7 +74,7 @@ def _to_accuracy_row(finding: Finding) -> str:
     report, statistics = finding.report, finding.statistics
     verdict = report.verdict if report.passed else f"**{report.verdict}**"
     size = f"{finding.artifact.size_bytes / 1e6:.2f}"
-    margin = f"{100 * report.loss_margin:.2f}"
+    margin = points(report.loss_margin)
     if statistics is None:
         return f"| `{report.artifact}` | {size} | 0 | - | - | {margin} | - | - | {verdict} |"
     cells = [
@@ -82,7 +82,7 @@ def _to_accuracy_row(finding: Finding) -> str:
         size,
         str(report.photos),
         f"{report.artifact_top1:.2%}",
-        f"{100 * report.loss:.2f} ({100 * report.loss_low:.2f} to {100 * report.loss_high:.2f})",
+        f"{points(report.loss)} ({points(report.loss_low)} to {points(report.loss_high)})",
         margin,
         f"{statistics.lost}, {statistics.won}",
         f"{statistics.mcnemar_p:.2g}",
@@ -135,18 +135,18 @@ def _describe(finding: Finding) -> list[str]:
 
 def _describe_structure(structure: Structure) -> str:
     systems = [f"{name} {version}" for name, version in structure.minimum_systems.items()]
-    parts = [
+    needs = f"needs {structure.minimum_runtime}" + (f" ({', '.join(systems)})" if systems else "")
+    inside = ", ".join(structure.backends)
+    if not structure.ops:
+        return f"A program inside of {inside}, which is not opened; {needs}"
+    shared = structure.delegated_share
+    ops = f"{sum(structure.ops.values())} ops"
+    if shared is not None:
+        ops += f", {shared:.0%} inside of {inside}"
+    return (
         f"Weights: {_join_shares(structure.weights)}; activations: "
-        f"{_join_shares(structure.activations)}",
-        f"{sum(structure.ops.values())} ops"
-        + (
-            ""
-            if structure.delegated_share is None
-            else f", {structure.delegated_share:.0%} inside of {', '.join(structure.backends)}"
-        ),
-        f"needs {structure.minimum_runtime}" + (f" ({', '.join(systems)})" if systems else ""),
-    ]
-    return "; ".join(parts)
+        f"{_join_shares(structure.activations)}; {ops}; {needs}"
+    )
 
 
 def _join_shares(counts: dict[str, int]) -> str:
@@ -160,8 +160,8 @@ def _describe_flips(statistics: Statistics) -> list[str]:
     if not changed:
         return []
     return [
-        f"- Another answer on {changed} photos ({statistics.lost} lost, {statistics.won} won, "
-        f"{statistics.other} wrong in both):",
+        f"- Photos with another answer: {changed} ({statistics.lost} lost, {statistics.won} won, "
+        f"{statistics.other} wrong in both)",
         *[_describe_flip(flip) for flip in statistics.flips[:_MAX_FLIPS_SHOWN]],
     ]
 

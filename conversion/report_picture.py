@@ -7,14 +7,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from conversion.artifact import Artifact, Build
-from conversion.parity_report import FAILED, INCONCLUSIVE, NOT_EXECUTED, PASSED, ParityReport
+from conversion.parity_report import (
+    FAILED,
+    INCONCLUSIVE,
+    NOT_EXECUTED,
+    PASSED,
+    ParityReport,
+    points,
+)
 from conversion.report import count_verdicts
 
 _ORANGE, _GREY = "#d9731a", "#8a8a8a"
 _COLOURS = {PASSED: "#1f5fa8", INCONCLUSIVE: "#7a5c00", FAILED: "#b3261e", NOT_EXECUTED: _GREY}
 _NAMES = {"executorch": "ExecuTorch", "litert": "LiteRT", "coreml": "Core ML"}
-# The loss axis reaches so many margins to either side; what lies beyond ends in an arrow.
-_AXIS_MARGINS = 2.5
+# The loss axis reaches so many margins to the left and right; what lies beyond ends in an arrow.
+_AXIS_MARGINS = (1.5, 3.0)
 # Differences below what float32 can show are drawn as this.
 _SMALLEST = 1e-9
 
@@ -26,17 +33,18 @@ def draw(build: Build, reports: list[ParityReport]) -> bytes:
         build: what was compared.
         reports: one for each artifact.
     """
-    figure = Figure(figsize=(13, 1.9 + 0.46 * len(reports)), layout="constrained")
+    figure = Figure(figsize=(13, 1.6 + 0.4 * len(reports)), layout="constrained")
     photos = max(report.photos for report in reports)
     figure.suptitle(
         f"{build.model} {build.version} against the trained model on {photos} photos. "
         f"{count_verdicts(reports)}",
         fontweight="bold",
     )
-    axes = figure.subplots(1, 3, sharey=True, width_ratios=(2.1, 1, 1.1))
+    axes = figure.subplots(1, 4, sharey=True, width_ratios=(2, 0.9, 1, 1.1))
     _draw_loss(axes[0], reports)
-    _draw_agreement(axes[1], reports)
-    _draw_differences(axes[2], reports)
+    _write_loss(axes[1], reports)
+    _draw_agreement(axes[2], reports)
+    _draw_differences(axes[3], reports)
     axes[0].set_yticks(
         range(len(reports)),
         [_row_label(build.find(report.artifact), report) for report in reports],
@@ -44,7 +52,7 @@ def draw(build: Build, reports: list[ParityReport]) -> bytes:
     for tick, report in zip(axes[0].get_yticklabels(), reports, strict=True):
         tick.set_color(_COLOURS[report.verdict])
     axes[0].set_ylim(len(reports) - 0.4, -0.6)  # the first row on top
-    for part in axes:
+    for part in (axes[0], axes[2], axes[3]):
         part.set_axisbelow(True)
         part.grid(axis="x", alpha=0.25)
         part.spines[["top", "right"]].set_visible(False)
@@ -61,67 +69,65 @@ def _row_label(artifact: Artifact, report: ParityReport) -> str:
 
 def _draw_loss(axes: Axes, reports: list[ParityReport]) -> None:
     """The key picture: the interval of each loss, and the margin that it must stay below."""
-    reach = 100 * _AXIS_MARGINS * max(report.loss_margin for report in reports)
+    widest = max(100 * report.loss_margin for report in reports)
+    ends = (-_AXIS_MARGINS[0] * widest, _AXIS_MARGINS[1] * widest)
     for row, report in enumerate(reports):
-        margin = 100 * report.loss_margin
-        axes.plot([margin, margin], [row - 0.4, row + 0.4], color=_ORANGE, linewidth=2)
-        if not report.photos:
-            words = "not executed here" if not report.executed else "did not run"
-            axes.text(0, row, f" {words}", va="center", color=_COLOURS[report.verdict])
-            continue
-        _draw_interval(axes, row, report, reach)
+        if report.photos:
+            _draw_interval(axes, row, report, ends)
+        _mark_limit(axes, row, 100 * report.loss_margin)
     axes.axvline(0, color=_GREY, linewidth=1)
-    axes.plot([], [], color=_ORANGE, linewidth=2, label="the interval must end before this margin")
     top1 = 100 * reports[0].reference_top1
     axes.set(
         title="Accuracy loss with its 95 % interval",
-        xlabel=f"points of top-1, of {top1:.1f} % in PyTorch; right is worse",
-        xlim=(-reach, reach),
+        xlabel=f"points of top-1 lost, of {top1:.1f} % in PyTorch\n"
+        "orange: the margin before which the interval must end",
+        xlim=ends,
     )
-    _put_legend(axes)
 
 
-def _draw_interval(axes: Axes, row: int, report: ParityReport, reach: float) -> None:
+def _draw_interval(axes: Axes, row: int, report: ParityReport, ends: tuple[float, float]) -> None:
     colour = _COLOURS[report.verdict]
     low, loss, high = (100 * value for value in (report.loss_low, report.loss, report.loss_high))
-    shown = [min(max(value, -reach), reach) for value in (low, loss, high)]
-    axes.plot([shown[0], shown[2]], [row, row], color=colour, linewidth=3, alpha=0.6)
-    for end, beyond, marker in ((low, low < -reach, "<"), (high, high > reach, ">")):
-        place = min(max(end, -0.985 * reach), 0.985 * reach)
-        axes.plot(place, row, marker if beyond else "|", color=colour, markersize=8)
-    if abs(loss) <= reach:
+    room = 0.015 * (ends[1] - ends[0])
+    left, right = max(low, ends[0] + room), min(high, ends[1] - room)
+    axes.plot([min(left, right), right], [row, row], color=colour, linewidth=3, alpha=0.6)
+    if low < left:
+        axes.plot(left, row, "<", color=colour, markersize=8)
+    if high > right:
+        axes.plot(right, row, ">", color=colour, markersize=8)
+    if left <= loss <= right:
         axes.plot(loss, row, "o", color=colour, markersize=6)
-    words = f"{loss:+.2f}  ({low:+.2f} to {high:+.2f})"
-    # On the emptier side.
-    left = shown[0] + shown[2] > 0
-    axes.text(
-        -0.98 * reach if left else 0.98 * reach,
-        row,
-        words,
-        va="center",
-        ha="left" if left else "right",
-        fontsize=8,
-        color=colour,
-    )
+
+
+def _write_loss(axes: Axes, reports: list[ParityReport]) -> None:
+    axes.set_axis_off()
+    for row, report in enumerate(reports):
+        if report.photos:
+            low, loss, high = map(points, (report.loss_low, report.loss, report.loss_high))
+            words = f"{loss} ({low} to {high})"
+        else:
+            words = "did not run" if report.executed else "not executed here"
+        axes.text(0, row, words, va="center", fontsize=9, color=_COLOURS[report.verdict])
 
 
 def _draw_agreement(axes: Axes, reports: list[ParityReport]) -> None:
-    compared = [report for report in reports if report.photos]
-    worst = min([report.agreement for report in compared], default=0)
+    worst = min([report.agreement for report in reports if report.photos], default=0)
     left = max(0.0, 100 - 2.5 * max(100 - 100 * worst, 1.0))
     for row, report in enumerate(reports):
-        if not report.photos:
-            continue
-        colour = _COLOURS[report.verdict]
-        axes.barh(row, 100 * report.agreement - left, 0.6, left, color=colour)
-        axes.text(left, row, f"  {100 * report.agreement:.2f}", va="center", color="white")
+        if report.photos:
+            colour = _COLOURS[report.verdict]
+            axes.barh(row, 100 * report.agreement - left, 0.6, left, color=colour)
+            share = 100 * report.agreement
+            inside = share - left > 0.4 * (100 - left)
+            place, text_colour = (left, "white") if inside else (share, colour)
+            axes.text(place, row, f"  {share:.2f}", va="center", color=text_colour)
         if report.min_agreement is not None:
-            limit = 100 * report.min_agreement
-            axes.plot([limit, limit], [row - 0.4, row + 0.4], color=_ORANGE, linewidth=2)
-    axes.plot([], [], color=_ORANGE, linewidth=2, label="at least this is required")
-    axes.set(title="Same answer as PyTorch", xlabel=f"% of photos, from {left:.1f}")
-    axes.set_xlim(left, 100 + 0.02 * (100 - left))
-    _put_legend(axes)
+            _mark_limit(axes, row, 100 * report.min_agreement)
+    axes.set(
+        title="Same answer as PyTorch",
+        xlabel=f"% of photos, from {left:.0f}\norange: at least so many",
+        xlim=(left, 100 + 0.02 * (100 - left)),
+    )
 
 
 def _draw_differences(axes: Axes, reports: list[ParityReport]) -> None:
@@ -134,14 +140,14 @@ def _draw_differences(axes: Axes, reports: list[ParityReport]) -> None:
             axes.plot(mean, row, "o", color=colour, markersize=5, markerfacecolor="white")
             axes.plot(largest, row, "o", color=colour, markersize=6)
         if report.max_difference_allowed is not None:
-            limit = report.max_difference_allowed
-            axes.plot([limit, limit], [row - 0.4, row + 0.4], color=_ORANGE, linewidth=2)
-    axes.plot([], [], color=_ORANGE, linewidth=2, label="at most this is allowed")
+            _mark_limit(axes, row, report.max_difference_allowed)
     axes.set_xscale("log")
-    axes.set(title="Difference of a probability", xlabel="mean (open) and largest, logarithmic")
-    axes.set_xlim(_SMALLEST / 2, 2)
-    _put_legend(axes)
+    axes.set(
+        title="Difference of a probability",
+        xlabel="open: the mean; full: the largest\norange: at most so large",
+        xlim=(_SMALLEST / 2, 2),
+    )
 
 
-def _put_legend(axes: Axes) -> None:
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2 * 6 / 8))
+def _mark_limit(axes: Axes, row: int, limit: float) -> None:
+    axes.plot([limit, limit], [row - 0.38, row + 0.38], color=_ORANGE, linewidth=2.5)

@@ -1,15 +1,12 @@
 """Runs artifacts, each in its own runtime. A runtime is imported only when a runner needs it.
 
 Importing this file takes neither torch nor any runtime: `LiteRtRunner` needs ai-edge-litert
-alone, `TensorFlowRunner` tensorflow, `ExecuTorchRunner` executorch and torch, `CoreMlRunner`
-coremltools (and torch off macOS).
+alone, `ExecuTorchRunner` executorch and torch, `CoreMlRunner` coremltools (and torch off macOS).
 """
 
 import io
-import os
 import struct
 import sys
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -151,35 +148,6 @@ class LiteRtRunner:
         if details[0]["dtype"] is not np.float32:
             raise ArtifactError(f"{self._where}: its {what} is not float32")
         return details[0]
-
-
-class TensorFlowRunner(LiteRtRunner):
-    """Runs a `.tflite` in TensorFlow's own interpreter, in kernels that LiteRT does not take.
-
-    LiteRT hands the network to XNNPACK. Here nothing is delegated, so that both agree only if
-    the file means the same to two implementations.
-    """
-
-    evaluator = "TensorFlow interpreter"
-    packages: tuple[str, ...] = ("tensorflow",)
-    _runtime = "TensorFlow"
-
-    def _import_interpreter(self) -> Callable[..., Any]:
-        # Read when TensorFlow loads: it tells about processors and graphics cards otherwise.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        try:
-            import tensorflow as tf
-        except ImportError as error:
-            raise _missing("tensorflow", error) from error
-        resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-
-        def make(**arguments: Any) -> Any:
-            with warnings.catch_warnings():
-                # It recommends LiteRT, which is what this one is compared with.
-                warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter")
-                return tf.lite.Interpreter(experimental_op_resolver_type=resolver, **arguments)
-
-        return make
 
 
 class ExecuTorchRunner:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from conversion.parity_report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.errors import PullError
@@ -141,7 +142,7 @@ def _describe_parity(artifact: BundledArtifact) -> str:
         return "no parity figures"
     parity = artifact.parity
     return (
-        f"accuracy loss {100 * parity.loss:.2f} points, at most {100 * parity.loss_high:.2f}; "
+        f"accuracy loss {points(parity.loss)} points, at most {points(parity.loss_high)}; "
         f"agrees with the trained model on {parity.agreement:.2%} of "
         f"{parity.photos} photos ({parity.evaluator})"
     )

@@ -9,6 +9,7 @@ from apiflask import APIBlueprint
 from flask import current_app, render_template
 from markupsafe import Markup, escape
 
+from conversion.parity_report import points
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORM_OF_DELEGATE
@@ -27,6 +28,7 @@ _MAX_LISTED_VERSIONS = 20
 _MAX_SAMPLES = 6
 
 blueprint = APIBlueprint("pages", __name__, enable_openapi=False)
+blueprint.add_app_template_filter(points)
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,6 @@ def format_megabytes(size_bytes: int) -> str:
 def format_percent(share: float, digits: int = 1) -> str:
     """Returns a share, 0 to 1, in per cent."""
     return f"{100 * share:.{digits}f} %"
-
-
-@blueprint.app_template_filter("points")
-def format_points(share: float) -> str:
-    """Returns a difference of two shares in points of 100; never a negative nothing."""
-    return f"{round(100 * share, 2) + 0:.2f}"
 
 
 @blueprint.app_template_filter("code")
