@@ -27,7 +27,8 @@ FP16_MIN_NORMAL = 2.0**-14
 # an upper bound of that, the sum of |x| * |weight|, which signs may keep far from being reached.
 RESULT, SUM, BOUND = "result", "sum", "bound"
 _BATCH = 8
-_SUMS = ("avg_pool", "reduce_mean", "reduce_sum")
+_SUMS = ("avg_pool", "reduce_l2_norm", "reduce_mean", "reduce_sum", "reduce_sum_square")
+_SQUARES = ("reduce_l2_norm", "reduce_sum_square")
 _BOUNDS = ("conv", "linear", "matmul")
 
 PixelsNhwc = npt.NDArray[np.uint8]
@@ -179,6 +180,8 @@ def _inner_values(step: Step, with_bounds: bool) -> list[tuple[str, Tensor]]:
     """Returns what an op adds up before its result is there."""
     if step.operation.kind in _SUMS:
         x = to_float(step.inputs["x"])
+        if step.operation.kind in _SQUARES:
+            x = x.square()
         # Some order of adding reaches the sum of all positive, or of all negative, numbers.
         sums = [_add_up(step, part) for part in (x.clamp_min(0), x.clamp_max(0))]
         return [(SUM, torch.stack(sums))]

@@ -221,13 +221,16 @@ def _put_in(step: Operation, weights: dict[str, npt.NDArray[Any]]) -> Operation:
 
 
 def _prepare(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Turns constant arrays of floats into float32 tensors once: the values stay the same."""
+    """Turns constant arrays into tensors once: the values stay the same."""
     return {
-        name: torch.from_numpy(value.astype(np.float32))
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        else value
+        name: _to_tensor(value) if isinstance(value, np.ndarray) else value
         for name, value in inputs.items()
     }
+
+
+def _to_tensor(array: npt.NDArray[Any]) -> Tensor:
+    wide = {"f": np.float32, "b": np.bool_}.get(array.dtype.kind, np.int64)
+    return torch.from_numpy(array.astype(wide))
 
 
 def _find_last_uses(steps: list[Operation], result: str) -> dict[int, list[str]]:

@@ -23,6 +23,9 @@ DTYPES = {
     "bool": torch.bool,
 }
 
+# A damaged program may ask for any amount of padding or enlarging: nothing needs more than this.
+MAX_SIDE_PX = 8192
+
 # The inputs of one op by name: tensors, numbers, words, or lists of these.
 Arguments = Mapping[str, Any]
 # Computes one op. The caller rounds what it gives to the declared type.
@@ -83,3 +86,14 @@ def check_form(kind: str, name: str, value: Any, known: Iterable[Any]) -> None:
     if value not in allowed:
         words = ", ".join(map(str, allowed))
         raise UnknownOpError(f"MIL op {kind} with {name} {value!r}: known are {words}")
+
+
+def check_sides(kind: str, sides: Iterable[int]) -> None:
+    """Checks that padding, or the sides of a resized picture, stay within `MAX_SIDE_PX`.
+
+    Raises:
+        UnknownOpError: they do not; the message names the op.
+    """
+    largest = max(sides, default=0)
+    if largest > MAX_SIDE_PX:
+        raise UnknownOpError(f"MIL op {kind} of {largest} pixels: known are up to {MAX_SIDE_PX}")

@@ -17,7 +17,16 @@ from conversion.mil_pointwise import BINARY
 
 # Without axes, these work on all of them.
 _ALL_AXES = frozenset(
-    {"layer_norm", "reduce_max", "reduce_mean", "reduce_min", "reduce_sum", "squeeze"}
+    {
+        "layer_norm",
+        "reduce_l2_norm",
+        "reduce_max",
+        "reduce_mean",
+        "reduce_min",
+        "reduce_sum",
+        "reduce_sum_square",
+        "squeeze",
+    }
 )
 
 Shape = tuple[int, ...] | None

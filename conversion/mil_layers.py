@@ -17,6 +17,7 @@ from conversion.mil_arguments import (
     Arguments,
     by_name,
     check_form,
+    check_sides,
     to_float,
     to_float_or_none,
     to_floating,
@@ -123,6 +124,11 @@ def max_pool(args: Arguments) -> Tensor:
     return F.max_pool2d(padded, kernel, strides)
 
 
+def reduce_l2_norm(args: Arguments) -> Tensor:
+    """`reduction.reduce_l2_norm`: square root of the sum of squares over `axes`."""
+    return reduce_sum_square(args).sqrt()
+
+
 def reduce_max(args: Arguments) -> Tensor:
     """`reduction.reduce_max`: largest number over `axes`, all by default."""
     x = to_floating(args["x"])
@@ -145,6 +151,11 @@ def reduce_sum(args: Arguments) -> Tensor:
     return _reduce(Tensor.sum, args)
 
 
+def reduce_sum_square(args: Arguments) -> Tensor:
+    """`reduction.reduce_sum_square`: sum of squares over `axes`, all by default."""
+    return reduce_sum({**args, "x": to_float(args["x"]).square()})
+
+
 def softmax(args: Arguments) -> Tensor:
     """`activation.softmax`: exp(x) over its sum along `axis`, -1 by default."""
     return to_float(args["x"]).softmax(int(args.get("axis", -1)))
@@ -160,10 +171,12 @@ OPS = by_name(
         linear,
         matmul,
         max_pool,
+        reduce_l2_norm,
         reduce_max,
         reduce_mean,
         reduce_min,
         reduce_sum,
+        reduce_sum_square,
         softmax,
     )
 )
@@ -218,10 +231,12 @@ def _read_pads(
     pad_type: Any = args.get("pad_type", "valid")
     check_form(kind, "pad_type", pad_type, PAD_TYPES)
     if pad_type == "custom":
-        return to_ints(args["pad"])
+        custom = to_ints(args["pad"])
+        check_sides(kind, custom)
+        return custom
     if pad_type == "valid":
         return [0, 0, 0, 0]
-    pads = []
+    pads: list[int] = []
     for size, window, stride in zip(x.shape[2:], reach, strides, strict=True):
         total = max(0, (-(-size // stride) - 1) * stride + window - size)
         before = (total + 1) // 2 if pad_type == "same_lower" else total // 2

@@ -229,6 +229,12 @@ def threshold(args: Arguments) -> Tensor:
     return to_floating(args["x"]).clamp_min(float(args["alpha"]))
 
 
+def thresholded_relu(args: Arguments) -> Tensor:
+    """`activation.thresholded_relu`: x from alpha on, 0 below."""
+    x = to_floating(args["x"])
+    return torch.where(x < float(args["alpha"]), torch.zeros_like(x), x)
+
+
 OPS = by_name(
     (
         abs_,
@@ -268,6 +274,7 @@ OPS = by_name(
         sub,
         tanh,
         threshold,
+        thresholded_relu,
     )
 )
 # Of these, the ones with two operands.

@@ -18,6 +18,7 @@ from conversion.mil_arguments import (
     SplitOp,
     by_name,
     check_form,
+    check_sides,
     to_float,
     to_floating,
     to_ints,
@@ -34,10 +35,16 @@ _SAMPLING_MODES = (
 
 
 def concat(args: Arguments) -> Tensor:
-    """`tensor_operation.concat`: `values` one after the other along `axis`."""
-    check_form("concat", "interleave", bool(args.get("interleave", False)), (False,))
+    """`tensor_operation.concat`: `values` one after the other along `axis`.
+
+    With `interleave`, place 0 of each value comes first, then place 1 of each, and so on.
+    """
     values = args["values"] if isinstance(args["values"], list) else [args["values"]]
-    return torch.cat([to_tensor(value) for value in values], dim=int(args["axis"]))
+    tensors = [to_tensor(value) for value in values]
+    axis = range(tensors[0].dim())[int(args["axis"])]
+    if args.get("interleave", False):
+        return torch.stack(tensors, axis + 1).flatten(axis, axis + 1)
+    return torch.cat(tensors, axis)
 
 
 def expand_dims(args: Arguments) -> Tensor:
@@ -54,6 +61,7 @@ def pad(args: Arguments) -> Tensor:
     mode = args.get("mode", "constant")
     check_form("pad", "mode", mode, ("constant", "reflect", "replicate"))
     x, pads = to_floating(args["x"]), to_ints(args["pad"])
+    check_sides("pad", pads)
     # torch lists the last dimension first; its other modes leave the first two as they are.
     pairs = list(zip(pads[::2], pads[1::2], strict=True))
     if mode != "constant":
@@ -156,6 +164,13 @@ def stack(args: Arguments) -> Tensor:
     return torch.stack([to_tensor(value) for value in args["values"]], int(args["axis"]))
 
 
+def tile(args: Arguments) -> Tensor:
+    """`tensor_operation.tile`: each dimension repeated as a whole, `reps` times."""
+    x, reps = to_tensor(args["x"]), to_ints(args["reps"])
+    check_sides("tile", [size * times for size, times in zip(x.shape, reps, strict=True)])
+    return x.repeat(reps)
+
+
 def transpose(args: Arguments) -> Tensor:
     """`tensor_transformation.transpose`: dimensions in the order `perm`."""
     return to_tensor(args["x"]).permute(to_ints(args["perm"]))
@@ -189,6 +204,7 @@ OPS = by_name(
         slice_by_size,
         squeeze,
         stack,
+        tile,
         transpose,
         upsample_bilinear,
         upsample_nearest_neighbor,
@@ -207,12 +223,14 @@ def _scaled_size(args: Arguments) -> tuple[Tensor, tuple[int, int]]:
 
 
 def _resize_nearest(x: Tensor, height: int, width: int) -> Tensor:
+    check_sides("resize", (height, width))
     rows = torch.arange(height) * x.shape[-2] // height
     columns = torch.arange(width) * x.shape[-1] // width
     return x.index_select(-2, rows).index_select(-1, columns)
 
 
 def _resize_linear(x: Tensor, size: tuple[int, int], mode: Any) -> Tensor:
+    check_sides("resize", size)
     for axis, new in zip((-2, -1), size, strict=True):
         old = x.shape[axis]
         grid = _sample_grid(old, new, mode).clamp(0, old - 1)

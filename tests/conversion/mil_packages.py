@@ -6,6 +6,7 @@ import importlib.metadata
 import warnings
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from conversion.coreml_tools import ct
@@ -141,6 +142,13 @@ def _compress(cto, model, way: str):
     if way == "sparse-palette6":
         return cto.palettize_weights(pruned, palette(6), joint_compression=True)
     return pruned
+
+
+def draw_pictures() -> np.ndarray:
+    """Draws smooth pictures, uint8 [12, SIDE_PX, SIDE_PX, 3]: white noise looks all the same."""
+    coarse = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    x_nchw = torch.nn.functional.interpolate(coarse, size=SIDE_PX, mode="bilinear")
+    return (x_nchw * 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def make_op(

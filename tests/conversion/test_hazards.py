@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 from PIL import Image
 
@@ -15,7 +14,7 @@ from conversion.mil import MilProgram
 from conversion.mil_package import Reference
 from conversion.runners import MilRunner
 from tests.conversion import damage
-from tests.conversion.mil_packages import SIDE_PX, make_op, make_program
+from tests.conversion.mil_packages import SIDE_PX, draw_pictures, make_op, make_program
 
 IMAGE = Reference("image")
 WHITE = np.full((3, 2, 2, 3), 255, np.uint8)
@@ -23,9 +22,7 @@ WHITE = np.full((3, 2, 2, 3), 255, np.uint8)
 
 @pytest.fixture
 def pictures() -> np.ndarray:
-    coarse = torch.rand(9, 3, 4, 4, generator=torch.Generator().manual_seed(1))
-    x_nchw = torch.nn.functional.interpolate(coarse, size=SIDE_PX, mode="bilinear")
-    return (x_nchw * 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return draw_pictures()
 
 
 def by_place(hazards):
@@ -90,6 +87,15 @@ def test_numbers_of_both_signs_do_not_hide_a_sum():
     found = by_place(find_hazards(make_program(mixed, total, classes=3), [WHITE]))
     assert found["total", "result"].largest == 0
     assert found["total", "sum"].largest == 2 * 25500
+
+
+def test_sums_of_squares_are_seen_in_a_norm():
+    axes = {"axes": np.array([1]), "keep_dims": True}
+    norm = make_op("reduce_l2_norm", {"x": IMAGE, **axes}, "norm", shape=(1, 1, 2, 2))
+    found = by_place(find_hazards(make_program(norm, classes=4), [WHITE]))
+    assert found["norm", "result"].largest == pytest.approx(255 * 3**0.5)
+    assert found["norm", "sum"].largest == 3 * 255**2
+    assert found["norm", "sum"].overflows
 
 
 def test_sums_of_a_pool_are_those_of_its_windows():

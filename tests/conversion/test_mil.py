@@ -17,8 +17,8 @@ from tests.conversion.mil_packages import (
     CLASSES,
     COMPRESSED,
     MEAN,
-    SIDE_PX,
     STD,
+    draw_pictures,
     make_op,
     make_program,
 )
@@ -31,10 +31,7 @@ WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 
 @pytest.fixture
 def pictures() -> np.ndarray:
-    """Smooth random pictures, uint8 [12, SIDE_PX, SIDE_PX, 3]: white noise looks all the same."""
-    coarse = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(1))
-    x_nchw = torch.nn.functional.interpolate(coarse, size=SIDE_PX, mode="bilinear")
-    return (x_nchw * 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return draw_pictures()
 
 
 def ask_network(mil_packages, pictures):

@@ -31,6 +31,9 @@ INF = float("inf")
         ("reduce_mean", {"x": X, "axes": np.array([-1])}, X.mean(-1)),
         ("reduce_mean", {"x": X}, X.mean()),
         ("reduce_sum", {"x": X, **AXES}, X.sum((2, 3), keepdim=True)),
+        ("reduce_sum", {"x": X}, X.sum()),
+        ("reduce_sum_square", {"x": X, **AXES}, (X * X).sum((2, 3), keepdim=True)),
+        ("reduce_l2_norm", {"x": X, "axes": np.array([1])}, X.norm(dim=1)),
         ("reduce_max", {"x": X, **AXES}, X.amax((2, 3), keepdim=True)),
         ("reduce_min", {"x": X, "axes": np.array([1])}, X.amin(1)),
         ("linear", {"x": ROWS, "weight": WEIGHT, "bias": BIAS}, F.linear(ROWS, WEIGHT, BIAS)),
@@ -173,6 +176,11 @@ def test_a_photo_gets_the_same_bits_in_any_company():
     [
         ("conv", {"x": X, "weight": X, "pad_type": "mirror"}, "pad_type 'mirror'"),
         ("conv", {"x": X, "weight": X[0]}, "over 1 dimensions"),
+        (
+            "conv",
+            {"x": X, "weight": X, "pad_type": "custom", "pad": [10**6] * 4},
+            "conv of 1000000",
+        ),
         ("avg_pool", {"x": X, "kernel_sizes": np.array([2])}, "avg_pool over 1 dimensions"),
         ("max_pool", {"x": X, **WINDOW, "pad_type": "mirror"}, "max_pool with pad_type"),
         ("layer_norm", {"x": X, "axes": np.array([1])}, r"layer_norm over axes \[1\]"),

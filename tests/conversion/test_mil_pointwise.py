@@ -75,6 +75,7 @@ HALVES = torch.tensor([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
         ("square", {"x": X}, X * X),
         ("sub", {"x": X, "y": Y}, X - Y),
         ("tanh", {"x": X}, X.tanh()),
+        ("thresholded_relu", {"x": X, "alpha": 0.5}, X * (X >= 0.5)),
         ("threshold", {"x": X, "alpha": -0.5}, X.clamp_min(-0.5)),
     ],
 )

@@ -22,6 +22,11 @@ def interpolate(size, mode, **more):
     [
         ("concat", {"values": [X, X + 1], "axis": 1}, torch.cat([X, X + 1], 1)),
         ("concat", {"values": X, "axis": 1}, X),
+        (
+            "concat",
+            {"values": [X, X + 1], "axis": -3, "interleave": True},
+            torch.stack([X, X + 1], 2).reshape(1, 8, 7, 9),
+        ),
         ("expand_dims", {"x": X, "axes": np.array([0, -1])}, X[None, ..., None]),
         ("expand_dims", {"x": X, "axes": np.array([-2, 1])}, X.unsqueeze(1).unsqueeze(-2)),
         ("pad", {"x": X, "pad": PADS, "constant_val": 7.0}, F.pad(X, (3, 4, 1, 2), value=7.0)),
@@ -100,6 +105,11 @@ def interpolate(size, mode, **more):
         ("squeeze", {"x": ONES, "axes": np.array([1, 3])}, ONES.squeeze(1)),
         ("squeeze", {"x": ONES}, ONES.reshape(9)),
         ("stack", {"values": [X, X + 1], "axis": 1}, torch.stack([X, X + 1], 1)),
+        (
+            "tile",
+            {"x": X, "reps": np.array([1, 2, 1, 3])},
+            torch.cat([X.repeat(1, 1, 1, 3)] * 2, 1),
+        ),
         ("transpose", {"x": X, "perm": np.array([0, 2, 3, 1])}, X.permute(0, 2, 3, 1)),
         (
             "upsample_bilinear",
@@ -175,7 +185,6 @@ def test_float16_is_moved_as_it_is():
 @pytest.mark.parametrize(
     ("kind", "args", "words"),
     [
-        ("concat", {"values": [X, X], "axis": 1, "interleave": True}, "interleave"),
         ("pad", {"x": X, "pad": PADS, "mode": "wrap"}, "pad with mode 'wrap'"),
         ("pad", {"x": X, "pad": np.ones(8, int), "mode": "reflect"}, "spatial dimensions"),
         (
@@ -188,6 +197,8 @@ def test_float16_is_moved_as_it_is():
             {"x": X, "align_corners": True, "half_pixel_centers": True},
             "half_pixel_centers True",
         ),
+        ("pad", {"x": X, "pad": PADS * 10**6}, "pad of 4000000 pixels"),
+        ("upsample_nearest_neighbor", {"x": X, "scale_factor_width": 1e6}, "resize of 9000000"),
         ("resize_bilinear", {"x": X, "sampling_mode": "BY_EYE"}, "sampling_mode 'BY_EYE'"),
         ("resize", {"x": X, "shape": [1, 2, 3, 4], "resized_dims": 3}, "resized_dims 3"),
         (
