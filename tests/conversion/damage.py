@@ -1,6 +1,7 @@
 """Damages artifacts as a faulty converter would: each function changes one thing in a file."""
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -13,6 +14,7 @@ from conversion.artifact import artifact_bytes
 from conversion.coreml_tools import Model_pb2
 from conversion.deploy import deploy
 from conversion.tflite_metadata import append_labels
+from conversion.variants import Variant
 from training.checkpoint import Checkpoint
 from training.files import sha256_bytes, write_sums
 from training.labels import LabelSet
@@ -29,6 +31,22 @@ def rewrite_build(folder: Path, **changes: object) -> None:
         entry |= {"sha256": sha256_bytes(data), "size_bytes": len(data)}
     (folder / "build.json").write_text(json.dumps(value))
     write_sums(folder)
+
+
+def keep_variants(folder: Path, *keys: str) -> Path:
+    """Makes a build hold only the artifacts of these variants; returns its folder."""
+    value = json.loads((folder / "build.json").read_text())
+    kept = []
+    for entry in value["artifacts"]:
+        path = folder / entry["file_name"]
+        if Variant(entry["runtime"], entry["precision"], entry["backend"]).key in keys:
+            kept.append(entry)
+        elif path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    rewrite_build(folder, artifacts=kept)
+    return folder
 
 
 def swap_channels(path: Path, checkpoint: Checkpoint) -> None:
