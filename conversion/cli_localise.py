@@ -68,10 +68,9 @@ def _print_table(found: "Localisation", rows: int) -> None:
         f"photos, {len(found.steps)} values; a step's own ratio should reach "
         f"{found.expected_db:.0f} dB"
     )
-    click.echo(
-        f"values by {found.evaluator}; {found.runtime} gives the same probabilities to "
-        f"{found.runtime_difference:.2g}"
-    )
+    difference = found.runtime_difference
+    same = "" if difference is None else f"; {found.runtime} gives the same to {difference:.2g}"
+    click.echo(f"probabilities by {found.evaluator}{same}")
     click.echo(f"{'own dB':>7} {'total dB':>8}  {'layer':36} tensor in the artifact")
     for step in found.ranked[: rows or None]:
         mark = "  <-- leaves the model" if step.fault else ""

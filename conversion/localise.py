@@ -97,7 +97,8 @@ class Localisation:
         expected_db: smallest own ratio of a faithful step of this precision.
         steps: every value compared, in order of execution.
         runtime: the runtime that the evaluation was held against.
-        runtime_difference: largest difference of a probability between the two.
+        runtime_difference: largest difference of a probability between the two; None where the
+            evaluation's are not finite, which a runtime refuses.
         runtime_tolerance: largest such difference of this precision.
         unmatched: layers that only one side has, in words.
     """
@@ -110,7 +111,7 @@ class Localisation:
     expected_db: float
     steps: tuple[Step, ...]
     runtime: str
-    runtime_difference: float
+    runtime_difference: float | None
     runtime_tolerance: float
     unmatched: tuple[str, ...]
 
@@ -130,10 +131,11 @@ class Localisation:
         if self.first is not None:
             first = self.first
             found.append(f"first leaves at {first.layer} ({first.tensor}): {first.fault}")
-        if not self.runtime_difference <= self.runtime_tolerance:
+        difference = self.runtime_difference
+        if difference is not None and not difference <= self.runtime_tolerance:
             found.append(
                 f"{self.runtime} gives other probabilities than {self.evaluator}, by up to "
-                f"{self.runtime_difference:.2g}: what was found is not of the file as it runs"
+                f"{difference:.2g}: what was found is not of the file as it runs"
             )
         return found
 
@@ -161,7 +163,10 @@ def localise(
     reference = Reference(checkpoint)
     runner = open_runner(path, variant.runtime)
     trace = _tracer(variant.runtime)(path, x_nhwc)
-    difference = np.abs(runner.probabilities(x_nhwc) - trace.values[trace.answer]).max()
+    answers = trace.values[trace.answer]
+    difference = None
+    if np.isfinite(answers).all():
+        difference = float(np.abs(runner.probabilities(x_nhwc) - answers).max())
     pairs, unmatched = match_layers(reference.layers, trace.layers)
     x_nchw = np.ascontiguousarray(x_nhwc.transpose(0, 3, 1, 2), np.float32)
     expected_db = EXPECTED_DB[variant.precision]
@@ -174,7 +179,7 @@ def localise(
         expected_db,
         _compare(reference, trace, pairs, x_nchw, expected_db),
         runner.evaluator,
-        float(difference),
+        difference,
         _RUNTIME_TOLERANCE.get(variant.precision, _INT8_RUNTIME_TOLERANCE),
         tuple(unmatched),
     )
