@@ -51,12 +51,22 @@ def evaluate(graph: XnnGraph, inputs: Mapping[int, Floats]) -> dict[int, Floats]
 
 
 def dequantise(value: XnnValue, data: npt.NDArray[np.generic]) -> Floats:
-    """Returns the numbers that stored ones of a value stand for, float32."""
+    """Returns the numbers that stored ones of a value stand for, float32.
+
+    Raises:
+        ArtifactError: there is not one scale, nor one a channel.
+    """
     numbers = data.astype(np.float32)
     if not value.scales:
         return numbers
     shape = [1] * numbers.ndim
     if len(value.scales) > 1:
+        sizes = numbers.shape[value.channel_dim : value.channel_dim + 1]
+        if sizes != (len(value.scales),):
+            raise ArtifactError(
+                f"{len(value.scales)} scales along dimension {value.channel_dim} of an XNNPACK "
+                f"value of shape {list(numbers.shape)}"
+            )
         shape[value.channel_dim] = len(value.scales)
     scales = np.asarray(value.scales, np.float32).reshape(shape)
     # An array even of a single number, which numpy would give as a plain one.

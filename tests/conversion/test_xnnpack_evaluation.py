@@ -120,6 +120,13 @@ def test_stored_numbers_stand_for_step_times_scale():
     np.testing.assert_array_equal(dequantise(per_tensor, data), [[0, 0.5], [1, -2.5]])
 
 
+@pytest.mark.parametrize("channel_dim", [0, 7])
+def test_scales_that_do_not_fit_are_a_typed_error(channel_dim):
+    data = np.zeros((2, 2), np.int8)
+    with pytest.raises(ArtifactError, match="3 scales along dimension"):
+        dequantise(XnnValue("int8", (2, 2), data, (1.0, 1.0, 1.0), 0, channel_dim, 0), data)
+
+
 @pytest.mark.parametrize(
     ("kind", "numbers", "words"),
     [
