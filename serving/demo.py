@@ -49,7 +49,9 @@ def run_demo(out: Path, port: int, preset: str) -> None:
     _step("train", "training", "fit", "--config", preset, "--out", checkpoint)
     convert = ("convert", checkpoint, "--model", _MODEL, "--version", _VERSION, "--out", build)
     _step("convert", "conversion", *convert)
-    _step("check parity", "conversion", "parity", build, "--checkpoint", checkpoint)
+    parity = ("parity", build, "--checkpoint", checkpoint)
+    # 1 says that some artifact did not pass: the bundle leaves those out, or refuses.
+    _step("check parity", "conversion", *parity, allowed=(0, 1))
     _step("bundle", "mobile_assets", "bundle", build, "--out", bundle)
     _step("make keys", "mobile_assets", "keys", keys)
     publish = ("publish", bundle, "--repository", repository, "--keys", keys)
@@ -81,14 +83,14 @@ def _make_folder(out: Path) -> None:
     write_atomic(out / _MARKER, "")
 
 
-def _step(title: str, module: str, *arguments: str | Path) -> None:
+def _step(title: str, module: str, *arguments: str | Path, allowed: tuple[int, ...] = (0,)) -> None:
     """Runs one of our commands, shown as a user would type it."""
     command = ["-m", module, *map(str, arguments)]
     click.secho(f"\n== {title}", bold=True)
     click.echo(f"$ python {' '.join(command)}")
     started_s = time.monotonic()
     done = subprocess.run([sys.executable, *command], check=False)
-    if done.returncode:
+    if done.returncode not in allowed:
         raise DemoError(f"the step {title!r} failed with exit code {done.returncode}")
     click.echo(f"({time.monotonic() - started_s:.1f} s)")
 
