@@ -129,11 +129,12 @@ class _Tally:
     first: bool = False
 
     def add(self, values: Tensor) -> None:
-        magnitudes = values.abs()
-        largest = float(magnitudes.max())
+        low, high = map(float, values.aminmax())
         # NaN follows from infinity: what gave it is beyond all bounds.
-        self.largest = max(self.largest, float("inf") if np.isnan(largest) else largest)
-        self.subnormal += int(((magnitudes < FP16_MIN_NORMAL) & (magnitudes > 0)).sum())
+        largest = float("inf") if np.isnan(high) else max(abs(low), abs(high))
+        self.largest = max(self.largest, largest)
+        below = torch.count_nonzero(values.abs() < FP16_MIN_NORMAL)
+        self.subnormal += int(below) - (values.numel() - int(torch.count_nonzero(values)))
         self.count += values.numel()
 
     def to_hazard(self) -> Hazard:
@@ -155,13 +156,13 @@ def _measure(
         for result, value, held in zip(
             true.operation.results, true.results, rounded.results, strict=True
         ):
-            if not value.is_floating_point():
+            if not value.is_floating_point() or not value.numel():
                 continue
             for place, values in [(RESULT, value), *inner]:
                 key = (result.name, place)
                 start = _Tally(result.name, kind, place, result.dtype)
                 tallies.setdefault(key, start).add(values.float())
-            if not held.isfinite().all():
+            if not _is_finite(held):
                 tally = tallies[result.name, RESULT]
                 tally.breaks = True
                 tally.first |= _all_finite(rounded.inputs)
@@ -169,7 +170,11 @@ def _measure(
 
 def _all_finite(inputs: Arguments) -> bool:
     values = [part for item in inputs.values() for part in (item if _is_list(item) else [item])]
-    return all(bool(value.isfinite().all()) for value in values if isinstance(value, Tensor))
+    return all(_is_finite(value) for value in values if isinstance(value, Tensor))
+
+
+def _is_finite(value: Tensor) -> bool:
+    return value.numel() == 0 or bool(np.isfinite([float(end) for end in value.aminmax()]).all())
 
 
 def _is_list(item: Any) -> bool:
