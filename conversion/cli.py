@@ -2,6 +2,7 @@
 
 import click
 
+from conversion.cli_benchmark import benchmark
 from conversion.cli_convert import convert, convert_one
 from conversion.cli_hazards import hazards
 from conversion.cli_localise import localise
@@ -22,3 +23,4 @@ main.add_command(show)
 main.add_command(inspect_artifact)
 main.add_command(hazards)
 main.add_command(localise)
+main.add_command(benchmark)

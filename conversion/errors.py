@@ -21,3 +21,7 @@ class RuntimeMissingError(GhostlensError):
 
 class UnknownOpError(ArtifactError):
     """A MIL program uses an op, or a form of one, that the reference evaluation does not know."""
+
+
+class BenchmarkError(GhostlensError):
+    """A benchmark cannot be made or read: another checkpoint, a yardstick that cannot run."""

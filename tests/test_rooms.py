@@ -10,7 +10,16 @@ import pytest
 from tests.conftest import ROOT
 
 ROOMS = ("training", "conversion", "mobile_assets", "serving")
-HEAVY = {"torch", "executorch", "coremltools", "litert_torch", "tensorflow"}
+HEAVY = {
+    "torch",
+    "executorch",
+    "coremltools",
+    "litert_torch",
+    "tensorflow",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+}
 # The only files that may import a heavy package, even inside a function.
 NEED_HEAVY = {
     "training": {
@@ -25,6 +34,8 @@ NEED_HEAVY = {
         "train.py",
     },
     "conversion": {
+        "benchmark_contenders.py",
+        "benchmark_onnx.py",
         "coreml.py",
         "deploy.py",
         "executorch.py",
