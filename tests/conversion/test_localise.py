@@ -222,6 +222,12 @@ def test_noise_that_is_spread_evenly_is_no_scaled_channel():
     assert find_fault(wanted, scaled, 18, 15).startswith("channel 2 is multiplied by ")
 
 
+def test_values_that_calibration_cut_off_are_told():
+    wanted = np.arange(40, dtype=np.float32).reshape(1, 40)
+    words = find_fault(wanted, wanted.clip(max=10), 3, 8)
+    assert words.endswith("at least 8 expected; it reaches 10, the network's 39")
+
+
 def test_elementwise_ops_are_followed_until_something_else_reads():
     assert follow("a", {}) == "a"
     assert follow("a", {"a": ["b"], "b": ["c"]}) == "c"
