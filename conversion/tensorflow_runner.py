@@ -28,7 +28,8 @@ class TensorFlowRunner(LiteRtRunner):
                 import tensorflow as tf
         except ImportError as error:
             raise RuntimeMissingError(
-                f"tensorflow is needed for the cross-check and is not installed: {error}"
+                "tensorflow is needed for the cross-check and is not installed; "
+                f"--no-cross-check goes without: {error}"
             ) from error
         resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
