@@ -28,6 +28,7 @@ from conversion.benchmark_result import (
     Entry,
     Ratio,
     Timing,
+    title_of,
 )
 from conversion.benchmark_turns import (
     RELOADS,
@@ -50,7 +51,6 @@ EAGER, ONNX = "eager-pytorch", "onnx-runtime"
 PHOTOS = 8
 # Both compute the same float32 network; only the order of sums differs. See gate.MAX_DIFFERENCE.
 MAX_ONNX_DIFFERENCE = 1e-3
-_TITLES = {"executorch": "ExecuTorch", "litert": "LiteRT", "coreml": "Core ML"}
 
 PixelsNhwc = npt.NDArray[np.uint8]
 
@@ -168,13 +168,6 @@ def _list_subjects(
                 )
             )
     return subjects
-
-
-def title_of(artifact: Artifact) -> str:
-    """Returns an artifact's name for people, e.g. "ExecuTorch coreml fp16"."""
-    backend = "" if artifact.backend == "xnnpack" else artifact.backend
-    parts = (_TITLES[artifact.runtime], backend, artifact.precision)
-    return " ".join(part for part in parts if part)
 
 
 def _why_not(artifact: Artifact) -> str:

@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from conversion.artifact import Artifact
 from conversion.errors import ArtifactError, BenchmarkError
 from training.errors import StorageError
 from training.files import check_sums
 
 BENCHMARK_NAME = "benchmark"
 RESULT_NAME = "benchmark.json"
+TITLES = {"executorch": "ExecuTorch", "litert": "LiteRT", "coreml": "Core ML"}
 ARTIFACT, YARDSTICK = "artifact", "yardstick"
 _SCHEMA = "ghostlens.benchmark/1"
 
@@ -174,6 +176,13 @@ def read_benchmark(folder: Path) -> Benchmark:
         raise ArtifactError(str(error)) from error
     except (OSError, ValueError, RecursionError, ArtifactError) as error:
         raise ArtifactError(f"cannot read {path}: {error}") from error
+
+
+def title_of(artifact: Artifact) -> str:
+    """Returns an artifact's name for people, e.g. "ExecuTorch coreml fp16"."""
+    backend = "" if artifact.backend == "xnnpack" else artifact.backend
+    parts = (TITLES[artifact.runtime], backend, artifact.precision)
+    return " ".join(part for part in parts if part)
 
 
 def _read_entry(value: dict[str, Any]) -> Entry:

@@ -7,6 +7,7 @@ from conversion.cli_convert import convert, convert_one
 from conversion.cli_hazards import hazards
 from conversion.cli_localise import localise
 from conversion.cli_parity import parity, show
+from conversion.cli_report import report
 from conversion.cli_structure import inspect_artifact
 from training.console import TypedErrorGroup
 
@@ -24,3 +25,4 @@ main.add_command(inspect_artifact)
 main.add_command(hazards)
 main.add_command(localise)
 main.add_command(benchmark)
+main.add_command(report)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from conversion.artifact import PARITY_NAME
 from conversion.benchmark_result import BENCHMARK_NAME
 from training.console import share_cores
 
@@ -31,12 +32,14 @@ _FOLDER = click.Path(path_type=Path)
 def benchmark(build: Path, checkpoint: Path, rounds: int, spin: bool, out: Path | None) -> None:
     """Time every artifact of BUILD that can run here, beside PyTorch and ONNX Runtime.
 
+    The figures go into BUILD's HTML report, too, where parity was run.
     Exit code 1 if one that should run here could not.
     """
     share_cores()
     from conversion.benchmark import run_benchmark
     from conversion.benchmark_report import name_of, ratio_text
     from conversion.benchmark_turns import Options
+    from conversion.html_report import write_report
     from training.checkpoint import load_checkpoint
 
     options = Options(rounds, spin)
@@ -52,5 +55,7 @@ def benchmark(build: Path, checkpoint: Path, rounds: int, spin: bool, out: Path 
             verb = "FAILED" if entry.failed else "not timed"
             click.echo(f"{name_of(entry)}: {verb}: {entry.why_not}")
     click.echo(f"report: {(out or build / BENCHMARK_NAME) / 'benchmark.md'}")
+    if out is None and (build / PARITY_NAME).exists():
+        click.echo(f"report: {write_report(build)}")
     if any(entry.failed for entry in result.entries):
         sys.exit(1)

@@ -68,7 +68,7 @@ def parity(
     reports = run_parity(build, loaded, options, click.echo)
     for report in reports:
         _tell_verdict(report)
-    click.echo(f"report: {build / 'parity' / 'report.md'}")
+    click.echo(f"report: {build / 'parity' / 'report.md'}, {build / 'report' / 'report.html'}")
     if not all(report.passed for report in reports if report.executed):
         sys.exit(1)
 

@@ -30,7 +30,9 @@ from conversion.artifact import (
 )
 from conversion.cross_check import cross_check
 from conversion.errors import ArtifactError, ParityError
+from conversion.flips import write_flips
 from conversion.gate import MAX_DIFFERENCE, MIN_AGREEMENT, Gate
+from conversion.html_report import write_report
 from conversion.parity_files import Finding, write_finding
 from conversion.parity_report import ParityReport
 from conversion.report import to_markdown
@@ -63,7 +65,7 @@ class Options:
 def run_parity(
     directory: Path, checkpoint: Checkpoint, options: Options, tell: Tell
 ) -> list[ParityReport]:
-    """Compares every artifact of a build, and writes `parity/` into its folder, whole.
+    """Compares every artifact of a build; writes `parity/`, then `report/`, into its folder, whole.
 
     Args:
         directory: the build's folder.
@@ -89,6 +91,7 @@ def run_parity(
     asked = _Asked(directory, build, answers, runners, checks, source, options.gate)
     findings = [_find_out(asked, artifact) for artifact in build.artifacts]
     _write(directory, build, answers, findings)
+    write_report(directory)
     return [finding.report for finding in findings]
 
 
@@ -215,10 +218,17 @@ def _write(directory: Path, build: Build, answers: Answers, findings: list[Findi
         write_atomic(folder / GOLDEN_NAME, to_json_text([asdict(entry) for entry in chosen]))
         for finding in findings:
             write_finding(folder, finding)
+        _write_flips(folder, answers, findings)
         reports = [finding.report for finding in findings]
         write_atomic(folder / "report.md", to_markdown(build, findings, chosen))
         write_atomic(folder / "report.png", draw(build, reports))
         write_sums(folder)
+
+
+def _write_flips(folder: Path, answers: Answers, findings: list[Finding]) -> None:
+    photos = {photo.name: photo for photo in answers.photos}
+    found = [finding.statistics for finding in findings if finding.statistics is not None]
+    write_flips(folder, found, lambda name: photos[name].read())
 
 
 def _write_golden(folder: Path, build: Build, answers: Answers) -> Iterator[GoldenPhoto]:
