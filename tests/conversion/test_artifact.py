@@ -17,6 +17,7 @@ from conversion.artifact import (
     read_parity,
 )
 from conversion.errors import ArtifactError
+from conversion.variants import KEYS
 from training.errors import ConfigError
 from training.files import write_sums
 
@@ -93,7 +94,7 @@ def test_a_build_reads_back_as_it_was_written(build, checkpoint):
     assert build.labels == checkpoint.labels
     assert build.preprocess == checkpoint.preprocess
     assert build.mean == checkpoint.normalise.mean
-    assert [artifact.runtime for artifact in build.artifacts] == ["executorch", "litert", "coreml"]
+    assert [artifact.variant.key for artifact in build.artifacts] == list(KEYS)
 
 
 def test_a_changed_artifact_is_refused(copy_of_build: Path):
