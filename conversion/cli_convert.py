@@ -24,7 +24,7 @@ _PARTS = ("gates", "first", "last")
 )
 @click.option("--jobs", default=0, help="Converters at a time; 0 for one a core.")
 @click.option("--data", default="", help="Other photos to calibrate with: their training split.")
-@click.option("--calibration-photos", default=256, show_default=True, help="How many.")
+@click.option("--calibration-photos", default=128, show_default=True, help="How many.")
 @click.option(
     "--keep-float",
     multiple=True,

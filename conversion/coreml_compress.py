@@ -17,7 +17,7 @@ _PALETTE_BITS = {"palette8": 8, "palette6": 6}
 # A palette of 256 float16 values pays from 1024 weights on.
 _MIN_PALETTE_WEIGHTS = 1024
 # Parts of the network that may stay in float, by the names of their weights.
-_NAMES = {"gates": ("_se_conv_",), "first": ("conv_stem",), "last": ("classifier",)}
+_NAMES = {"gates": ("_se_conv_",), "first": ("conv_stem", "blocks_0_"), "last": ("classifier",)}
 
 
 def compress(model: Any, variant: Variant, request: Request) -> Any:

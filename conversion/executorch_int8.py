@@ -18,7 +18,11 @@ from conversion.request import PixelsNhwc, Request
 from conversion.variants import find_variant
 
 # Module names, below the deployed network, of the parts that may stay in float.
-_MODULES = {"gates": (".se.",), "first": ("model.conv_stem.",), "last": ("model.classifier.",)}
+_MODULES = {
+    "gates": (".se.",),
+    "first": ("model.conv_stem.", "model.blocks.0."),
+    "last": ("model.classifier.",),
+}
 _BATCH = 16
 
 
@@ -76,25 +80,27 @@ def make_quantizer(parts: tuple[str, ...], train: bool = False) -> XNNPACKQuanti
     """
     quantizer = XNNPACKQuantizer()
     quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True, is_qat=train))
-    if parts:
-        quantizer.set_filter_function(_leave_out(parts))
+    quantizer.set_filter_function(_leave_out(parts))
     return quantizer
 
 
 def batches(x_nhwc: PixelsNhwc) -> list[Tensor]:
     """Returns photos as float32 [up to 16, 3, side, side], values 0 to 255."""
     x_nchw = torch.from_numpy(np.ascontiguousarray(x_nhwc.transpose(0, 3, 1, 2)))
-    return [batch.float() for batch in x_nchw.split(_BATCH)]
+    return [batch.float() for batch in torch.split(x_nchw, _BATCH)]
 
 
 def _leave_out(parts: tuple[str, ...]) -> Callable[[Node], bool]:
+    """Tells which nodes are quantised: none of the parts, and none of the pixel scaling.
+
+    Pixels are scaled per channel, so int8 before and after would round twice, and coarsely.
+    """
     marks = [mark for part in parts for mark in _MODULES[part]]
 
     def is_quantised(node: Node) -> bool:
-        stack = node.meta.get("nn_module_stack", {}).values()
-        innermost = [str(name) for name, _ in stack][-1:]
-        if innermost in ([], [""], ["L['self']"]):  # the pixel scaling, before the network
-            return "first" not in parts
-        return not any(mark in f"{innermost[0]}." for mark in marks)
+        stack = [str(name) for name, _ in node.meta.get("nn_module_stack", {}).values()]
+        innermost = stack[-1] if stack else ""
+        in_network = innermost.removeprefix("L['self'].").startswith("model")
+        return in_network and not any(mark in f"{innermost}." for mark in marks)
 
     return is_quantised

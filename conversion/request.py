@@ -15,11 +15,15 @@ from training.checkpoint import Checkpoint
 
 PixelsNhwc = npt.NDArray[np.uint8]
 # Parts of the network that quantisation may leave in float: the squeeze-and-excite gates, the
-# pixel scaling with the first convolution, and the classifier with the softmax.
+# first convolution with the first bottleneck, and the classifier. Pixel scaling and softmax of
+# int8 files are float always.
 PARTS = ("gates", "first", "last")
 # What is left in float unless told otherwise, by variant; docs/quantization.md has the
 # comparison behind each.
-KEEP_FLOAT: dict[str, tuple[str, ...]] = {}
+KEEP_FLOAT: dict[str, tuple[str, ...]] = {
+    "executorch-int8": ("first",),
+    "litert-int8": ("first",),
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Quantisation:
     """
 
     keep_float: tuple[str, ...] | None = None
-    calibration_photos: int = 256
+    calibration_photos: int = 128
     qat_steps: int = 0
 
     def __post_init__(self) -> None:

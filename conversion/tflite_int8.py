@@ -15,9 +15,10 @@ from conversion.variants import Variant
 _OPS = qtyping.TFLOperationName
 _EVERYTHING = ".*"
 # Parts of the network that may stay in float, by the torch modules that name the tensors.
+_PIXEL_SCALING = r"^[^/]*Deployed[^/]*$"
 _SCOPES = {
     "gates": "SqueezeExcite",
-    "first": r"conv_stem|^[^/]*Deployed[^/]*$",
+    "first": r"conv_stem|Sequential_blocks/[^/]*Sequential_0/",
     "last": "classifier",
 }
 
@@ -68,12 +69,14 @@ def make_recipe(precision: str, parts: tuple[str, ...]) -> RecipeManager:
         # The browser's runtime refuses int8 tensors, and an app would have to scale by hand.
         _keep_float(recipe, _EVERYTHING, _OPS.INPUT)
         _keep_float(recipe, _EVERYTHING, _OPS.OUTPUT)
+        # In int8 a softmax gives probabilities in steps of 1/256, most of them 0.
+        _keep_float(recipe, _EVERYTHING, _OPS.SOFTMAX)
+        # Pixels are scaled per channel: int8 before and after would round twice, and coarsely.
+        _keep_float(recipe, _PIXEL_SCALING, _OPS.ALL_SUPPORTED)
     else:
         raise ConversionError(f"LiteRT precision is {precision!r}: not one that is made here")
     for part in parts:
         _keep_float(recipe, _SCOPES[part], _OPS.ALL_SUPPORTED)
-    if "last" in parts:
-        _keep_float(recipe, _EVERYTHING, _OPS.SOFTMAX)
     return recipe
 
 
