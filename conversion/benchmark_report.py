@@ -7,12 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from conversion.benchmark_result import YARDSTICK, Benchmark, Entry, Ratio, Timing
+from conversion.benchmark_result import (
+    QUIET_SHARE,
+    YARDSTICK,
+    Benchmark,
+    Entry,
+    Ratio,
+    Timing,
+    busy_text,
+)
 
 _BLUE, _LIGHT, _GREY, _PALE = "#1f5fa8", "#8fb8e3", "#5f5f5f", "#b9b9b9"
 _MB = 1e6
-# Up to here an interruption is rare enough to stay out of a median.
-QUIET_SHARE = 0.1
 
 
 def to_markdown(result: Benchmark) -> str:
@@ -78,20 +84,6 @@ def _cells(entry: Entry, timing: Timing) -> list[str]:
 def ratio_text(ratio: Ratio | None) -> str:
     """Returns a ratio with its quartiles, "-" for none."""
     return "-" if ratio is None else f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
-
-
-def busy_text(result: Benchmark) -> str:
-    """Returns how much others disturbed the run, in words."""
-    busy = result.machine["busy_with_others"]
-    if busy is None:
-        return "How busy other processes were is not known on this system."
-    words = f"Other processes took {busy:.0%} of the processor time meanwhile"
-    if busy <= QUIET_SHARE:
-        return f"{words}."
-    return (
-        f"{words}: the times are too long, those of slow contenders most, because they are "
-        "interrupted within an answer. Run it again on a quiet machine."
-    )
 
 
 def _describe(result: Benchmark) -> Iterator[str]:

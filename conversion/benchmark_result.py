@@ -15,6 +15,8 @@ BENCHMARK_NAME = "benchmark"
 RESULT_NAME = "benchmark.json"
 TITLES = {"executorch": "ExecuTorch", "litert": "LiteRT", "coreml": "Core ML"}
 ARTIFACT, YARDSTICK = "artifact", "yardstick"
+# Up to here an interruption is rare enough to stay out of a median.
+QUIET_SHARE = 0.1
 _SCHEMA = "ghostlens.benchmark/1"
 
 
@@ -183,6 +185,20 @@ def title_of(artifact: Artifact) -> str:
     backend = "" if artifact.backend == "xnnpack" else artifact.backend
     parts = (TITLES[artifact.runtime], backend, artifact.precision)
     return " ".join(part for part in parts if part)
+
+
+def busy_text(result: Benchmark) -> str:
+    """Returns how much others disturbed the run, in words."""
+    busy = result.machine["busy_with_others"]
+    if busy is None:
+        return "How busy other processes were is not known on this system."
+    words = f"Other processes took {busy:.0%} of the processor time meanwhile"
+    if busy <= QUIET_SHARE:
+        return f"{words}."
+    return (
+        f"{words}: the times are too long, those of slow contenders most, because they are "
+        "interrupted within an answer. Run it again on a quiet machine."
+    )
 
 
 def _read_entry(value: dict[str, Any]) -> Entry:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from conversion.parity_report import PASSED, ParityReport
+from conversion.parity_report import PASSED, ParityReport, points
 from conversion.statistics import Calibration
 
 COLOURS = {"executorch": "#7b3fa0", "litert": "#1f5fa8", "coreml": "#0b6e4f"}
@@ -102,8 +102,11 @@ def draw_losses(rows: Sequence[tuple[str, str, ParityReport]]) -> Markup:
         parts.append(_line(low, y, high, y, COLOURS[runtime], 3))
         full = report.verdict == PASSED
         parts.append(_marker(runtime, plot.x(100 * report.loss), y, full))
-        words = f"{100 * report.loss:.2f} ({100 * report.loss_low:.2f} to "
-        parts.append(_text(plot.right + 8, y + 4, f"{words}{100 * report.loss_high:.2f})", "start"))
+        for value, end, sign in ((report.loss_low, low, "◂"), (report.loss_high, high, "▸")):
+            if abs(100 * value) > span:  # it goes on beyond the axis
+                parts.append(_text(end, y + 5, sign, "middle", COLOURS[runtime]))
+        words = f"{points(report.loss)} ({points(report.loss_low)} to {points(report.loss_high)})"
+        parts.append(_text(plot.right + 8, y + 4, words, "start"))
     title = "Accuracy loss of each file with its 95 % interval, against the margin allowed"
     return _svg(870, height, title, parts)
 
@@ -153,7 +156,7 @@ def draw_calibration(label: str, reference: Calibration, own: Calibration, runti
         own: of the artifact.
         runtime: decides the colour.
     """
-    plot = _Plot(44, 216, 12, 172, (0, 100), (0, 100))
+    plot = _Plot(44, 210, 12, 172, (0, 100), (0, 100))
     parts = [_grid_x(plot, [0, 50, 100], "says, %"), _grid_y(plot, [0, 50, 100])]
     parts.append(_text(14, 96, "is right, %", "middle", _GREY, "rotate(-90 14 96)"))
     parts.append(_line(plot.left, plot.bottom, plot.right, plot.top, _LINE, 1.5))

@@ -11,14 +11,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conversion.artifact import PARITY_NAME, to_json_text
-from conversion.benchmark_result import Entry, Timing, title_of
+from conversion.benchmark_result import Entry, Timing, busy_text, title_of
 from conversion.errors import ArtifactError
 from conversion.flips import to_thumbnail
 from conversion.html_charts import Point, draw_calibration, draw_losses, draw_scatter
 from conversion.html_data import Material, gather
 from conversion.html_words import BADGES, KINDS, MEANINGS, explain, place_of
 from conversion.parity_files import Finding
-from conversion.parity_report import PASSED, VERDICTS
+from conversion.parity_report import PASSED, VERDICTS, points
+from conversion.statistics import Flip
 from training.errors import PhotoError
 from training.files import new_directory, write_atomic, write_sums
 
@@ -62,7 +63,7 @@ def render(material: Material, directory: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "points": _points, "share": _share, "mb": _mb}
+    environment.filters |= {"percent": _percent, "points": points, "share": _share, "mb": _mb}
     return environment.get_template("report.html").render(
         material=material,
         build=material.build,
@@ -73,6 +74,7 @@ def render(material: Material, directory: Path) -> str:
         badges=BADGES,
         smallest=list(_list_smallest(material)),
         charts=_draw_charts(material),
+        busy_text=busy_text(material.benchmark) if material.benchmark is not None else "",
         flips=list(_list_flips(material, directory)),
         flipped=_count_flipped(material),
         kinds=KINDS,
@@ -126,7 +128,7 @@ def _list_smallest(material: Material) -> Iterator[dict[str, Any]]:
 def _draw_charts(material: Material) -> dict[str, Any]:
     compared = [finding for finding in material.findings if finding.statistics is not None]
     first = material.findings[0].report
-    trained = f"trained model: {first.reference_top1:.1%}"
+    trained = f"trained model: {_percent(first.reference_top1)}"
     sizes = [_to_point(entry, entry.artifact.size_bytes / _MB) for entry in compared]
     times = [
         _to_point(entry, timing.median_ms)
@@ -179,16 +181,23 @@ def _to_point(finding: Finding, x: float) -> Point:
 
 
 def _list_flips(material: Material, directory: Path) -> Iterator[dict[str, Any]]:
-    """Returns the photos with another answer, each with everyone who gave one."""
-    answers: dict[str, list[dict[str, Any]]] = {}
+    """Returns the photos with another answer, each with everyone who gave one, answer by answer."""
+    flips: dict[str, list[tuple[str, Flip]]] = {}
     for finding in material.findings:
         for flip in finding.statistics.flips if finding.statistics is not None else ():
-            own = {"title": title_of(finding.artifact), "flip": flip}
-            answers.setdefault(flip.photo, []).append(own)
+            flips.setdefault(flip.photo, []).append((title_of(finding.artifact), flip))
     for name, file in sorted(material.flips.items(), key=lambda item: item[1]):
-        if name in answers:
+        if name in flips:
+            answers: dict[str, list[tuple[str, Flip]]] = {}
+            for title, flip in flips[name]:
+                answers.setdefault(flip.artifact, []).append((title, flip))
             picture = _embed((directory / PARITY_NAME / file).read_bytes())
-            yield {"name": name, "picture": picture, "answers": answers[name]}
+            yield {
+                "name": name,
+                "picture": picture,
+                "first": flips[name][0][1],
+                "answers": answers,
+            }
 
 
 def _count_flipped(material: Material) -> int:
@@ -231,10 +240,6 @@ def _embed(jpeg: bytes) -> str:
 
 def _percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
-
-
-def _points(share: float) -> str:
-    return f"{round(100 * share, 2) + 0:.2f}"
 
 
 def _share(counts: dict[str, int]) -> str:

@@ -19,8 +19,8 @@ BADGES = {
 MEANINGS = {
     PASSED: "may be released",
     FAILED: "must not be released",
-    INCONCLUSIVE: "needs more photos before anyone can say",
-    NOT_EXECUTED: "runs on phones only, so it was not checked on this machine",
+    INCONCLUSIVE: "more photos are needed before anyone can say",
+    NOT_EXECUTED: "for phones only, not checked on this machine",
 }
 _PLACES = {
     ("executorch", "xnnpack"): "Android and iOS apps, on the processor",
@@ -30,9 +30,9 @@ _PLACES = {
     ("coreml", ""): "iPhone and iPad apps",
 }
 KINDS = {
-    "lost": "only the trained model was right",
-    "won": "only this file was right",
-    "other": "both were wrong, in different ways",
+    "lost": "wrong, unlike the trained model",
+    "won": "right, unlike the trained model",
+    "other": "wrong, as is the trained model",
 }
 
 
@@ -48,6 +48,8 @@ def explain(report: ParityReport) -> str:
         report: of the artifact.
     """
     worst, margin = points(max(0.0, report.loss_high)), points(report.loss_margin)
+    if report.verdict == PASSED and report.loss_high < 0.00005:
+        return "It is right as often as the trained model, as far as these photos can tell."
     if report.verdict == PASSED:
         return (
             f"At worst it gets {worst} more photos in 100 wrong than the trained model; "
