@@ -112,6 +112,8 @@ PLAIN = Structure("litert", 1, (), (), {}, {}, (), None, {}, {}, "none", "", "",
     [
         ({"int8": 97, "float32": 3}, {"int8": 95, "float32": 5}, "int8", True),
         ({"int8": 3, "float32": 97}, {"int8": 95, "float32": 5}, "int8", False),
+        ({"int8": 97, "float32": 3}, {"int8": 74, "float32": 26}, "int8", True),
+        ({"int8": 97, "float32": 3}, {"int8": 49, "float32": 51}, "int8", False),
         ({"int8": 97, "float32": 3}, {"float32": 100}, "int8", False),
         ({"int8": 97, "float32": 3}, {"float32": 100}, "dynamic-int8", True),
         ({"int8": 97, "float32": 3}, {"int8": 100}, "dynamic-int8", False),
