@@ -98,6 +98,8 @@ def _leave_out(parts: tuple[str, ...]) -> Callable[[Node], bool]:
     marks = [mark for part in parts for mark in _MODULES[part]]
 
     def is_quantised(node: Node) -> bool:
+        if node.op != "call_function":  # a weight, which goes with the op that takes it
+            return True
         stack = [str(name) for name, _ in node.meta.get("nn_module_stack", {}).values()]
         innermost = stack[-1] if stack else ""
         in_network = innermost.removeprefix("L['self'].").startswith("model")

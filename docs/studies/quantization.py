@@ -90,8 +90,8 @@ def main(checkpoint: Path, out: Path, keys: tuple[str, ...], rounds: int) -> Non
             row = results[-1]
             click.echo(
                 f"{key:22} {' '.join(parts) or 'nothing':18} size {row['size_share']:.3f}  "
-                f"top-1 {row['top1']:.4f} ({row['reference_top1']:.4f})  same {row['agreement']:.4f}"
-                f"  KL {row['kl_nats']:.5f}  time {row['latency_ratio']:.2f}"
+                f"top-1 {row['top1']:.4f} ({row['reference_top1']:.4f})  "
+                f"same {row['agreement']:.4f}  KL {row['kl_nats']:.5f}  time {row['latency_ratio']:.2f}"
             )
             (out / "results.json").write_text(json.dumps(results, indent=2))
 
