@@ -29,12 +29,11 @@ def convert(request: Request) -> Made:
         ConversionError: the converter's file is not the one-input, one-output model asked for.
     """
     plain, card = convert_float(request), _make_card(request)
-    interface = _describe(plain, request)
     for variant in request.variants:
         model = quantise(plain, variant, request)
         labelled = append_labels(insert_metadata(model, card), request.checkpoint.labels)
         write_atomic(request.path(variant), labelled)
-        yield variant, interface
+        yield variant, _describe(model, request)
 
 
 def convert_float(request: Request) -> bytes:
@@ -57,8 +56,8 @@ def _make_card(request: Request) -> ModelCard:
     )
 
 
-def _describe(plain: bytes, request: Request) -> Interface:
-    names, side = _tensor_names(plain), request.side_px
+def _describe(model: bytes, request: Request) -> Interface:
+    names, side = _tensor_names(model), request.side_px
     classes = len(request.checkpoint.labels)
     return Interface(
         input={

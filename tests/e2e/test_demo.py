@@ -27,7 +27,10 @@ def test_goes_the_whole_way_and_stops_cleanly(tmp_path: Path) -> None:
     done = run_demo(tmp_path / "demo", "--preset", str(preset), "--port", str(port))
     assert done.returncode == 0, done.stdout + done.stderr
     summary = done.stdout.split("== summary")[1]
-    assert summary.count("passed (") == 3
+    verdicts = {line.split()[0]: line for line in summary.splitlines() if line.startswith("demo-")}
+    assert len(verdicts) == 4
+    for name in ("executorch-fp32.pte", "litert-fp32.tflite", "coreml-fp16.mlpackage"):
+        assert "passed (" in verdicts[f"demo-1.0.0-{name}"]
     assert "MIL reference evaluation" in summary
     assert "the cloud fallback says" in summary
     assert "golden photos answered as expected" in done.stdout

@@ -32,6 +32,8 @@ QUICK = (
     "train.policy=none",
     "train.threads=1",
 )
+# The README makes every variant, which takes minutes; here the float ones of each format.
+VARIANTS = ("executorch-fp32", "litert-fp32", "coreml-fp16")
 CLASSES = ("banana", "carrot", "leaf, rust", "tomato")
 
 
@@ -46,7 +48,7 @@ def commands_below(heading: str) -> list[str]:
 
 
 def write_photos(folder: Path) -> None:
-    source = open_source(DataSettings(train_per_class=24, validation_per_class=6))
+    source = open_source(DataSettings(train_per_class=24, validation_per_class=26))
     for split, photos in (("train", source.train), ("val", source.validation)):
         for number, photo in enumerate(photos):
             label = source.labels.names[photo.class_index]
@@ -108,6 +110,9 @@ def test_from_a_folder_of_photos_to_a_phone(tmp_path: Path) -> None:
     fit, *stages, serve, pull, recognise = commands_below("Your own photos, from folder to phone")
     settings = " ".join(f"--set {assignment}" for assignment in QUICK)
     run(f"{fit} {settings}", tmp_path)
+    variants = " ".join(f"--variant {key}" for key in VARIANTS)
+    stages[0] += f" {variants} --no-cache"
+    assert "conversion convert" in stages[0]
     printed = [run(command, tmp_path) for command in stages]
     assert printed[1].count("passed: ") == 3
     with serving(serve, port, tmp_path):
