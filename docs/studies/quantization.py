@@ -10,6 +10,7 @@ import json
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -24,7 +25,7 @@ from training.checkpoint import load_checkpoint
 from training.console import share_cores
 from training.data import open_source
 
-CHOICES = ((), ("gates",), ("first",), ("last",), ("first", "last"))
+CHOICES = ((), ("gates",), ("first",), ("last",))
 FLOAT = {"executorch": "executorch-fp32", "litert": "litert-fp32", "coreml": "coreml-fp16"}
 QUANTISED = (
     "executorch-int8",
@@ -45,6 +46,14 @@ def time_in_turns(runners: list[Runner], x_nhwc: np.ndarray, rounds: int) -> lis
             runner.probabilities(x_nhwc[round_ % len(x_nhwc)][None])
             times.append(1e3 * (time.perf_counter() - start))
     return [statistics.median(times[3:]) for times in taken]
+
+
+def _to_line(row: dict[str, Any]) -> str:
+    return (
+        f"{row['variant']:22} {' '.join(row['left_in_float']) or 'nothing':18} "
+        f"size {row['size_share']:.3f}  top-1 {row['top1']:.4f} ({row['reference_top1']:.4f})  "
+        f"same {row['agreement']:.4f}  KL {row['kl_nats']:.5f}  time {row['latency_ratio']:.2f}"
+    )
 
 
 @click.command()
@@ -87,12 +96,7 @@ def main(checkpoint: Path, out: Path, keys: tuple[str, ...], rounds: int) -> Non
                     "latency_ratio": ratio,
                 }
             )
-            row = results[-1]
-            click.echo(
-                f"{key:22} {' '.join(parts) or 'nothing':18} size {row['size_share']:.3f}  "
-                f"top-1 {row['top1']:.4f} ({row['reference_top1']:.4f})  "
-                f"same {row['agreement']:.4f}  KL {row['kl_nats']:.5f}  time {row['latency_ratio']:.2f}"
-            )
+            click.echo(_to_line(results[-1]))
             (out / "results.json").write_text(json.dumps(results, indent=2))
 
 
