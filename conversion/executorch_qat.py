@@ -45,7 +45,7 @@ def choose_better(network: nn.Module, parts: tuple[str, ...], request: Request) 
     distances = {name: measure_distance(network, each, judge) for name, each in candidates.items()}
     better = min(distances, key=lambda name: distances[name])
     told = ", ".join(f"{name} {value:.3g}" for name, value in distances.items())
-    print(f"KL divergence from float on {len(judge)} photos: {told}; taken: {better}")
+    print(f"note: KL divergence from float on {len(judge)} photos: {told}; taken: {better}")
     return candidates[better]
 
 

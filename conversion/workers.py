@@ -27,6 +27,8 @@ from training.checkpoint import load_checkpoint
 from training.errors import StorageError
 from training.files import sha256_bytes, write_atomic
 
+# Begins a line of a converter's output that people should see though all went well.
+NOTE = "note: "
 _LOG_LINES = 40
 _POLL_S = 0.1
 
@@ -130,7 +132,8 @@ def run_workers(order: Order, jobs: int, tell: Tell) -> dict[Variant, Artifact]:
                     tell(f"{artifact.file_name}: {size}, after {worker.age_s:.0f} s")
                 if ended:
                     running.remove(worker)
-                    worker.finish()
+                    for note in worker.finish():
+                        tell(f"{worker.name}: {note}")
             time.sleep(_POLL_S)
     finally:
         for worker in running:
@@ -171,13 +174,15 @@ class _Worker:
                 yield variant, Artifact(**json.loads(path.read_text(encoding="utf-8")))
                 path.unlink()
 
-    def finish(self) -> None:
-        """Removes the process's log, or says why it failed."""
+    def finish(self) -> list[str]:
+        """Removes the process's log and returns the notes in it, or says why it failed."""
         self._close()
         if self.process.returncode != 0 or self._missing:
             raise self._failure()
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         self._log.unlink()
         self._order.unlink()
+        return [line.removeprefix(NOTE) for line in lines if line.startswith(NOTE)]
 
     def stop(self) -> None:
         """Ends the process."""
