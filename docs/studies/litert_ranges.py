@@ -23,8 +23,8 @@ from conversion.tflite_metadata import append_labels
 from training.checkpoint import load_checkpoint
 from training.data import open_source
 
-TAILS = (0.0, 0.0001, 0.0005, 0.001)
-BEYOND = (0.0, 0.02, 0.05, 0.1)
+TAILS = (0.0, 0.0001, 0.0005)
+BEYOND = (0.0, 0.02, 0.05)
 
 
 @click.command()
