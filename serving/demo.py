@@ -195,7 +195,7 @@ def _print_pages(out: Path, url: str) -> None:
     for place, words in (
         ("make serve", f"serves what was published: {url}/ and the API at {url}/docs"),
         (out / "checkpoint" / "README.md", "the model card; learning_curve.png, confusion.png"),
-        (out / "build" / f"{_MODEL}-{_VERSION}" / "parity" / "report.md", "the parity report"),
+        (out / "build" / f"{_MODEL}-{_VERSION}" / "report" / "report.html", "the release report"),
         (out / "phone" / _MODEL, "what a phone holds after the pull"),
     ):
         click.echo(f"{place!s:45} {words}")
