@@ -36,8 +36,7 @@ def swap_mean_and_deviation(path: Path, checkpoint: Checkpoint) -> None:
     swapped = deploy(checkpoint.model, normalise.std, normalise.mean, "nchw")
     for old, new in ((model.offset, swapped.offset), (model.scale, swapped.scale)):
         target = path / damage.SPECIFICATION if path.is_dir() else path
-        kind = torch.float16 if path.is_dir() else torch.float32
-        damage.replace_bytes(target, old.to(kind), new.to(kind))
+        damage.replace_bytes(target, old, new)
 
 
 def pad_as_tensorflow(path: Path, checkpoint: Checkpoint) -> None:

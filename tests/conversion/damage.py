@@ -62,9 +62,8 @@ def swap_channels(path: Path, checkpoint: Checkpoint) -> None:
 def shift_mean(path: Path, checkpoint: Checkpoint) -> None:
     """Makes the model subtract nothing from the pixels: the mean was forgotten."""
     model = deploy(checkpoint.model, checkpoint.normalise.mean, checkpoint.normalise.std, "nchw")
-    offset = model.offset.half() if path.is_dir() else model.offset
     target = path / SPECIFICATION if path.is_dir() else path
-    replace_bytes(target, offset, torch.zeros_like(offset))
+    replace_bytes(target, model.offset, torch.zeros_like(model.offset))
 
 
 def swap_labels(path: Path, checkpoint: Checkpoint) -> None:
