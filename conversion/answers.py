@@ -12,6 +12,7 @@ from conversion.artifact import Build
 from conversion.deploy import one_thread
 from conversion.errors import ArtifactError, ParityError
 from conversion.runners import Probabilities, Runner, open_runner
+from conversion.spread import spread_places
 from training.checkpoint import Checkpoint
 from training.data import Photo, open_source
 from training.errors import PhotoError
@@ -70,12 +71,6 @@ def choose_photos(checkpoint: Checkpoint, limit: int | None) -> tuple[tuple[Phot
     photos = tuple(source.validation[place] for place in places)
     _check_classes(photos, source.labels.names, source.name)
     return photos, source.name
-
-
-def spread_places(photos: int, limit: int | None) -> Indices:
-    """Returns all places, or `limit` of them at even distances: sources list class by class."""
-    count = photos if limit is None else min(limit, photos)
-    return np.linspace(0, photos - 1, count).round().astype(np.int64)
 
 
 def open_runners(directory: Path, build: Build) -> tuple[dict[str, Runner], dict[str, str]]:

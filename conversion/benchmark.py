@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conversion.answers import Tell, spread_places, without_folder
+from conversion.answers import Tell, without_folder
 from conversion.artifact import PARITY_NAME, Artifact, Build, read_build, read_golden, to_json_text
 from conversion.benchmark_contenders import KINDS
 from conversion.benchmark_machine import Bystanders, describe_machine, usable_cores
@@ -42,6 +42,7 @@ from conversion.benchmark_turns import (
     take_turns,
 )
 from conversion.errors import BenchmarkError
+from conversion.spread import spread_places
 from training.checkpoint import WEIGHTS_NAME, Checkpoint
 from training.data import open_source
 from training.errors import GhostlensError

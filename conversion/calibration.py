@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from conversion.errors import ConversionError
+from conversion.spread import spread_places
 from training.config import DataSettings
 from training.data import open_source
 from training.errors import DataError, PhotoError
 from training.files import sha256_bytes
 from training.labels import LabelSet
-from training.photos import Photo
 from training.preprocess import Preprocess
 
 PixelsNhwc = npt.NDArray[np.uint8]
@@ -63,7 +63,7 @@ def read_calibration(
                 f"{source.name} has other classes than the checkpoint: calibration needs photos "
                 "of the classes that it was trained on"
             )
-        photos = _spread(source.train, count)
+        photos = [source.train[place] for place in spread_places(len(source.train), count)]
         pixels = [preprocess.read(photo.read(), photo.name) for photo in photos]
     except (DataError, PhotoError) as error:
         raise ConversionError(
@@ -73,9 +73,3 @@ def read_calibration(
     if not pixels:
         raise ConversionError(f"{source.name} has no training photos to calibrate with")
     return Calibration(np.stack(pixels), source.name)
-
-
-def _spread(photos: tuple[Photo, ...], count: int) -> list[Photo]:
-    """Returns photos at even distances: sources list class by class."""
-    places = np.linspace(0, len(photos) - 1, min(count, len(photos))).round().astype(int)
-    return [photos[place] for place in places]

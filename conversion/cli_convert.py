@@ -6,11 +6,10 @@ from pathlib import Path
 import click
 
 from conversion.artifact import RUNTIMES
-from conversion.variants import KEYS, choose_variants
+from conversion.variants import KEYS, PARTS, choose_variants
 from training.cli import find_data
 
 _FOLDER = click.Path(path_type=Path)
-_PARTS = ("gates", "first", "last")
 
 
 @click.command()
@@ -28,7 +27,7 @@ _PARTS = ("gates", "first", "last")
 @click.option(
     "--keep-float",
     multiple=True,
-    type=click.Choice((*_PARTS, "nothing")),
+    type=click.Choice((*PARTS, "nothing")),
     help="Parts that int8 and palettes leave in float; each variant's own choice if not given.",
 )
 @click.option("--qat-steps", default=0, help="Try quantisation-aware training; keep the better.")
@@ -54,7 +53,7 @@ def convert(
     from conversion.request import Quantisation
     from training.checkpoint import load_checkpoint
 
-    kept = tuple(part for part in _PARTS if part in keep_float) if keep_float else None
+    kept = tuple(part for part in PARTS if part in keep_float) if keep_float else None
     settings = load_checkpoint(checkpoint).settings.data if data else None
     job = Job(
         checkpoint,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conversion.errors import ArtifactError, ParityError
+from conversion.spread import spread_places
 from training.cli import find_data
 from training.config import DataSettings
 from training.data import Photo, open_source
@@ -99,8 +100,7 @@ def _choose(
     source = open_source(find_data(data, settings) if data else settings)
     if not source.validation:
         raise ParityError(f"{source.name} holds no validation photos")
-    count = min(limit or len(source.validation), len(source.validation))
-    places = np.linspace(0, len(source.validation) - 1, count).round().astype(int)
+    places = spread_places(len(source.validation), limit or None)
     return [source.validation[place] for place in places], preprocess
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from conversion.cli_structure import variant_of
 from conversion.errors import ParityError
+from conversion.spread import spread_places
 from training.cli import find_data
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def _read_photos(checkpoint: "Checkpoint", limit: int) -> npt.NDArray[np.uint8]:
     photos = source.validation
     if not photos:
         raise ParityError(f"{source.name} holds no validation photos to compare on")
-    places = np.linspace(0, len(photos) - 1, min(limit, len(photos))).round().astype(int)
-    chosen = [photos[place] for place in places]
+    chosen = [photos[place] for place in spread_places(len(photos), limit)]
     return np.stack([checkpoint.preprocess.read(photo.read(), photo.name) for photo in chosen])
 
 

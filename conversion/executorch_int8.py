@@ -52,7 +52,7 @@ def quantise_after_training(
 
     Args:
         network: deployed, float32, takes [N, 3, side, side].
-        parts: left in float, out of `conversion.request.PARTS`.
+        parts: left in float, out of `conversion.variants.PARTS`.
         x_nhwc: calibration photos, uint8 [N, side, side, 3].
     """
     side_px = x_nhwc.shape[1]
@@ -75,7 +75,7 @@ def make_quantizer(parts: tuple[str, ...], train: bool = False) -> XNNPACKQuanti
     """Returns XNNPACK's quantiser, which leaves some parts alone.
 
     Args:
-        parts: out of `conversion.request.PARTS`.
+        parts: out of `conversion.variants.PARTS`.
         train: for quantisation-aware training.
     """
     quantizer = XNNPACKQuantizer()

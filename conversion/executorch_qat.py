@@ -32,7 +32,7 @@ def choose_better(network: nn.Module, parts: tuple[str, ...], request: Request) 
 
     Args:
         network: deployed, float32, takes [N, 3, side, side].
-        parts: left in float, out of `conversion.request.PARTS`.
+        parts: left in float, out of `conversion.variants.PARTS`.
         request: holds the calibration photos and the number of steps.
     """
     x_nhwc = request.calibration()

@@ -10,14 +10,10 @@ import numpy.typing as npt
 
 from conversion.artifact import artifact_name
 from conversion.errors import ConversionError
-from conversion.variants import Variant
+from conversion.variants import PARTS, Variant
 from training.checkpoint import Checkpoint
 
 PixelsNhwc = npt.NDArray[np.uint8]
-# Parts of the network that quantisation may leave in float: the squeeze-and-excite gates, the
-# first convolution with the first bottleneck, and the classifier. Pixel scaling and softmax of
-# int8 files are float always.
-PARTS = ("gates", "first", "last")
 # What is left in float unless told otherwise, by variant; docs/quantization.md has the
 # comparison behind each.
 KEEP_FLOAT: dict[str, tuple[str, ...]] = {

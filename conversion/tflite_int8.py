@@ -51,7 +51,7 @@ def make_recipe(precision: str, parts: tuple[str, ...]) -> RecipeManager:
 
     Args:
         precision: "fp16", "dynamic-int8" or "int8".
-        parts: left in float, out of `conversion.request.PARTS`; float16 has no such parts.
+        parts: left in float, out of `conversion.variants.PARTS`; float16 has no such parts.
 
     Raises:
         ConversionError: there is no such precision.

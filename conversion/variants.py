@@ -49,6 +49,10 @@ class Variant:
         return self.precision == "int8"
 
 
+# Parts of the network that quantisation may leave in float: the squeeze-and-excite gates, the
+# first convolution with the first bottleneck, and the classifier. Pixel scaling and softmax of
+# int8 files are float always.
+PARTS = ("gates", "first", "last")
 # In each runtime the most faithful first: what a pull takes unless told otherwise.
 VARIANTS = (
     Variant("executorch", "fp32", "xnnpack"),

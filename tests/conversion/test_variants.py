@@ -4,8 +4,8 @@ import pytest
 
 from conversion.converters import CONVERTERS, converter_of
 from conversion.errors import ConversionError
-from conversion.request import PARTS, Quantisation
-from conversion.variants import KEYS, PRECISIONS, VARIANTS, choose_variants, find_variant
+from conversion.request import Quantisation
+from conversion.variants import KEYS, PARTS, PRECISIONS, VARIANTS, choose_variants, find_variant
 
 
 def test_every_key_is_unique_and_finds_its_variant():
