@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from training.config import TrainSettings
 from training.preprocess import PixelsHwc
+from training.recipe import TrainSettings
 
 _GREY = (128, 128, 128)
 # Aspect ratios of random crops, and tries before falling back to a centre crop: as in

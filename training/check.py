@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -105,7 +105,7 @@ def _is_error(problem: Problem) -> bool:
 
 
 def _take_sample(source: Source) -> Source:
-    def first(photos: tuple[Photo, ...]) -> tuple[Photo, ...]:
+    def first(photos: Sequence[Photo]) -> Sequence[Photo]:
         if source.sample_per_class is None:
             return photos
         counts: dict[int, int] = defaultdict(int)
@@ -140,7 +140,7 @@ def _look_at(photo: Photo) -> _Seen:
     return _Seen(pixels=digest.hexdigest())
 
 
-def _find_duplicate_names(photos: tuple[Photo, ...]) -> list[Problem]:
+def _find_duplicate_names(photos: Sequence[Photo]) -> list[Problem]:
     counts: dict[str, int] = defaultdict(int)
     for photo in photos:
         counts[photo.name] += 1
@@ -151,7 +151,7 @@ def _find_duplicate_names(photos: tuple[Photo, ...]) -> list[Problem]:
     ]
 
 
-def _find_unreadable(photos: tuple[Photo, ...], seen: list[_Seen]) -> list[Problem]:
+def _find_unreadable(photos: Sequence[Photo], seen: list[_Seen]) -> list[Problem]:
     return [
         Problem(UNREADABLE, (photo.name,), outcome.error, leave_out=(photo.name,))
         for photo, outcome in zip(photos, seen, strict=True)

@@ -1,5 +1,6 @@
 """What a network answers on photos, and how good that is."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -46,14 +47,14 @@ def predict(
     return np.concatenate(answers), loss / len(photos)
 
 
-def truth_of(photos: tuple[Photo, ...] | DecodedPhotos) -> Indices:
+def truth_of(photos: Sequence[Photo] | DecodedPhotos) -> Indices:
     """Returns the true class of each photo, int64, shape [N]."""
     if isinstance(photos, DecodedPhotos):
         return np.array(photos.class_indices, np.int64)
     return np.array([photo.class_index for photo in photos], np.int64)
 
 
-def evaluate(checkpoint: Checkpoint, photos: tuple[Photo, ...], workers: int) -> dict[str, Any]:
+def evaluate(checkpoint: Checkpoint, photos: Sequence[Photo], workers: int) -> dict[str, Any]:
     """Measures a checkpoint on labelled photos.
 
     Args:

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class DecodedPhotos:
 
 @contextmanager
 def decode_all(
-    photos: tuple[Photo, ...],
+    photos: Sequence[Photo],
     decode: Decode,
     workers: int,
     progress: str,
@@ -117,7 +117,7 @@ def read_preprocessed(photo: Photo, preprocess: Preprocess) -> PixelsHwc:
     return preprocess.read(photo.read(), photo.name)
 
 
-def _decoded(photos: tuple[Photo, ...], decode: Decode, workers: int) -> Iterator[PixelsHwc]:
+def _decoded(photos: Sequence[Photo], decode: Decode, workers: int) -> Iterator[PixelsHwc]:
     if workers < 2 or len(photos) < _POOL_PAYS_FROM:
         yield from map(decode, photos)
         return

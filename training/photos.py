@@ -1,10 +1,11 @@
 """Labelled photos and the sources that they come from: the types. Free of torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import PhotoError
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 
 # The largest photo that `decode_photo` takes is 52 megapixels, 156 MB as a plain 8-bit BMP.
@@ -13,13 +14,17 @@ MAX_PHOTO_BYTES = 200_000_000
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".mpo")
 
 
+# The class index of a photo that shows none of the labels.
+UNKNOWN = -1
+
+
 @dataclass(frozen=True)
 class Photo:
     """One labelled photo; its bytes are read when asked for.
 
     Attributes:
         name: unique in its source, for example "train/apple/003.jpg".
-        class_index: index into the source's labels.
+        class_index: index into the source's labels; `UNKNOWN` for a photo of none of them.
         read: returns the bytes of the encoded file; pickles, for worker processes. Raises
             `PhotoError` where the file cannot be read.
     """
@@ -89,12 +94,17 @@ class Source:
             reports it together with what it finds.
         sample_per_class: the check decodes this many photos of each class and split; None for
             every photo, which is right for all that Ghostlens did not draw itself.
+        hierarchy: the coarse class of each label; None where the source has none.
+        unknown: photos of things that are none of the labels, to measure how those are rejected;
+            never trained on.
     """
 
     name: str
     labels: LabelSet
-    train: tuple[Photo, ...]
-    validation: tuple[Photo, ...]
+    train: Sequence[Photo]
+    validation: Sequence[Photo]
     licence: str
     notes: tuple[Problem, ...] = ()
     sample_per_class: int | None = None
+    hierarchy: Hierarchy | None = None
+    unknown: Sequence[Photo] = ()

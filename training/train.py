@@ -16,7 +16,7 @@ from training.augment import Augment
 from training.batches import AugmentedPhotos, EpochBatches, load_batches
 from training.card import write_card
 from training.checkpoint import save_checkpoint
-from training.config import Settings, TrainSettings
+from training.config import Settings
 from training.data import Source
 from training.ema import WeightAverage
 from training.errors import DataError, TrainingError
@@ -36,6 +36,7 @@ from training.photo_cache import (
 from training.plots import draw_confusions, draw_learning_curve
 from training.preprocess import Preprocess
 from training.pretrained import load_pretrained
+from training.recipe import TrainSettings
 from training.state import STATE_NAME, RunState, load_state, save_state
 
 # Photos are kept for augmentation at up to this many times the resize length: a random crop of

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from training.augment import CHANGES, Augment, crop_and_resize
-from training.config import TrainSettings
+from training.recipe import TrainSettings
 
 
 def photo(width: int = 80, height: int = 60) -> Image.Image:

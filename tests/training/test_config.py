@@ -11,12 +11,12 @@ from training.config import (
     DataSettings,
     ModelSettings,
     Settings,
-    TrainSettings,
     load_settings,
     override,
     read_settings,
 )
 from training.errors import ConfigError
+from training.recipe import DistillSettings, TrainSettings
 
 PRESETS = sorted((Path(__file__).parents[2] / "training" / "presets").glob("*.toml"))
 
@@ -24,9 +24,15 @@ PRESETS = sorted((Path(__file__).parents[2] / "training" / "presets").glob("*.to
 @given(
     st.builds(
         Settings,
-        st.builds(DataSettings, path=st.text(), seed=st.integers(0, 2**40)),
+        st.builds(
+            DataSettings,
+            path=st.text(),
+            seed=st.integers(0, 2**40),
+            held_out=st.lists(st.text(), unique=True).map(tuple),
+        ),
         st.builds(ModelSettings, input_px=st.sampled_from([32, 224]), pretrained=st.text()),
         st.builds(TrainSettings, learning_rate=st.floats(1e-9, 10), flip=st.booleans()),
+        st.builds(DistillSettings, teacher=st.text(), weight=st.floats(1e-9, 1)),
     )
 )
 def test_settings_survive_toml(settings: Settings) -> None:
@@ -49,12 +55,17 @@ def test_presets_are_valid(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[trian]\nepochs = 1", r"table is 'trian': allowed are data, model, train"),
+        ("[trian]\nepochs = 1", r"table is 'trian': allowed are data, model, train, distill"),
         ("[train]\nepoch = 1", r"\[train\] key is 'epoch': allowed are epochs, "),
         ("[train]\nepochs = '3'", r"train.epochs is '3': it must be of type int"),
         ("[train]\nepochs = true", r"train.epochs is True: it must be of type int"),
         ("[train]\nepochs = 0", r"train.epochs is 0: allowed are whole numbers from 1"),
         ("[train]\nlearning_rate = nan", r"train.learning_rate is nan"),
+        ("[data]\nheld_out = 'x'", r"data.held_out is 'x': it must be a list of strings"),
+        ("[data]\nheld_out = ['x', 'x']", r"data.held_out is \('x', 'x'\): allowed are each"),
+        ("[train]\nstart_px = 100", r"train.start_px is 100: allowed are multiples of 32"),
+        ("[train]\nfinish_epochs = 31", r"train.finish_epochs is 31: allowed are 0 to epochs"),
+        ("[distill]\nweight = 0", r"distill.weight is 0.0: allowed are over 0 up to 1"),
         ("[model]\ninput_px = 100", r"model.input_px is 100: allowed are multiples of 32"),
         ("[model]\narchitecture = 'x'", r"ghostnet_050, ghostnet_100, ghostnet_130"),
         ("[data]\nsource = 'folder'", r"data.path is ''"),

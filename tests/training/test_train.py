@@ -15,11 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import ROOT, run_command
-from training.config import DataSettings, ModelSettings, Settings, TrainSettings
+from training.config import DataSettings, ModelSettings, Settings
 from training.data import open_source
 from training.errors import DataError, StorageError, TrainingError
 from training.files import exclusive_lock
 from training.ghostnet import GhostNet
+from training.recipe import TrainSettings
 from training.state import STATE_NAME, load_state
 from training.train import fit, learning_rate_at, make_optimizer
 
