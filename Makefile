@@ -8,6 +8,7 @@ DATA ?= synthetic
 MODEL ?= items
 VERSION ?= 1.0.0
 PORT ?= 8000
+TEST_JOBS ?= 2
 
 BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
@@ -60,10 +61,10 @@ serve: setup ## serve what was published last, by `make demo` or by `make publis
 	$(RUN) -m serving run --repository $(firstword $(wildcard $(OUT)/repository) out/demo/repository) --port $(PORT)
 
 test: setup lint ## lint, types and all tests
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q -n $(TEST_JOBS) --dist loadfile
 
 test-fast: setup ## only tests that train and convert nothing
-	$(RUN) -m pytest -q -m "not slow"
+	$(RUN) -m pytest -q -n $(TEST_JOBS) --dist loadfile -m "not slow"
 
 lint: setup ## ruff and mypy --strict
 	$(RUN) -m ruff check .

@@ -1,9 +1,12 @@
 """Fixtures that all rooms share: one small trained network, made once and kept by hash."""
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,15 @@ def hash_sources(*rooms: str, extra: tuple[str, ...] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
+@contextmanager
+def one_at_a_time(made: Path) -> Iterator[None]:
+    """Lets one test process at a time look for a cached folder, and make it where it is missing."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with made.with_name(f".{made.name}.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def run_command(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Runs one of our commands as a user does, and returns what it printed."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -63,10 +75,11 @@ def run_command(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.Complete
 def trained_checkpoint() -> Path:
     """A GhostNet 0.5x for 64 pixels, trained for seconds on the synthetic photos."""
     out = CACHE / f"checkpoint-{hash_sources('training', extra=TINY)}"
-    if not (out / "SHA256SUMS").exists():
-        settings = [part for assignment in TINY for part in ("--set", assignment)]
-        done = run_command("training", "fit", *settings, "--out", out)
-        assert done.returncode == 0, done.stderr
+    with one_at_a_time(out):
+        if not (out / "SHA256SUMS").exists():
+            settings = [part for assignment in TINY for part in ("--set", assignment)]
+            done = run_command("training", "fit", *settings, "--out", out)
+            assert done.returncode == 0, done.stderr
     return out
 
 

@@ -12,7 +12,7 @@ from conversion.artifact import Build, read_build
 from conversion.convert import Job, convert
 from conversion.converters import CONVERTERS
 from conversion.request import Quantisation
-from tests.conftest import CACHE, ROOT, hash_sources
+from tests.conftest import CACHE, ROOT, hash_sources, one_at_a_time
 from tests.conversion.mil_packages import hash_of_packages, write_packages
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import open_source
@@ -82,11 +82,12 @@ def cached(trained_checkpoint: Path) -> Path:
     decides = [f"{converter.hash_sources()} {converter.versions()}" for converter in CONVERTERS]
     decides += [(ROOT / name).read_text() for name in ("conversion/artifact.py", __file__)]
     folder = CACHE / f"conversion-{hash_sources(extra=(trained.sha256, *decides))}"
-    if not (folder / "checkpoint" / "SHA256SUMS").exists():
-        write_checkpoint(folder / "checkpoint", trained, learn_by_heart(trained))
-    if not (folder / "build").exists():
-        job = Job(folder / "checkpoint", "produce", "1.2.3", quantisation=QUANTISATION)
-        convert(job, folder / "build", 2, print, cache=None)
+    with one_at_a_time(folder):
+        if not (folder / "checkpoint" / "SHA256SUMS").exists():
+            write_checkpoint(folder / "checkpoint", trained, learn_by_heart(trained))
+        if not (folder / "build").exists():
+            job = Job(folder / "checkpoint", "produce", "1.2.3", quantisation=QUANTISATION)
+            convert(job, folder / "build", 2, print, cache=None)
     return folder
 
 
@@ -142,6 +143,7 @@ def copy_of_build(build_folder: Path, tmp_path: Path) -> Path:
 def mil_packages() -> Path:
     """A folder of `.mlpackage`s of one random network; see `tests.conversion.mil_packages`."""
     folder = CACHE / f"mil-{hash_of_packages()}"
-    if not folder.exists():
-        write_packages(folder, random_network(classes=12, seed=5))
+    with one_at_a_time(folder):
+        if not folder.exists():
+            write_packages(folder, random_network(classes=12, seed=5))
     return folder
