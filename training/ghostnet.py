@@ -198,6 +198,22 @@ class GhostNet(nn.Module):
         """Maps normalised pixels [N, 3, H, W] (float32) to logits [N, num_classes]."""
         return cast(Tensor, self.classifier(self.dropout(self.embed(x_nchw))))
 
+    def layer_groups(self) -> list[list[str]]:
+        """Names the stages from stem to classifier, for a learning rate of each.
+
+        A stage is what works at one resolution: a new one starts at each strided bottleneck.
+
+        Returns:
+            For each stage the prefixes of its parameters' names, as in ["conv_stem.", "bn1."];
+            each parameter starts with exactly one prefix.
+        """
+        groups = [["conv_stem.", "bn1."]]
+        for index, rows in enumerate(STAGES):
+            if index == 0 or rows[0].stride > 1:
+                groups.append([])
+            groups[-1].append(f"blocks.{index}.")
+        return [*groups, [f"blocks.{len(STAGES)}.", "conv_head."], ["classifier."]]
+
 
 def create(architecture: str, num_classes: int, dropout: float = 0.2) -> GhostNet:
     """Makes a network by its timm name.

@@ -123,3 +123,13 @@ def test_refuses_impossible_arguments(arguments: tuple[int, float, float]) -> No
 def test_refuses_an_unknown_architecture_and_names_the_known() -> None:
     with pytest.raises(ConfigError, match=r"ghostnet_101.*ghostnet_050"):
         create("ghostnet_101", 10)
+
+
+def test_layer_groups_name_each_parameter_once_from_stem_to_classifier() -> None:
+    model = create("ghostnet_050", 10)
+    groups = model.layer_groups()
+    for name, _ in model.named_parameters():
+        assert sum(name.startswith(prefix) for group in groups for prefix in group) == 1, name
+    assert groups[0] == ["conv_stem.", "bn1."]
+    assert groups[2] == ["blocks.1.", "blocks.2."]
+    assert groups[-1] == ["classifier."]
