@@ -16,6 +16,7 @@ from training.config import Settings, read_settings
 from training.errors import CheckpointError, GhostlensError
 from training.files import check_sums, write_atomic, write_sums
 from training.ghostnet import HEAD_CHANNELS, GhostNet, create
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.metrics import Probabilities
 from training.normalise import Normalise
@@ -39,6 +40,7 @@ class Checkpoint:
         metrics: figures on the validation photos; see `training.metrics.summarise`.
         settings: what it was trained with.
         sha256: SHA-256 of its sums file, which names the content of the whole folder.
+        hierarchy: the coarse class of each label; None where the source had none.
     """
 
     directory: Path
@@ -50,6 +52,7 @@ class Checkpoint:
     metrics: dict[str, Any]
     settings: Settings
     sha256: str
+    hierarchy: Hierarchy | None = None
 
     def probabilities(self, x_nhwc: npt.NDArray[np.uint8]) -> Probabilities:
         """Answers as the trained network does: the reference for every artifact.
@@ -76,6 +79,7 @@ def save_checkpoint(
     normalise: Normalise,
     metrics: dict[str, Any],
     card: str,
+    hierarchy: Hierarchy | None = None,
 ) -> str:
     """Writes a checkpoint; its sums file comes last and marks it as complete.
 
@@ -88,6 +92,7 @@ def save_checkpoint(
         normalise: scaling of the pixels.
         metrics: figures on the validation photos.
         card: the model card, Markdown.
+        hierarchy: the coarse class of each label, where the source has them.
 
     Returns:
         The checkpoint's SHA-256.
@@ -114,6 +119,7 @@ def save_checkpoint(
             "classifier": "classifier",
         },
         "preprocess": preprocess.to_json(),
+        "hierarchy": None if hierarchy is None else hierarchy.to_json(),
     }
     contiguous = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     written: dict[str, bytes | str] = {
@@ -145,6 +151,8 @@ def load_checkpoint(directory: Path) -> Checkpoint:
         sha256 = check_sums(directory)
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         labels = LabelSet(tuple(config["label_names"]))
+        # Checkpoints of before there were coarse classes lack the key.
+        hierarchy = Hierarchy.from_json(config.get("hierarchy"), labels)
         preprocess = Preprocess.from_json(config["preprocess"])
         normalise = Normalise(
             tuple(config["pretrained_cfg"]["mean"]), tuple(config["pretrained_cfg"]["std"])
@@ -169,6 +177,7 @@ def load_checkpoint(directory: Path) -> Checkpoint:
         metrics,
         settings,
         sha256,
+        hierarchy,
     )
 
 

@@ -2,20 +2,41 @@
 
 81 fine classes of fruit, vegetables and cartons, photographed in shops with a phone. The lists
 `train.txt` and `val.txt` name each photo with its fine and its coarse class; `classes.csv` names
-the classes. The test split is left alone.
+both: 43 coarse classes, though the dataset's text says 42. The test split is left alone.
 """
 
 import csv
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from training.errors import DataError, LabelsError
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.photos import Photo, PhotoFile, Source
 
 LICENCE = "MIT, Copyright (c) 2019 Marcus Klasson (Grocery Store Dataset)"
 CLASSES_NAME = "classes.csv"
 LIST_NAMES = ("train.txt", "val.txt")
-_CLASS_COLUMNS = ("Class Name (str)", "Class ID (int)")
+_CLASS_COLUMNS = (
+    "Class Name (str)",
+    "Class ID (int)",
+    "Coarse Class Name (str)",
+    "Coarse Class ID (int)",
+)
+
+
+class NamedPhoto(NamedTuple):
+    """A line of a list.
+
+    Attributes:
+        path: relative to the list, with forward slashes.
+        class_index: the fine class.
+        coarse_index: the coarse class.
+    """
+
+    path: str
+    class_index: int
+    coarse_index: int
 
 
 def open_grocery(path: Path) -> Source:
@@ -34,12 +55,12 @@ def open_grocery(path: Path) -> Source:
             f"{path} is not the Grocery Store Dataset: neither train.txt nor dataset/train.txt is "
             "there; with an empty data.path the public archive is fetched"
         )
-    labels = _read_classes(root / CLASSES_NAME)
-    train, validation = (_read_list(root, name, labels) for name in LIST_NAMES)
-    return Source("grocery", labels, train, validation, LICENCE)
+    labels, hierarchy = _read_classes(root / CLASSES_NAME)
+    train, validation = (_read_list(root, name, hierarchy) for name in LIST_NAMES)
+    return Source("grocery", labels, train, validation, LICENCE, hierarchy=hierarchy)
 
 
-def named_photos(text: str, where: str) -> list[tuple[str, int]]:
+def named_photos(text: str, where: str) -> list[NamedPhoto]:
     """Reads a list of photos: one "path, fine class, coarse class" a line.
 
     Args:
@@ -47,12 +68,12 @@ def named_photos(text: str, where: str) -> list[tuple[str, int]]:
         where: name of the list, for error messages.
 
     Returns:
-        Each photo's path, relative to the list, and its fine class.
+        What each line names.
 
     Raises:
         DataError: a line of another form, a path that leaves the folder, or one named twice.
     """
-    photos: dict[str, int] = {}
+    photos: dict[str, NamedPhoto] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -63,8 +84,8 @@ def named_photos(text: str, where: str) -> list[tuple[str, int]]:
             raise DataError(f"{where}, line {number}: {fields[0]!r} leads out of the dataset")
         if fields[0] in photos:
             raise DataError(f"{where}, line {number}: {fields[0]!r} stands in an earlier line")
-        photos[fields[0]] = int(fields[1])
-    return list(photos.items())
+        photos[fields[0]] = NamedPhoto(fields[0], int(fields[1]), int(fields[2]))
+    return list(photos.values())
 
 
 def is_inside(name: str) -> bool:
@@ -85,33 +106,48 @@ def _read_text(path: Path) -> str:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def _read_classes(path: Path) -> LabelSet:
+def _read_classes(path: Path) -> tuple[LabelSet, Hierarchy]:
     reader = csv.DictReader(_read_text(path).splitlines())
     missing = [column for column in _CLASS_COLUMNS if column not in (reader.fieldnames or [])]
     if missing:
         raise DataError(f"{path}, line 1: no column {', '.join(missing)}")
     names: list[str] = []
+    parents: list[int] = []
+    coarse: dict[int, str] = {}
     for row in reader:
-        name, number = (row[column] or "" for column in _CLASS_COLUMNS)
-        if number.strip() != str(len(names)):
+        where = f"{path}, line {reader.line_num}"
+        name, number, parent, parent_number = ((row[key] or "").strip() for key in _CLASS_COLUMNS)
+        if number != str(len(names)):
+            raise DataError(f"{where}: class ID is {number!r}, expected {len(names)}")
+        if not _is_number(parent_number):
+            raise DataError(f"{where}: coarse class ID is {parent_number!r}, expected a number")
+        names.append(name)
+        parents.append(int(parent_number))
+        if coarse.setdefault(parents[-1], parent) != parent:
             raise DataError(
-                f"{path}, line {reader.line_num}: class ID is {number!r}, expected {len(names)}"
+                f"{where}: coarse class {parent_number} is {parent!r} here and "
+                f"{coarse[parents[-1]]!r} above"
             )
-        names.append(name.strip())
     try:
-        return LabelSet(tuple(names))
+        coarse_names = LabelSet(tuple(coarse[number] for number in sorted(coarse)))
+        return LabelSet(tuple(names)), Hierarchy(coarse_names, tuple(parents))
     except LabelsError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _read_list(root: Path, list_name: str, labels: LabelSet) -> tuple[Photo, ...]:
+def _read_list(root: Path, list_name: str, hierarchy: Hierarchy) -> tuple[Photo, ...]:
     where = root / list_name
+    classes = len(hierarchy.parents)
     photos = []
-    for name, class_index in named_photos(_read_text(where), str(where)):
-        if class_index >= len(labels):
+    for name, class_index, coarse_index in named_photos(_read_text(where), str(where)):
+        if class_index >= classes:
             raise DataError(
-                f"{where}: {name} has class {class_index}; {CLASSES_NAME} has 0 to "
-                f"{len(labels) - 1}"
+                f"{where}: {name} has class {class_index}; {CLASSES_NAME} has 0 to {classes - 1}"
+            )
+        if coarse_index != hierarchy.parents[class_index]:
+            raise DataError(
+                f"{where}: {name} has class {class_index} and coarse class {coarse_index}; "
+                f"{CLASSES_NAME} puts that class under {hierarchy.parents[class_index]}"
             )
         if not (root / name).is_file():
             raise DataError(f"{where}: {name} is not there")

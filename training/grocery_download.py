@@ -131,7 +131,7 @@ def content_digest(root: Path) -> str:
 
 
 def _wanted(read_list: Callable[[str], str]) -> list[str]:
-    photos = [name for part in LIST_NAMES for name, _ in named_photos(read_list(part), part)]
+    photos = [photo.path for part in LIST_NAMES for photo in named_photos(read_list(part), part)]
     return [CLASSES_NAME, *LIST_NAMES, *photos]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.photos import Photo, Source
 from training.preprocess import decode_photo
@@ -46,35 +47,38 @@ class _Kind:
     """How a class is drawn.
 
     Attributes:
+        coarse: the group that it belongs to, by what looks alike.
         paint: draws one item on a patch.
         upright: packages stand or lie; all else may be turned any way.
         most: items in one photo, at most.
     """
 
+    coarse: str
     paint: Callable[[Rng, View], Floats]
     upright: bool = False
     most: int = 4
 
 
 KINDS = {
-    "apple": _Kind(draw_apple),
-    "aubergine": _Kind(draw_aubergine, most=3),
-    "banana": _Kind(draw_banana),
-    "can": _Kind(draw_can, upright=True, most=2),
-    "carrot": _Kind(draw_carrot),
-    "jar": _Kind(draw_jar, upright=True, most=2),
-    "juice carton": _Kind(draw_juice_carton, upright=True, most=2),
-    "leaf, healthy": _Kind(draw_healthy_leaf, most=3),
-    "leaf, mildew": _Kind(draw_mildew_leaf, most=3),
-    "leaf, rust": _Kind(draw_rust_leaf, most=3),
-    "lemon": _Kind(draw_lemon),
-    "lime": _Kind(draw_lime),
-    "milk carton": _Kind(draw_milk_carton, upright=True, most=2),
-    "orange": _Kind(draw_orange),
-    "pear": _Kind(draw_pear),
-    "tomato": _Kind(draw_tomato),
+    "apple": _Kind("other fruit", draw_apple),
+    "aubergine": _Kind("vegetable", draw_aubergine, most=3),
+    "banana": _Kind("other fruit", draw_banana),
+    "can": _Kind("tin or jar", draw_can, upright=True, most=2),
+    "carrot": _Kind("vegetable", draw_carrot),
+    "jar": _Kind("tin or jar", draw_jar, upright=True, most=2),
+    "juice carton": _Kind("carton", draw_juice_carton, upright=True, most=2),
+    "leaf, healthy": _Kind("leaf", draw_healthy_leaf, most=3),
+    "leaf, mildew": _Kind("leaf", draw_mildew_leaf, most=3),
+    "leaf, rust": _Kind("leaf", draw_rust_leaf, most=3),
+    "lemon": _Kind("citrus fruit", draw_lemon),
+    "lime": _Kind("citrus fruit", draw_lime),
+    "milk carton": _Kind("carton", draw_milk_carton, upright=True, most=2),
+    "orange": _Kind("citrus fruit", draw_orange),
+    "pear": _Kind("other fruit", draw_pear),
+    "tomato": _Kind("vegetable", draw_tomato),
 }
 LABELS = LabelSet(tuple(KINDS))
+HIERARCHY = Hierarchy.from_names([kind.coarse for kind in KINDS.values()])
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ def open_synthetic(seed: int, train_per_class: int, validation_per_class: int) -
         validation,
         LICENCE,
         sample_per_class=_CHECKED_PER_CLASS,
+        hierarchy=HIERARCHY,
     )
 
 

@@ -194,6 +194,7 @@ class Run:
             self.normalise,
             metrics,
             write_card(self.settings, self.source, metrics, self.started),
+            self.source.hierarchy,
         )
         (self.out / STATE_NAME).unlink(missing_ok=True)
         return metrics

@@ -23,7 +23,8 @@ def max_probability(probabilities: npt.NDArray[np.floating]) -> Floats:
     Returns:
         Float64, shape [N], 1 / classes to 1.
     """
-    return np.asarray(probabilities, np.float64).max(axis=1)
+    best: Floats = np.asarray(probabilities, np.float64).max(axis=1)
+    return best
 
 
 def gen(

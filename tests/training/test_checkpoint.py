@@ -13,6 +13,7 @@ from training.data import open_source
 from training.errors import CheckpointError
 from training.files import write_sums
 from training.ghostnet import GhostNet
+from training.synthetic import HIERARCHY
 
 
 @pytest.fixture
@@ -84,6 +85,21 @@ def test_labels_that_are_not_allowed_are_refused(copy: Path, names: object) -> N
     rewrite_config(copy, label_names=names)
     with pytest.raises(CheckpointError, match="checkpoint"):
         load_checkpoint(copy)
+
+
+def test_the_coarse_classes_of_the_source_come_back(copy: Path) -> None:
+    assert load_checkpoint(copy).hierarchy == HIERARCHY
+    rewrite_config(copy, hierarchy={"coarse": ["one", "two"], "parents": [0, 1]})
+    with pytest.raises(CheckpointError, match="each of the 16 labels"):
+        load_checkpoint(copy)
+
+
+def test_an_older_checkpoint_has_no_coarse_classes(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    del config["hierarchy"]
+    (copy / "config.json").write_text(json.dumps(config))
+    rewrite_config(copy)
+    assert load_checkpoint(copy).hierarchy is None
 
 
 def test_weights_that_do_not_fit_are_named() -> None:

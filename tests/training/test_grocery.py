@@ -31,6 +31,7 @@ CLASSES = (
     "Class Name (str),Class ID (int),Coarse Class Name (str),Coarse Class ID (int)\n"
     "Golden-Delicious,0,Apple,0\nGranny-Smith,1,Apple,0\nAnjou,2,Pear,1\n"
 )
+HEADER = CLASSES.splitlines()[0].encode() + b"\n"
 PREFIX = "GroceryStoreDataset-0123abc/"
 
 
@@ -74,6 +75,9 @@ def test_the_lists_give_classes_and_photos(dataset: Path, part: str) -> None:
         ("train/P/1.jpg", 2),
     ]
     assert [photo.name for photo in source.validation] == ["val/A/1.jpg"]
+    assert source.hierarchy is not None
+    assert source.hierarchy.coarse.names == ("Apple", "Pear")
+    assert source.hierarchy.parents == (0, 0, 1)
     assert source.licence.startswith("MIT")
     (note,) = check_source(source)
     assert note.severity == "note"
@@ -93,8 +97,13 @@ def test_the_lists_give_classes_and_photos(dataset: Path, part: str) -> None:
         ("train.txt", b"\xff\xfe", r"cannot read .*train\.txt"),
         ("val.txt", b"", r"val\.txt names no photos"),
         ("classes.csv", b"name,id\nApple,0\n", r"classes\.csv, line 1: no column Class Name"),
-        ("classes.csv", b"Class Name (str),Class ID (int)\nA,0\nB,2\n", "line 3: class ID is '2'"),
-        ("classes.csv", b"Class Name (str),Class ID (int)\nA,0\n", "at least 2 classes"),
+        ("train.txt", b"train/A/1.jpg, 0, 1\n", "coarse class 1; classes.csv puts .* under 0"),
+        ("classes.csv", b"Class Name (str),Class ID (int)\nA,0\n", "no column Coarse Class Name"),
+        ("classes.csv", HEADER + b"A,0,P,0\nB,2,P,0\n", "line 3: class ID is '2'"),
+        ("classes.csv", HEADER + b"A,0,P,0\nB,1,P,x\n", "line 3: coarse class ID is 'x'"),
+        ("classes.csv", HEADER + b"A,0,P,0\nB,1,Q,0\n", "line 3: coarse class 0 is 'Q' here"),
+        ("classes.csv", HEADER + b"A,0,P,0\nB,1,Q,2\n", "coarse class 2 is not there"),
+        ("classes.csv", HEADER + b"A,0,P,0\n", "at least 2 classes"),
     ],
 )
 def test_a_malformed_list_is_named(dataset: Path, name: str, content: bytes, words: str) -> None:
@@ -113,7 +122,7 @@ def test_a_missing_list_is_named(dataset: Path, name: str) -> None:
 @given(st.text())
 def test_any_list_raises_nothing_but_data_error(text: str) -> None:
     try:
-        names = [name for name, _ in named_photos(text, "list")]
+        names = [photo.path for photo in named_photos(text, "list")]
     except DataError:
         return
     root = Path("/photos")
@@ -346,6 +355,8 @@ def test_the_real_photos_are_the_ones_that_are_pinned(grocery_folder: Path) -> N
 def test_the_real_photos_pass_the_check_with_one_note(grocery_folder: Path) -> None:
     source = open_source(DataSettings(source="grocery", path=str(grocery_folder)))
     assert (len(source.train), len(source.validation), len(source.labels)) == (2640, 296, 81)
+    assert source.hierarchy is not None
+    assert len(source.hierarchy.coarse) == 43
     (note,) = check_source(source)
     assert note.severity == "note"
     assert "21 of 81 classes have no validation photo" in note.message

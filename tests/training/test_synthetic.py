@@ -52,6 +52,9 @@ def test_the_source_has_what_the_settings_ask_for() -> None:
     names = [photo.name for photo in (*source.train, *source.validation)]
     assert len(set(names)) == len(names)
     assert "CC0" in source.licence
+    assert source.hierarchy is not None
+    parents = dict(zip(source.labels.names, source.hierarchy.parents, strict=True))
+    assert parents["lemon"] == parents["orange"] != parents["tomato"]
 
 
 @pytest.mark.parametrize("label", LABELS.names)
