@@ -20,15 +20,16 @@ from mobile_assets.parts import (
 )
 from mobile_assets.platforms import RUNTIMES_OF, check_platform
 from mobile_assets.reading import canonical_json, check_schema, read_json
+from mobile_assets.released import DEVICE, MAX_ARTIFACTS, ReleasedModel, find_contradictions
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
-SCHEMA = "ghostlens.bundle/1"
+SCHEMA = "ghostlens.bundle/2"
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.txt"
 # 5000 labels x 8 golden photos x 12 artifacts at 20 bytes a probability is 10 MB.
 MAX_MANIFEST_BYTES = 16 << 20
-_MAX_ARTIFACTS = 50
+_ARTIFACT_ROLES = ("artifact", "cloud-artifact")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Manifest:
         artifacts: the model files.
         golden: photos with expected answers.
         other_files: labels, golden photos, reports and licences.
+        cloud: the wider network that answers on the server, with the same labels; None where the
+            server answers with an artifact for devices. What stands above is of the network
+            for devices.
 
     Raises:
         ManifestError: the parts contradict each other.
@@ -67,6 +71,7 @@ class Manifest:
     artifacts: tuple[BundledArtifact, ...]
     golden: tuple[Golden, ...]
     other_files: tuple[File, ...]
+    cloud: ReleasedModel | None = None
 
     def __post_init__(self) -> None:
         for fault in _contradictions(self):
@@ -75,8 +80,29 @@ class Manifest:
     @property
     def files(self) -> tuple[File, ...]:
         """Every file of the bundle but the manifest, in the order of their paths."""
-        files = [*(artifact.file for artifact in self.artifacts), *self.other_files]
-        return tuple(sorted(files, key=lambda file: file.path))
+        models = (self.device, self.cloud)
+        files = [artifact.file for model in models if model for artifact in model.artifacts]
+        return tuple(sorted([*files, *self.other_files], key=lambda file: file.path))
+
+    @property
+    def device(self) -> ReleasedModel:
+        """The network for devices."""
+        return ReleasedModel(
+            DEVICE,
+            self.architecture,
+            self.checkpoint_sha256,
+            self.preprocess,
+            self.metrics,
+            self.photos_source,
+            self.photos_licence,
+            self.artifacts,
+            self.golden,
+        )
+
+    @property
+    def fallback(self) -> ReleasedModel:
+        """The network that answers on the server what a device is not sure of."""
+        return self.cloud or self.device
 
     def find_file(self, path: str) -> File:
         """Returns the file at a path of the bundle.
@@ -128,6 +154,7 @@ class Manifest:
             "labels": list(self.labels.names),
             "preprocess": self.preprocess.to_json(),
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
+            "cloud": None if self.cloud is None else self.cloud.cloud_json(),
         }
         return canonical_json(value)
 
@@ -156,26 +183,17 @@ class Manifest:
             photos_licence=keys["photos_licence"].text(most_chars=100_000),
             artifacts=tuple(
                 BundledArtifact.from_node(node)
-                for node in keys["artifacts"].items(_MAX_ARTIFACTS, least=1)
+                for node in keys["artifacts"].items(MAX_ARTIFACTS, least=1)
             ),
             golden=tuple(Golden.from_node(node) for node in keys["golden"].items(MAX_FILES)),
             other_files=tuple(
                 File.from_node(node) for node in keys["other_files"].items(MAX_FILES)
             ),
+            cloud=None if keys["cloud"].value is None else ReleasedModel.read_cloud(keys["cloud"]),
         )
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
-    yield from _file_contradictions(manifest)
-    for index, artifact in enumerate(manifest.artifacts):
-        for fault in _artifact_contradictions(manifest, artifact):
-            yield f"artifacts[{index}] ({artifact.path}) {fault}"
-    for index, golden in enumerate(manifest.golden):
-        for fault in _golden_contradictions(manifest, golden):
-            yield f"golden[{index}] ({golden.file}) {fault}"
-
-
-def _file_contradictions(manifest: Manifest) -> Iterator[str]:
     # Phones and desktops have file systems that do not tell A from a.
     paths = [file.path.lower() for file in manifest.files]
     for path in sorted({path for path in paths if paths.count(path) > 1}):
@@ -183,37 +201,13 @@ def _file_contradictions(manifest: Manifest) -> Iterator[str]:
     if not any(file.role == "labels" for file in manifest.other_files):
         yield f"other_files has no {LABELS_NAME}"
     for index, file in enumerate(manifest.other_files):
-        if file.role == "artifact":
-            yield f"other_files[{index}].role is 'artifact': artifacts stand in `artifacts`"
-    shown = {golden.file for golden in manifest.golden}
-    given = {file.path for file in manifest.other_files if file.role == "golden"}
-    for path in sorted(shown ^ given):
-        yield f"{path!r} must stand both in golden and in other_files"
-
-
-def _artifact_contradictions(manifest: Manifest, artifact: BundledArtifact) -> Iterator[str]:
-    if artifact.accepted_by_hand != bool(artifact.objections):
-        yield "has accepted_by_hand without objections, or the reverse"
-    if artifact.accepted_by_hand:
-        return
-    if artifact.parity is None:
-        yield "has no parity figures, and nobody accepted it by hand"
-    elif reasons := artifact.parity.reasons():
-        yield f"did not pass, and nobody accepted it by hand: {'; '.join(reasons)}"
-    elif artifact.parity.artifact_sha256 != artifact.file.sha256:
-        yield "has parity figures of other bytes"
-    elif artifact.parity.checkpoint_sha256 != manifest.checkpoint_sha256:
-        yield "has parity figures against another checkpoint"
-    elif missing := [g.file for g in manifest.golden if artifact.path not in g.answers]:
-        yield f"has no expected answers for {missing[0]}"
-
-
-def _golden_contradictions(manifest: Manifest, golden: Golden) -> Iterator[str]:
-    if golden.label not in manifest.labels.names:
-        yield f"has the label {golden.label!r}, which is not among the labels"
-    known = {artifact.path for artifact in manifest.artifacts}
-    for path, answers in golden.answers.items():
-        if path not in known:
-            yield f"has answers of {path!r}, which is not among the artifacts"
-        if len(answers) != len(manifest.labels):
-            yield f"has {len(answers)} answers of {path} for {len(manifest.labels)} labels"
+        if file.role in _ARTIFACT_ROLES:
+            yield (
+                f"other_files[{index}].role is {file.role!r}: artifacts stand in `artifacts` and "
+                "`cloud`"
+            )
+        if manifest.cloud is None and file.role.startswith("cloud-"):
+            yield f"other_files[{index}].role is {file.role!r}, but there is no cloud model"
+    for model in (manifest.device, manifest.cloud):
+        if model is not None:
+            yield from find_contradictions(model, manifest.labels, manifest.other_files)

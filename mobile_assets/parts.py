@@ -16,13 +16,18 @@ from training.errors import ConfigError, LabelsError
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
-# The folder in which the files of each role lie.
+# The folder in which the files of each role lie. What belongs to the cloud model has roles of its
+# own, so that a phone, which pulls by role, never takes it.
 FOLDERS = {
     "artifact": "artifacts/",
     "golden": "golden/",
     "report": "reports/",
     "licence": "licences/",
     "labels": "",
+    "cloud-artifact": "cloud/artifacts/",
+    "cloud-golden": "cloud/golden/",
+    "cloud-report": "cloud/reports/",
+    "cloud-licence": "cloud/licences/",
 }
 # Far above any model for phones, and below what a phone's storage would choke on.
 MAX_FILE_BYTES = 1 << 30
@@ -41,7 +46,7 @@ class File:
 
     Attributes:
         path: where it lies in the bundle, with forward slashes.
-        role: "artifact", "labels", "golden", "report" or "licence".
+        role: one of `FOLDERS`.
         sha256: of its bytes, 64 hexadecimal digits.
         size_bytes: its length.
     """
@@ -111,16 +116,16 @@ class BundledArtifact:
         return {**rest, "path": self.path, "parity": parity, **_figures(self.file)}
 
     @classmethod
-    def from_node(cls, node: Node) -> "BundledArtifact":
-        """Reads an artifact entry."""
+    def from_node(cls, node: Node, role: str = "artifact") -> "BundledArtifact":
+        """Reads the entry of an artifact, whose file has that role."""
         own = [entry.name for entry in fields(cls) if entry.name != "file"]
         keys = node.table("path", "sha256", "size_bytes", *own)
         size_bytes = keys["size_bytes"].whole(0, MAX_FILE_BYTES)
-        path = read_path(keys["path"], "artifact")
+        path = read_path(keys["path"], role)
         parity = keys["parity"]
         variant = _read_variant(keys)
         return cls(
-            file=File(path, "artifact", keys["sha256"].sha256(), size_bytes),
+            file=File(path, role, keys["sha256"].sha256(), size_bytes),
             **vars(variant),
             platforms=tuple(
                 item.one_of(PLATFORMS) for item in keys["platforms"].items(len(PLATFORMS), least=1)
@@ -149,14 +154,14 @@ class Golden:
     answers: dict[str, tuple[float, ...]]
 
     @classmethod
-    def from_node(cls, node: Node) -> "Golden":
-        """Reads a golden photo's entry."""
+    def from_node(cls, node: Node, role: str = "golden") -> "Golden":
+        """Reads the entry of a golden photo, whose file has that role."""
         keys = node.table("file", "label", "answers")
         answers = {
             name: tuple(item.number(0, 1) for item in given.items(_MAX_LABELS))
             for name, given in keys["answers"].members().items()
         }
-        return cls(read_path(keys["file"], "golden"), keys["label"].text(), answers)
+        return cls(read_path(keys["file"], role), keys["label"].text(), answers)
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,7 @@ def read_path(node: Node, role: str) -> str:
 def check_path(path: str, role: str) -> str:
     """Returns a path in the bundle if it is allowed for that role.
 
-    Paths have one folder at most, so none can climb out or be absolute.
+    Paths are the folder of a role and one plain name, so none can climb out or be absolute.
 
     Raises:
         ManifestError: it is not allowed; the message says what is.

@@ -18,6 +18,8 @@ RUNTIMES_OF = {
     "python": ("litert",),
 }
 PLATFORMS = tuple(RUNTIMES_OF)
+# What the server recognises with: it is a Python client of its own releases.
+SERVER_PLATFORM, SERVER_RUNTIME = "python", "litert"
 # ExecuTorch's delegates that only one system has. No machine here runs them, so that an app gets
 # such a file only where it names its precision.
 PLATFORM_OF_DELEGATE = {"coreml": "ios", "vulkan": "android"}

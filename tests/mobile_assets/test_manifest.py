@@ -181,14 +181,14 @@ def test_a_missing_and_an_unknown_key_are_named(manifest: Manifest) -> None:
 
 
 def test_a_newer_schema_is_refused_as_newer(manifest: Manifest) -> None:
-    value = to_value(manifest) | {"schema": "ghostlens.bundle/2", "whatever": 1}
-    with pytest.raises(ManifestError, match=r"newer than 'ghostlens.bundle/1'.*update Ghostlens"):
+    value = to_value(manifest) | {"schema": "ghostlens.bundle/3", "whatever": 1}
+    with pytest.raises(ManifestError, match=r"newer than 'ghostlens.bundle/2'.*update Ghostlens"):
         read(value)
 
 
 @pytest.mark.parametrize("schema", ["other/1", "ghostlens.bundle/0", 1, None])
 def test_a_foreign_schema_is_refused(manifest: Manifest, schema: object) -> None:
-    with pytest.raises(ManifestError, match=r"schema is .*allowed is 'ghostlens\.bundle/1'"):
+    with pytest.raises(ManifestError, match=r"schema is .*allowed is 'ghostlens\.bundle/2'"):
         read(to_value(manifest) | {"schema": schema})
 
 
