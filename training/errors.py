@@ -31,3 +31,7 @@ class TrainingError(GhostlensError):
 
 class StorageError(GhostlensError):
     """A file could not be written or read: no space, no permission, or not as it was written."""
+
+
+class ConfidenceError(GhostlensError):
+    """Thresholds or a temperature that cannot be: out of range, or chosen on no photo."""
