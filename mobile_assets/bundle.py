@@ -1,28 +1,18 @@
 """The bundle: one deterministic archive with everything that an app needs of one version."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from conversion.artifact import (
-    GOLDEN_NAME,
-    PARITY_NAME,
-    Artifact,
-    Build,
-    GoldenPhoto,
-    artifact_bytes,
-    read_build,
-    read_golden,
-    read_parity,
-)
-from conversion.parity_report import ParityReport
+from conversion.artifact import Build, read_build
 from mobile_assets.archive import list_entries, open_archive, pack
 from mobile_assets.errors import BundleError, ManifestError
+from mobile_assets.gathering import Gathered, Tell, gather
 from mobile_assets.manifest import LABELS_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
-from mobile_assets.parts import BundledArtifact, File, Golden, Metrics, Threshold, check_path
-from mobile_assets.platforms import platforms_of
+from mobile_assets.parts import FOLDERS, File, Threshold, check_path
 from mobile_assets.reading import Node
-from training.files import SUMS_NAME, sha256_bytes, write_atomic
+from mobile_assets.released import CLOUD, DEVICE
+from training.files import sha256_bytes, write_atomic
 
 _OWN_LICENCE = """\
 The model files in this bundle were made with Ghostlens. Ghostlens is licensed under the Apache
@@ -72,7 +62,8 @@ def write_bundle(
     build_dir: Path,
     out: Path,
     accepted: frozenset[str] = frozenset(),
-    tell: Callable[[str], None] = _say_nothing,
+    tell: Tell = _say_nothing,
+    cloud_dir: Path | None = None,
 ) -> Path:
     """Packs what passed of a build into a bundle; same input, same bytes.
 
@@ -82,6 +73,7 @@ def write_bundle(
         accepted: file names of artifacts to take although parity does not speak for them; the
             manifest then says so.
         tell: takes a line for each artifact that is left out, with the reason.
+        cloud_dir: the build of the wider network that the server answers with, if there is one.
 
     Returns:
         `out`.
@@ -89,26 +81,19 @@ def write_bundle(
     Raises:
         ArtifactError: the build or its parity folder is incomplete, malformed or was changed.
         BundleError: a runtime of the build would be left without an artifact, because parity
-            speaks for none of it or golden photos are missing.
+            speaks for none of it or golden photos are missing; or the cloud's build has other
+            labels, nothing for the server, or files of the same names.
         StorageError: the disk is full, or `out` cannot be written.
     """
-    build = read_build(build_dir)
-    has_parity = (build_dir / PARITY_NAME).is_dir()
-    reports = read_parity(build_dir) if has_parity else {}
-    golden = read_golden(build_dir) if has_parity else ()
-    objections = {
-        artifact.file_name: tuple(_object_to(artifact, build, reports, golden))
-        for artifact in build.artifacts
-    }
-    build = _choose_artifacts(build, objections, accepted, tell)
-    contents = {
-        **_read_artifacts(build_dir, build),
-        LABELS_NAME: build.labels.to_text().encode(),
-        **(_read_parity_files(build_dir / PARITY_NAME, golden, build) if has_parity else {}),
-        "licences/ghostlens.txt": _OWN_LICENCE.encode(),
-        "licences/photos.txt": _describe_photos(build).encode(),
-    }
-    manifest = _describe(build, reports, golden, objections, contents)
+    device_build = read_build(build_dir)
+    cloud_build = None if cloud_dir is None else read_build(cloud_dir)
+    _check_pair(device_build, cloud_build, accepted)
+    gathered = [gather(build_dir, device_build, DEVICE, accepted, tell)]
+    if cloud_dir is not None and cloud_build is not None:
+        gathered.append(gather(cloud_dir, cloud_build, CLOUD, accepted, tell))
+    contents = {path: data for part in gathered for path, data in part.contents.items()}
+    contents["licences/ghostlens.txt"] = _OWN_LICENCE.encode()
+    manifest = _describe(device_build, gathered, contents)
     # Read back with the strict reader: what no client would take must not leave this room.
     manifest_bytes = Manifest.from_bytes(manifest.to_bytes()).to_bytes()
     members = [(MANIFEST_NAME, manifest_bytes)]
@@ -173,163 +158,64 @@ def _check_labels(manifest: Manifest, data: bytes, where: str) -> None:
         raise BundleError(f"{where}: {LABELS_NAME} differs from the labels in the manifest")
 
 
-def _choose_artifacts(
-    build: Build,
-    objections: dict[str, tuple[str, ...]],
-    accepted: frozenset[str],
-    tell: Callable[[str], None],
-) -> Build:
-    """Returns the build with those artifacts alone that passed or that a person accepted."""
-    for name in sorted(accepted):
-        build.find(name)
-    refused = {
-        name: ", and ".join(reasons)
-        for name, reasons in objections.items()
-        if reasons and name not in accepted
-    }
-    kept = tuple(artifact for artifact in build.artifacts if artifact.file_name not in refused)
-    runtimes = dict.fromkeys(artifact.runtime for artifact in build.artifacts)
-    without = [name for name in runtimes if name not in {artifact.runtime for artifact in kept}]
-    if without:
-        words = "; ".join(f"{name}: {reasons}" for name, reasons in refused.items())
+def _check_pair(device: Build, cloud: Build | None, accepted: frozenset[str]) -> None:
+    """Checks that two builds can be one release, and that they have what was accepted by hand."""
+    theirs = {artifact.file_name for artifact in cloud.artifacts} if cloud else set()
+    for name in sorted(accepted - theirs):
+        device.find(name)
+    if cloud is None:
+        return
+    if both := sorted(theirs & {artifact.file_name for artifact in device.artifacts}):
         raise BundleError(
-            f"refused {len(refused)} of {len(build.artifacts)} artifacts: {words}. "
-            f"Nothing would be left for {', '.join(without)}. "
-            "To ship one nevertheless, name it with --accept"
+            f"both builds have a file {both[0]!r}: convert the cloud model under a name of its "
+            f"own, as in --model {device.model}-cloud"
         )
-    for name, reasons in refused.items():
-        tell(f"left out {name}: {reasons}")
-    return replace(build, artifacts=kept)
+    if device.labels.names != cloud.labels.names:
+        raise BundleError(
+            "the cloud model has other labels than the device's, and both must name the same items "
+            f"in the same order: {_compare_labels(device, cloud)}"
+        )
 
 
-def _object_to(
-    artifact: Artifact,
-    build: Build,
-    reports: dict[str, ParityReport],
-    golden: Sequence[GoldenPhoto],
-) -> list[str]:
-    report = reports.get(artifact.file_name)
-    if report is None:
-        return ["it has no parity report; run `python -m conversion parity` first"]
-    if report.artifact_sha256 != artifact.sha256:
-        return ["its parity report is about other bytes; run parity again"]
-    if report.checkpoint_sha256 != build.checkpoint_sha256:
-        return ["its parity report compares it with another checkpoint"]
-    if not report.passed:
-        return report.reasons()
-    if not golden or any(artifact.file_name not in photo.answers for photo in golden):
-        return ["there are no golden photos with its answers; run parity again"]
-    return []
+def _compare_labels(device: Build, cloud: Build) -> str:
+    for place, (ours, theirs) in enumerate(
+        zip(device.labels.names, cloud.labels.names, strict=False)
+    ):
+        if ours != theirs:
+            return f"its label {place} is {theirs!r}, the device's {ours!r}"
+    return f"it has {len(cloud.labels)}, the device {len(device.labels)}"
 
 
-def _shipped_path(file_name: str) -> str:
-    suffix = ".zip" if file_name.endswith(".mlpackage") else ""
-    return f"artifacts/{file_name}{suffix}"
-
-
-def _read_artifacts(build_dir: Path, build: Build) -> dict[str, bytes]:
-    return {
-        _shipped_path(artifact.file_name): artifact_bytes(build_dir / artifact.file_name)
-        for artifact in build.artifacts
-    }
-
-
-def _read_parity_files(
-    folder: Path, golden: Sequence[GoldenPhoto], build: Build
-) -> dict[str, bytes]:
-    """Reads golden photos and reports, without the reports of artifacts that were left out."""
-    own = {f"{artifact.file_name}.json" for artifact in build.artifacts}
-    contents = {}
-    for photo in golden:
-        data = artifact_bytes(folder / photo.file)
-        if sha256_bytes(data) != photo.sha256:
-            raise BundleError(f"{folder / photo.file} is not the photo that {GOLDEN_NAME} names")
-        contents[photo.file] = data
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name in (GOLDEN_NAME, SUMS_NAME):
-            continue
-        if path.suffix != ".json" or path.name in own:
-            contents[f"reports/{path.name}"] = artifact_bytes(path)
-    return contents
-
-
-def _describe_photos(build: Build) -> str:
-    return (
-        f"The golden photos come from: {build.photos_source}\n"
-        f"Their licence: {build.photos_licence}\n"
-    )
-
-
-def _describe(
-    build: Build,
-    reports: dict[str, ParityReport],
-    golden: Sequence[GoldenPhoto],
-    objections: dict[str, tuple[str, ...]],
-    contents: dict[str, bytes],
-) -> Manifest:
-    paths = {artifact.file_name: _shipped_path(artifact.file_name) for artifact in build.artifacts}
-    others = sorted(path for path in contents if path not in paths.values())
+def _describe(build: Build, gathered: Sequence[Gathered], contents: dict[str, bytes]) -> Manifest:
+    models = [part.model for part in gathered]
+    device = models[0]
+    artifacts = {artifact.path for model in models for artifact in model.artifacts}
     return Manifest(
         model=build.model,
         version=build.version,
-        architecture=build.architecture,
-        checkpoint_sha256=build.checkpoint_sha256,
+        architecture=device.architecture,
+        checkpoint_sha256=device.checkpoint_sha256,
         labels=build.labels,
-        preprocess=build.preprocess,
+        preprocess=device.preprocess,
         thresholds={
             name: Threshold.from_node(Node(value, f"thresholds.{name}", "build.json"))
             for name, value in build.thresholds.items()
         },
-        metrics=_read_metrics(build),
-        photos_source=build.photos_source,
-        photos_licence=build.photos_licence,
-        artifacts=tuple(
-            _describe_artifact(artifact, reports, objections[artifact.file_name])
-            for artifact in build.artifacts
+        metrics=device.metrics,
+        photos_source=device.photos_source,
+        photos_licence=device.photos_licence,
+        artifacts=device.artifacts,
+        golden=device.golden,
+        other_files=tuple(
+            _describe_file(path, contents[path]) for path in sorted(set(contents) - artifacts)
         ),
-        golden=tuple(_describe_golden(photo, paths) for photo in golden),
-        other_files=tuple(_describe_file(path, contents[path]) for path in others),
+        cloud=models[1] if len(models) > 1 else None,
     )
-
-
-def _read_metrics(build: Build) -> Metrics:
-    wanted = {name: build.metrics.get(name) for name in ("top1", "top5", "photos")}
-    return Metrics.from_node(Node(wanted, "metrics", "build.json"))
-
-
-def _describe_artifact(
-    artifact: Artifact, reports: dict[str, ParityReport], objections: tuple[str, ...]
-) -> BundledArtifact:
-    path = _shipped_path(artifact.file_name)
-    report = reports.get(artifact.file_name)
-    speaks_for_it = report is not None and report.artifact_sha256 == artifact.sha256
-    return BundledArtifact(
-        file=File(path, "artifact", artifact.sha256, artifact.size_bytes),
-        runtime=artifact.runtime,
-        precision=artifact.precision,
-        backend=artifact.backend,
-        platforms=platforms_of(artifact.runtime, artifact.backend),
-        input=artifact.input,
-        output=artifact.output,
-        tool_versions=artifact.tool_versions,
-        parity=report if speaks_for_it else None,
-        accepted_by_hand=bool(objections),
-        objections=objections,
-    )
-
-
-def _describe_golden(photo: GoldenPhoto, paths: dict[str, str]) -> Golden:
-    answers = {
-        paths[name]: tuple(float(value) for value in given)
-        for name, given in photo.answers.items()
-        if name in paths
-    }
-    return Golden(photo.file, photo.label, answers)
 
 
 def _describe_file(path: str, data: bytes) -> File:
-    folder, _, _ = path.rpartition("/")
-    roles = {"golden": "golden", "reports": "report", "licences": "licence", "": "labels"}
+    folder = path[: path.rfind("/") + 1]
+    roles = {folder: role for role, folder in FOLDERS.items()}
     try:
         role = roles[folder]
         return File(check_path(path, role), role, sha256_bytes(data), len(data))

@@ -12,6 +12,7 @@ from mobile_assets.errors import PullError
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORMS, RUNTIMES_OF
+from mobile_assets.released import CLOUD, ReleasedModel
 from training.console import TypedErrorGroup
 from training.errors import PhotoError
 
@@ -44,6 +45,13 @@ def keys(folder: Path) -> None:
 @click.argument("build_dir", type=_FOLDER)
 @click.option("--out", type=_FILE, required=True, help="The archive, as in items-1.0.0.bundle.zip.")
 @click.option(
+    "--cloud",
+    "cloud_dir",
+    type=_FOLDER,
+    metavar="BUILD_DIR",
+    help="The build of a wider network with the same labels, for the server to answer with.",
+)
+@click.option(
     "--accept",
     "--accept-failed",
     "accepted",
@@ -51,9 +59,9 @@ def keys(folder: Path) -> None:
     metavar="FILE_NAME",
     help="Take this artifact although parity does not speak for it; the manifest will say so.",
 )
-def bundle(build_dir: Path, out: Path, accepted: tuple[str, ...]) -> None:
+def bundle(build_dir: Path, out: Path, cloud_dir: Path | None, accepted: tuple[str, ...]) -> None:
     """Pack the artifacts of a build that passed parity, with golden photos and licences."""
-    write_bundle(build_dir, out, frozenset(accepted), click.echo)
+    write_bundle(build_dir, out, frozenset(accepted), click.echo, cloud_dir)
     click.echo(f"{out}: {out.stat().st_size} bytes")
     _show(open_bundle(out).manifest)
 
@@ -129,10 +137,22 @@ def _show(manifest: Manifest) -> None:
         f"  {len(manifest.labels)} labels; top-1 {metrics.top1:.1%}, top-5 {metrics.top5:.1%} "
         f"of {metrics.photos} validation photos from {manifest.photos_source}"
     )
-    for artifact in manifest.artifacts:
+    _show_artifacts(manifest.device)
+    if (cloud := manifest.cloud) is not None:
+        click.echo(
+            f"  the server answers with {cloud.architecture}, {cloud.preprocess.input_px} pixels; "
+            f"top-1 {cloud.metrics.top1:.1%} of {cloud.metrics.photos} validation photos from "
+            f"{cloud.photos_source}"
+        )
+        _show_artifacts(cloud)
+
+
+def _show_artifacts(model: ReleasedModel) -> None:
+    for artifact in model.artifacts:
         click.echo(f"  {artifact.path}  {artifact.file.size_bytes} bytes")
-        click.echo(f"    for {', '.join(artifact.platforms)}; {_describe_parity(artifact)}")
-    click.echo(f"  {len(manifest.golden)} golden photos; licence: {manifest.photos_licence}")
+        users = "the server" if model.place == CLOUD else ", ".join(artifact.platforms)
+        click.echo(f"    for {users}; {_describe_parity(artifact)}")
+    click.echo(f"  {len(model.golden)} golden photos; licence: {model.photos_licence}")
 
 
 def _describe_parity(artifact: BundledArtifact) -> str:
