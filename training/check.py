@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from training.errors import DataError, PhotoError
-from training.photos import Photo, Problem, Source
+from training.photos import UNKNOWN, Photo, Problem, Source
 from training.preprocess import decode_photo
 
 UNREADABLE = "unreadable"
 EMPTY_CLASS = "empty class"
 IN_BOTH_SPLITS = "in train and validation"
 TWO_LABELS = "two labels"
+KNOWN_AND_UNKNOWN = "known and unknown"
 DUPLICATE_NAME = "duplicate name"
 REPEATED = "repeated photo"
 NO_VALIDATION = "no validation photos"
@@ -48,7 +49,7 @@ def check_source(
         Errors first, then notes, each naming the photos concerned.
     """
     sample = _take_sample(source)
-    photos = (*sample.train, *sample.validation)
+    photos = _all_photos(sample)
     seen: list[_Seen] = []
     # Threads suffice: reading, decoding and hashing all let other threads run meanwhile.
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -59,7 +60,7 @@ def check_source(
     problems = [
         *source.notes,
         *_describe_sample(source, len(photos)),
-        *_find_duplicate_names((*source.train, *source.validation)),
+        *_find_duplicate_names(_all_photos(source)),
         *_find_unreadable(photos, seen),
         *_find_same_photos(sample, seen),
         *_find_empty_classes(source),
@@ -69,15 +70,19 @@ def check_source(
 
 def count_checked(source: Source) -> int:
     """Returns how many photos `check_source` decodes."""
-    sample = _take_sample(source)
-    return len(sample.train) + len(sample.validation)
+    return len(_all_photos(_take_sample(source)))
+
+
+def _all_photos(source: Source) -> tuple[Photo, ...]:
+    return (*source.train, *source.validation, *source.unknown)
 
 
 def drop_problems(source: Source, problems: list[Problem]) -> Source:
     """Leaves out the photos that problems name: the unreadable, the contradictory, the leaking.
 
     Of a photo in both train and validation, the training copy goes, so that the figures stay
-    comparable; of a photo under two labels, all copies go, because nobody knows which is right.
+    comparable; of a photo under two labels, all copies go, because nobody knows which is right;
+    of a photo that is known and unknown, the unknown copy goes.
 
     Args:
         source: the source that was checked.
@@ -91,6 +96,7 @@ def drop_problems(source: Source, problems: list[Problem]) -> Source:
         source,
         train=tuple(photo for photo in source.train if photo.name not in names),
         validation=tuple(photo for photo in source.validation if photo.name not in names),
+        unknown=tuple(photo for photo in source.unknown if photo.name not in names),
     )
     empty = [problem.message for problem in _find_empty_classes(kept) if _is_error(problem)]
     if empty:
@@ -116,11 +122,16 @@ def _take_sample(source: Source) -> Source:
                 taken.append(photo)
         return tuple(taken)
 
-    return replace(source, train=first(source.train), validation=first(source.validation))
+    return replace(
+        source,
+        train=first(source.train),
+        validation=first(source.validation),
+        unknown=first(source.unknown),
+    )
 
 
 def _describe_sample(source: Source, checked: int) -> list[Problem]:
-    total = len(source.train) + len(source.validation)
+    total = len(_all_photos(source))
     if checked == total:
         return []
     message = (
@@ -170,17 +181,21 @@ def _find_same_photos(source: Source, seen: list[_Seen]) -> list[Problem]:
 
 
 def _describe_same(source: Source, positions: list[int]) -> Problem:
-    photos = (*source.train, *source.validation)
+    photos = _all_photos(source)
     names = tuple(photos[position].name for position in positions)
     in_train = tuple(photos[at].name for at in positions if at < len(source.train))
-    classes = sorted({photos[position].class_index for position in positions})
+    strangers = tuple(photos[at].name for at in positions if photos[at].class_index == UNKNOWN)
+    classes = sorted({photos[position].class_index for position in positions} - {UNKNOWN})
     same = f"the same photo: {', '.join(names)}"
+    labels = " and ".join(repr(source.labels.names[index]) for index in classes)
     if len(classes) > 1:
-        labels = " and ".join(repr(source.labels.names[index]) for index in classes)
         return Problem(TWO_LABELS, names, f"{same}; labelled {labels}", leave_out=names)
-    if in_train and len(in_train) < len(names):
+    if in_train and len(in_train) + len(strangers) < len(names):
         message = f"{same}; in train and in validation"
-        return Problem(IN_BOTH_SPLITS, names, message, leave_out=in_train)
+        return Problem(IN_BOTH_SPLITS, names, message, leave_out=(*in_train, *strangers))
+    if classes and strangers:
+        message = f"{same}; labelled {labels}, and among the unknown things"
+        return Problem(KNOWN_AND_UNKNOWN, names, message, leave_out=strangers)
     return Problem(REPEATED, names, f"{same}; it counts {len(names)} times", severity="note")
 
 

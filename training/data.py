@@ -3,14 +3,17 @@
 A source is opened (`open_source`), checked (`check_source`), and then read photo by photo.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from training.check import check_source, count_checked, drop_problems
+from training.clutter import draw_clutter
 from training.config import DataSettings
 from training.errors import DataError
 from training.file_sources import open_csv, open_folder
 from training.grocery import open_grocery
 from training.grocery_download import fetch_grocery
+from training.held_out import hold_out
 from training.photos import Photo, Problem, Source
 from training.synthetic import open_synthetic
 
@@ -26,16 +29,24 @@ __all__ = [
 
 
 def open_source(settings: DataSettings) -> Source:
-    """Opens the source that the settings name; no photo is read yet.
+    """Opens the source that the settings name, held-out classes and clutter included.
+
+    No photo is read yet.
 
     Args:
         settings: table [data] of the settings.
 
     Raises:
         DataError: nothing stands at the path, the layout is not as it must be, or the public
-            archive could not be fetched.
+            archive could not be fetched; or the source lacks a class to hold out.
         StorageError: the public archive could not be written to the cache.
     """
+    source = hold_out(_open_whole(settings), settings.held_out)
+    clutter = draw_clutter(settings.seed, settings.clutter)
+    return replace(source, unknown=(*source.unknown, *clutter))
+
+
+def _open_whole(settings: DataSettings) -> Source:
     path = Path(settings.path).expanduser()
     match settings.source:
         case "synthetic":

@@ -13,9 +13,12 @@ MAX_PHOTO_BYTES = 200_000_000
 # What Pillow reads of the formats that `decode_photo` allows.
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".mpo")
 
-
 # The class index of a photo that shows none of the labels.
 UNKNOWN = -1
+# The kinds of photos of unknown things; names of the last two begin with their kind.
+UNKNOWN_THING = "unknown"
+HELD_OUT = "held-out"
+CLUTTER = "clutter"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,20 @@ class Photo:
     name: str
     class_index: int
     read: Callable[[], bytes]
+
+
+def kind_of(photo: Photo) -> str:
+    """Returns of which kind a photo of an unknown thing is, by its name.
+
+    Args:
+        photo: one of `Source.unknown`.
+
+    Returns:
+        "held-out" for a class that was left out of the labels, "clutter" for a drawn scene
+        without any item, and "unknown" for what the source itself gives as unknown.
+    """
+    first = photo.name.split("/")[0]
+    return first if first in (HELD_OUT, CLUTTER) else UNKNOWN_THING
 
 
 @dataclass(frozen=True)
