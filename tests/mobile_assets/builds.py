@@ -73,8 +73,8 @@ def make_build(folder: Path, version: str = "1.0.0", strength: float = 0.02) -> 
     weights_folder.mkdir(parents=True)
     (weights_folder / "weight.bin").write_bytes(bytes(range(256)))
     (folder / names["coreml"] / "Manifest.json").write_text('{"fileFormatVersion": "1.0.0"}')
-    artifacts = tuple(_describe(folder, names[entry.runtime], entry) for entry in variants)
-    write_build(folder, _make_build(version, artifacts))
+    artifacts = tuple(describe(folder, names[entry.runtime], entry) for entry in variants)
+    write_build(folder, describe_build(version, artifacts))
     write_parity(folder, artifacts, answer_all(tflite))
     return folder
 
@@ -95,7 +95,7 @@ def add_variants(folder: Path, *keys: str, **changes: object) -> dict[str, str]:
             (folder / name / "Manifest.json").write_bytes(data)
         else:
             (folder / name).write_bytes(data)
-        added.append(_describe(folder, name, find_variant(key)))
+        added.append(describe(folder, name, find_variant(key)))
     artifacts = (*build.artifacts, *added)
     write_build(folder, replace(build, artifacts=artifacts))
     executed = tuple(artifact for artifact in artifacts if artifact.variant.executed_here)
@@ -176,7 +176,7 @@ def change_report(folder: Path, artifact: Artifact, **changes: object) -> None:
     write_report(folder, replace(make_report(artifact), **changes))  # type: ignore[arg-type]
 
 
-def _describe(folder: Path, name: str, variant: Variant) -> Artifact:
+def describe(folder: Path, name: str, variant: Variant) -> Artifact:
     data = artifact_bytes(folder / name)
     return Artifact(
         file_name=name,
@@ -189,7 +189,7 @@ def _describe(folder: Path, name: str, variant: Variant) -> Artifact:
     )
 
 
-def _make_build(version: str, artifacts: tuple[Artifact, ...]) -> Build:
+def describe_build(version: str, artifacts: tuple[Artifact, ...]) -> Build:
     sure = {
         "min_probability": 0.6,
         "target_precision": 0.95,
