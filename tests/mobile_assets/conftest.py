@@ -6,6 +6,7 @@ import pytest
 from mobile_assets.bundle import write_bundle
 from mobile_assets.client import BundleClient
 from tests.mobile_assets.builds import MODEL, make_build
+from tests.mobile_assets.cloud_builds import make_cloud_build
 from tests.mobile_assets.repositories import Repository, Server
 
 
@@ -26,6 +27,14 @@ def second_bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("second")
     build_dir = make_build(folder / "build", "1.1.0", strength=0.01)
     return write_bundle(build_dir, folder / "colours.bundle.zip")
+
+
+@pytest.fixture(scope="session")
+def two_models_path(build_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same build in one release with a cloud model."""
+    folder = tmp_path_factory.mktemp("two")
+    cloud_dir = make_cloud_build(folder / "cloud")
+    return write_bundle(build_dir, folder / "colours.bundle.zip", cloud_dir=cloud_dir)
 
 
 @pytest.fixture
