@@ -23,11 +23,13 @@ HEAVY = {
 # The only files that may import a heavy package, even inside a function.
 NEED_HEAVY = {
     "training": {
+        "augment.py",
         "batches.py",
         "checkpoint.py",
         "ema.py",
         "evaluate.py",
         "ghostnet.py",
+        "mixing.py",
         "normalise.py",
         "pretrained.py",
         "state.py",

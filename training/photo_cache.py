@@ -42,9 +42,9 @@ class DecodedPhotos:
         return len(self.shapes)
 
     def pixels(self, index: int) -> PixelsHwc:
-        """Returns one photo: uint8, shape [H, W, 3], RGB."""
+        """Returns one photo: uint8, shape [H, W, 3], RGB; changes of it do not reach the file."""
         shape = (*self.shapes[index], 3)
-        return np.array(np.memmap(self.path, np.uint8, "r", self.offsets[index], shape))
+        return np.memmap(self.path, np.uint8, "c", self.offsets[index], shape)
 
 
 @contextmanager
