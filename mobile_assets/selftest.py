@@ -4,7 +4,7 @@ Raw JPEG bytes go in, so that decoding, turning, resizing and cropping are teste
 model file and its runtime.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from conversion.runners import Runner, open_runner
 from mobile_assets.errors import SelfTestError
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact, Golden
+from mobile_assets.released import ReleasedModel
 from mobile_assets.unpacking import placed_path
 from training.errors import PhotoError
+from training.labels import LabelSet
 
 # The answers expected come from the same file in the same runtime on the build machine, so what may
 # differ honestly is the order of float additions on another CPU and the JPEG decoder. Measured with
@@ -26,6 +28,7 @@ from training.errors import PhotoError
 # squashing instead of cropping gives 0.10 at least, ImageNet's mean and deviation replaced by one
 # half 0.18, swapped channels 0.67. Another resampler gives 0.02 to 0.03 usually: caught mostly.
 MAX_PROBABILITY_DIFFERENCE = 0.02
+_NOTHING_EXPECTED = "the bundle holds no expected answers for it"
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class SelfTestReport:
 
 
 def run_golden(manifest: Manifest, folder: Path, artifact: BundledArtifact) -> SelfTestReport:
-    """Runs the golden photos through an artifact.
+    """Runs the golden photos through an artifact of the network for devices.
 
     Args:
         manifest: names photos, expected answers and preprocessing.
@@ -120,20 +123,50 @@ def run_golden(manifest: Manifest, folder: Path, artifact: BundledArtifact) -> S
     Returns:
         The figures. An artifact whose runtime is not installed here is reported as not executed.
     """
-    expected = [golden for golden in manifest.golden if artifact.path in golden.answers]
-    if not expected:
-        return _skip(artifact, "the bundle holds no expected answers for it")
+    if not _list_expected(manifest.device, artifact):
+        return _skip(artifact, _NOTHING_EXPECTED)
     try:
         runner = open_runner(placed_path(folder, artifact), artifact.runtime)
     except RuntimeMissingError as error:
         return _skip(artifact, str(error))
     except ArtifactError as error:
         return SelfTestReport(artifact.path, "", "", str(error), ())
-    if runner.labels is not None and tuple(runner.labels) != manifest.labels.names:
+    return ask_golden(
+        manifest.labels,
+        manifest.device,
+        artifact,
+        runner,
+        lambda path: artifact_bytes(folder / path),
+    )
+
+
+def ask_golden(
+    labels: LabelSet,
+    model: ReleasedModel,
+    artifact: BundledArtifact,
+    runner: Runner,
+    read: Callable[[str], bytes],
+) -> SelfTestReport:
+    """Asks an opened artifact for the golden photos of its network.
+
+    Args:
+        labels: the release's.
+        model: names photos, expected answers and preprocessing.
+        artifact: which of its artifacts the runner holds.
+        runner: the artifact in its runtime.
+        read: returns the bytes of a file at a path of the bundle.
+    """
+    expected = _list_expected(model, artifact)
+    if not expected:
+        return _skip(artifact, _NOTHING_EXPECTED)
+    if runner.labels is not None and tuple(runner.labels) != labels.names:
         failure = f"the labels inside {artifact.path} are not those of the manifest"
         return SelfTestReport(artifact.path, runner.evaluator, "", failure, ())
     try:
-        photos = tuple(_answer(manifest, folder, artifact, runner, expected))
+        photos = tuple(
+            _answer(labels, model, artifact, runner, golden, read(golden.file))
+            for golden in expected
+        )
     except (ArtifactError, PhotoError) as error:
         return SelfTestReport(artifact.path, runner.evaluator, "", str(error), ())
     return SelfTestReport(artifact.path, runner.evaluator, "", "", photos)
@@ -160,27 +193,29 @@ def _skip(artifact: BundledArtifact, why: str) -> SelfTestReport:
     return SelfTestReport(artifact.path, "", why, "", ())
 
 
+def _list_expected(model: ReleasedModel, artifact: BundledArtifact) -> list[Golden]:
+    return [golden for golden in model.golden if artifact.path in golden.answers]
+
+
 def _answer(
-    manifest: Manifest,
-    folder: Path,
+    labels: LabelSet,
+    model: ReleasedModel,
     artifact: BundledArtifact,
     runner: Runner,
-    expected: list[Golden],
-) -> Iterator[PhotoResult]:
-    names = manifest.labels.names
-    for golden in expected:
-        x_hwc = manifest.preprocess.read(artifact_bytes(folder / golden.file), golden.file)
-        probabilities = runner.probabilities(x_hwc[None])[0]
-        wanted = np.array(golden.answers[artifact.path])
-        if probabilities.shape != wanted.shape:
-            raise ArtifactError(
-                f"{artifact.path} gives {probabilities.size} answers for {len(names)} labels"
-            )
-        difference = float(np.max(np.abs(probabilities - wanted)))
-        yield PhotoResult(
-            file=golden.file,
-            label=golden.label,
-            expected=names[int(wanted.argmax())],
-            answered=names[int(probabilities.argmax())],
-            probability_difference=difference if np.isfinite(difference) else float("inf"),
+    golden: Golden,
+    photo: bytes,
+) -> PhotoResult:
+    probabilities = runner.probabilities(model.preprocess.read(photo, golden.file)[None])[0]
+    wanted = np.array(golden.answers[artifact.path])
+    if probabilities.shape != wanted.shape:
+        raise ArtifactError(
+            f"{artifact.path} gives {probabilities.size} answers for {len(labels)} labels"
         )
+    difference = float(np.max(np.abs(probabilities - wanted)))
+    return PhotoResult(
+        file=golden.file,
+        label=golden.label,
+        expected=labels.names[int(wanted.argmax())],
+        answered=labels.names[int(probabilities.argmax())],
+        probability_difference=difference if np.isfinite(difference) else float("inf"),
+    )
