@@ -15,10 +15,11 @@ from torch import Tensor
 from training.config import Settings, read_settings
 from training.errors import CheckpointError, GhostlensError
 from training.files import check_sums, write_atomic, write_sums
-from training.ghostnet import HEAD_CHANNELS, GhostNet, create
+from training.ghostnet import HEAD_CHANNELS, GhostNet
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.metrics import Probabilities
+from training.networks import create
 from training.normalise import Normalise
 from training.preprocess import Preprocess
 

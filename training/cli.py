@@ -103,7 +103,7 @@ def check(data: str) -> None:
 @click.option("--input-px", default=224, show_default=True, help="Side of the input.")
 def describe(classes: int, input_px: int) -> None:
     """Print the size of each network."""
-    from training.ghostnet import count_multiply_adds, count_parameters, create
+    from training.networks import count_multiply_adds, count_parameters, create
 
     for name in ARCHITECTURES:
         model = create(name, classes)

@@ -14,7 +14,18 @@ from training.limits import check, check_one_of
 from training.recipe import DistillSettings, TrainSettings
 
 SOURCES = ("synthetic", "folder", "csv", "grocery")
-ARCHITECTURES = ("ghostnet_050", "ghostnet_100", "ghostnet_130")
+ARCHITECTURES = (
+    "ghostnet_050",
+    "ghostnet_100",
+    "ghostnet_130",
+    "ghostnetv2_100",
+    "ghostnetv2_130",
+    "ghostnetv2_160",
+    "ghostnetv3_050",
+    "ghostnetv3_100",
+    "ghostnetv3_130",
+    "ghostnetv3_160",
+)
 # Decoded photos up to this size are kept on disk while a run lasts; see `training.photo_cache`.
 _CACHE_SIZE_BYTES = 16_000_000_000
 
@@ -70,13 +81,16 @@ class ModelSettings:
     """The network and the pixels that it takes.
 
     Attributes:
-        architecture: "ghostnet_050", "ghostnet_100" or "ghostnet_130", as timm names them.
-        input_px: side of the square input, in pixels, a multiple of 32.
+        architecture: one of `ARCHITECTURES`, as timm names them: GhostNet, GhostNetV2 with DFC
+            attention, or GhostNetV3, which also trains with branches; the number is the width in
+            percent.
+        input_px: side of the square input, in pixels, a multiple of 32; for GhostNetV2 and V3
+            at least 64, as DFC attention cannot pool the one place that 32 pixels leave.
         crop_pct: share of the photo's shorter side that the centre crop keeps.
         resampler: "bilinear", "bicubic" or "lanczos".
         dropout: share of the last features dropped in training (the paper uses 0.2).
-        pretrained: weights to start from: a local .safetensors or .pth file, or the Hub name
-            "timm/ghostnet_100.in1k"; empty for none.
+        pretrained: weights to start from: a local .safetensors or .pth file, or one of
+            `training.pretrained.HUB_NAMES`, as in "timm/ghostnet_100.in1k"; empty for none.
         pretrained_sha256: what the file's SHA-256 must be; empty to skip the check for a local
             file.
     """
@@ -91,14 +105,19 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         check_one_of("model.architecture", self.architecture, ARCHITECTURES)
-        fits = self.input_px % 32 == 0 and 32 <= self.input_px <= 1024
-        check(fits, "model.input_px", self.input_px, "multiples of 32 from 32 to 1024")
+        low = self.smallest_px()
+        fits = self.input_px % 32 == 0 and low <= self.input_px <= 1024
+        check(fits, "model.input_px", self.input_px, f"multiples of 32 from {low} to 1024")
         check(0.5 < self.crop_pct <= 1, "model.crop_pct", self.crop_pct, "over 0.5 up to 1")
         check_one_of("model.resampler", self.resampler, ("bilinear", "bicubic", "lanczos"))
         check(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 to below 1")
         digest = self.pretrained_sha256
         is_sha256 = len(digest) in (0, 64) and all(c in "0123456789abcdef" for c in digest)
         check(is_sha256, "model.pretrained_sha256", digest, "64 lower-case hexadecimal digits")
+
+    def smallest_px(self) -> int:
+        """Returns the smallest side, in pixels, that the network can take."""
+        return 32 if self.architecture.startswith("ghostnet_") else 64
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,13 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
+
+    def __post_init__(self) -> None:
+        low = self.model.smallest_px()
+        for name in ("start_px", "finish_px"):
+            value = getattr(self.train, name)
+            allowed = f"from {low} for {self.model.architecture}, and 0"
+            check(value == 0 or value >= low, f"train.{name}", value, allowed)
 
     def to_toml(self) -> str:
         """Returns the settings as TOML that `read_settings` takes back."""

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from training.errors import ConfigError
 
-WIDTHS = {"ghostnet_050": 0.5, "ghostnet_100": 1.0, "ghostnet_130": 1.3}
 HEAD_CHANNELS = 1280  # not scaled by width
 _STEM_CHANNELS = 16
 _LAST_CHANNELS = 960
@@ -108,26 +107,28 @@ class SqueezeExcite(nn.Module):
 
 
 class GhostBottleneck(nn.Module):
-    """Ghost module, stride-2 depthwise convolution, squeeze-and-excite, Ghost module, shortcut."""
+    """Ghost module, stride-2 depthwise convolution, squeeze-and-excite, Ghost module, shortcut.
 
-    def __init__(self, inputs: int, expanded: int, outputs: int, row: Row) -> None:
+    Args:
+        inputs: channels that come in.
+        expanded: channels between the two Ghost modules.
+        outputs: channels that go out.
+        row: kernel, stride and squeeze; its channels are those before the width multiplier.
+        expand: what makes `expanded` of `inputs`; a plain Ghost module if it is None.
+    """
+
+    def __init__(
+        self, inputs: int, expanded: int, outputs: int, row: Row, expand: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.ghost1 = GhostModule(inputs, expanded, activate=True)
+        self.ghost1 = expand or GhostModule(inputs, expanded, activate=True)
         self.strided = row.stride > 1
         if self.strided:
             conv, norm = _conv_bn(expanded, expanded, row.kernel, row.stride, groups=expanded)
             self.conv_dw, self.bn_dw = conv, norm
         self.se = SqueezeExcite(expanded) if row.squeeze else nn.Identity()
-        self.ghost2 = GhostModule(expanded, outputs, activate=False)
-        keeps_shape = inputs == outputs and not self.strided
-        self.shortcut = (
-            nn.Sequential()
-            if keeps_shape
-            else nn.Sequential(
-                *_conv_bn(inputs, inputs, row.kernel, row.stride, groups=inputs),
-                *_conv_bn(inputs, outputs, 1),
-            )
-        )
+        self.ghost2: nn.Module = GhostModule(expanded, outputs, activate=False)
+        self.shortcut = make_shortcut(inputs, outputs, row)
 
     def forward(self, x_nchw: Tensor) -> Tensor:
         """Maps [N, inputs, H, W] to [N, outputs, H / stride, W / stride]."""
@@ -136,6 +137,16 @@ class GhostBottleneck(nn.Module):
             x = self.bn_dw(self.conv_dw(x))
         x = self.ghost2(self.se(x))
         return cast(Tensor, x + self.shortcut(x_nchw))
+
+
+def make_shortcut(inputs: int, outputs: int, row: Row) -> nn.Sequential:
+    """Returns what goes around the two Ghost modules: nothing where the shape is kept."""
+    if inputs == outputs and row.stride == 1:
+        return nn.Sequential()
+    return nn.Sequential(
+        *_conv_bn(inputs, inputs, row.kernel, row.stride, groups=inputs),
+        *_conv_bn(inputs, outputs, 1),
+    )
 
 
 class ConvBnAct(nn.Module):
@@ -153,6 +164,8 @@ class ConvBnAct(nn.Module):
 class GhostNet(nn.Module):
     """The whole network, from normalised pixels to logits.
 
+    Its later versions differ in their bottlenecks alone: see `make_bottleneck`.
+
     Args:
         num_classes: number of outputs, at least 1.
         width: channel multiplier; the published ones are 0.5, 1.0 and 1.3.
@@ -166,20 +179,22 @@ class GhostNet(nn.Module):
         super().__init__()
         if num_classes < 1 or not 0.1 <= width <= 4 or not 0 <= dropout < 1:
             raise ConfigError(
-                f"GhostNet({num_classes=}, {width=}, {dropout=}): allowed are num_classes from 1, "
-                "width 0.1 to 4, dropout 0 to below 1"
+                f"{type(self).__name__}({num_classes=}, {width=}, {dropout=}): allowed are "
+                "num_classes from 1, width 0.1 to 4, dropout 0 to below 1"
             )
         channels = scale_channels(_STEM_CHANNELS * width)
         self.conv_stem = nn.Conv2d(3, channels, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         stages: list[nn.Module] = []
+        number = 0
         for rows in STAGES:
             blocks: list[nn.Module] = []
             for row in rows:
                 outputs = scale_channels(row.out * width)
                 expanded = scale_channels(row.expanded * width)
-                blocks.append(GhostBottleneck(channels, expanded, outputs, row))
+                blocks.append(self.make_bottleneck(number, channels, expanded, outputs, row))
                 channels = outputs
+                number += 1
             stages.append(nn.Sequential(*blocks))
         last = scale_channels(_LAST_CHANNELS * width)
         stages.append(nn.Sequential(ConvBnAct(channels, last)))
@@ -187,6 +202,13 @@ class GhostNet(nn.Module):
         self.conv_head = nn.Conv2d(last, HEAD_CHANNELS, 1)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(HEAD_CHANNELS, num_classes)
+
+    def make_bottleneck(
+        self, number: int, inputs: int, expanded: int, outputs: int, row: Row
+    ) -> nn.Module:
+        """Returns one bottleneck; `number` counts them through the network, from 0."""
+        del number  # here they are all of one kind
+        return GhostBottleneck(inputs, expanded, outputs, row)
 
     def embed(self, x_nchw: Tensor) -> Tensor:
         """Maps normalised pixels [N, 3, H, W] (float32) to features [N, 1280]."""
@@ -213,42 +235,3 @@ class GhostNet(nn.Module):
                 groups.append([])
             groups[-1].append(f"blocks.{index}.")
         return [*groups, [f"blocks.{len(STAGES)}.", "conv_head."], ["classifier."]]
-
-
-def create(architecture: str, num_classes: int, dropout: float = 0.2) -> GhostNet:
-    """Makes a network by its timm name.
-
-    Raises:
-        ConfigError: the name is not one of `WIDTHS`.
-    """
-    if architecture not in WIDTHS:
-        raise ConfigError(f"architecture is {architecture!r}: allowed are {sorted(WIDTHS)}")
-    return GhostNet(num_classes, WIDTHS[architecture], dropout)
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Returns the number of trainable values."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def count_multiply_adds(model: nn.Module, input_px: int) -> int:
-    """Returns the multiply-adds of all convolutions and linear layers for one photo."""
-    total = 0
-
-    def add(module: nn.Module, _inputs: object, output: Tensor) -> None:
-        nonlocal total
-        weight = cast(Tensor, module.weight)
-        outputs = output.numel() if isinstance(module, nn.Conv2d) else output.shape[-1]
-        total += outputs * weight[0].numel()
-
-    counted = (nn.Conv2d, nn.Linear)
-    hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, counted)]
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, input_px, input_px))
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
-    return total

@@ -23,8 +23,9 @@ from training.errors import DataError, TrainingError
 from training.evaluate import predict, truth_of
 from training.events import EventWriter
 from training.files import SUMS_NAME, exclusive_lock, sha256_bytes, write_atomic
-from training.ghostnet import GhostNet, create
+from training.ghostnet import GhostNet
 from training.metrics import summarise
+from training.networks import create
 from training.normalise import Normalise
 from training.photo_cache import (
     DecodedPhotos,

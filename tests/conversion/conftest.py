@@ -16,7 +16,8 @@ from tests.conftest import CACHE, ROOT, hash_sources, one_at_a_time
 from tests.conversion.mil_packages import hash_of_packages, write_packages
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import open_source
-from training.ghostnet import GhostNet, create
+from training.ghostnet import GhostNet
+from training.networks import create
 
 # Few photos: they are small, and the fixture's network knows only these classes.
 QUANTISATION = Quantisation(calibration_photos=32)

@@ -22,7 +22,7 @@ from tests.conversion.mil_packages import (
     make_op,
     make_program,
 )
-from training.ghostnet import create
+from training.networks import create
 
 PIXELS = np.full((1, 2, 2, 3), 255, np.uint8)
 IMAGE = Reference("image")

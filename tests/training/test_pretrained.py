@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from tests.conftest import ROOT
 from training.errors import CheckpointError
 from training.files import sha256_file
-from training.ghostnet import GhostNet, create
+from training.ghostnet import GhostNet
+from training.networks import create
 from training.pretrained import load_pretrained, read_weights
 
 
