@@ -1,28 +1,51 @@
-"""Recognises photos with the LiteRT artifacts of published versions."""
+"""Recognises photos with published versions: with the cloud model where a version has one."""
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from conversion.errors import ArtifactError
 from conversion.runners import LiteRtRunner
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
+from mobile_assets.platforms import SERVER_RUNTIME
 from mobile_assets.recognise import Recognition, rank_answers
+from mobile_assets.released import ReleasedModel
+from mobile_assets.selftest import ask_golden
 from serving.errors import BusyError, NoArtifactError, RepositoryError
 from serving.storage import Storage
 
-RUNTIME = "litert"
 _BEST_PRECISION = "fp32"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the server says of a photo.
+
+    Attributes:
+        found: the answers.
+        answered_by: "cloud" or "device": which network of the release answered.
+        architecture: of that network.
+        timings_ms: milliseconds by stage: waiting for a place, loading the model, preparing the
+            photo, running the model, and in total.
+    """
+
+    found: Recognition
+    answered_by: str
+    architecture: str
+    timings_ms: dict[str, float]
 
 
 @dataclass(frozen=True)
 class _Loaded:
     manifest: Manifest
+    model: ReleasedModel
+    artifact: BundledArtifact
     runner: LiteRtRunner
     # The interpreter keeps its tensors between calls: one call at a time.
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -39,12 +62,11 @@ class Engine:
         self._places = threading.BoundedSemaphore(recognise_at_once)
         self._wait_s = wait_s
         self._loaded: OrderedDict[tuple[str, str], _Loaded] = OrderedDict()
+        self._faults: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
         self._load_lock = threading.Lock()
 
-    def recognise(
-        self, model: str, version: str, photo: bytes, top_k: int
-    ) -> tuple[Recognition, dict[str, float]]:
+    def recognise(self, model: str, version: str, photo: bytes, top_k: int) -> Answered:
         """Recognises a photo.
 
         Args:
@@ -53,28 +75,35 @@ class Engine:
             photo: bytes of the photo's file.
             top_k: number of answers; fewer where the model has fewer labels.
 
-        Returns:
-            The answers, and milliseconds by stage: waiting for a place, loading the model,
-            preparing the photo, running the model, and in total.
-
         Raises:
             PhotoError: not a readable photo, or too large.
             BusyError: no place became free in time.
             NoArtifactError: the version has nothing that runs here.
-            RepositoryError: the artifact is damaged.
+            RepositoryError: the artifact is damaged, or does not answer its golden photos as
+                it should.
         """
         clock = _Clock()
         with self._place():
             clock.stop("wait")
             loaded = self._find(model, version)
             clock.stop("load")
-            x_hwc = loaded.manifest.preprocess.read(photo)
+            x_hwc = loaded.model.preprocess.read(photo)
             clock.stop("prepare")
             with loaded.lock:
                 probabilities = loaded.runner.probabilities(x_hwc[np.newaxis])[0]
             clock.stop("run")
         clock.finish()
-        return rank_answers(loaded.manifest, probabilities, top_k), clock.timings_ms
+        found = rank_answers(loaded.manifest, loaded.artifact, probabilities, top_k)
+        return Answered(found, loaded.model.place, loaded.model.architecture, clock.timings_ms)
+
+    def find_problems(self, versions: Mapping[str, str]) -> list[str]:
+        """Returns, in words, what could not be loaded when it was last asked for.
+
+        Args:
+            versions: model -> version: those of interest.
+        """
+        with self._lock:
+            return [self._faults[key] for key in versions.items() if key in self._faults]
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -95,35 +124,59 @@ class Engine:
             with self._lock:
                 if key in self._loaded:
                     return self._loaded[key]
-            loaded = self._load(model, version)
+            try:
+                loaded = self._load(model, version)
+            except RepositoryError as error:
+                with self._lock:
+                    self._faults[key] = str(error)
+                raise
             with self._lock:
+                self._faults.pop(key, None)
                 self._loaded[key] = loaded
                 while len(self._loaded) > self._models_in_memory:
                     self._loaded.popitem(last=False)
             return loaded
 
-    def _load(self, model: str, version: str) -> _Loaded:
-        manifest = self._storage.read_manifest(model, version)
+    def _load(self, name: str, version: str) -> _Loaded:
+        manifest = self._storage.read_manifest(name, version)
+        model = manifest.fallback
         artifact = choose_artifact(manifest)
         # From verified bytes, not from a path: what was checked is what runs.
-        runner = LiteRtRunner(self._storage.read_file(model, version, artifact.path))
+        try:
+            runner = LiteRtRunner(self._storage.read_file(name, version, artifact.path))
+        except ArtifactError as error:
+            raise RepositoryError(f"{name} {version}: {artifact.path}: {error}") from error
         if runner.labels is not None and runner.labels != manifest.labels.names:
-            raise RepositoryError(f"{artifact.path} holds other labels than its manifest")
-        return _Loaded(manifest, runner)
+            raise RepositoryError(
+                f"{name} {version}: {artifact.path} holds other labels than its manifest"
+            )
+        report = ask_golden(
+            manifest.labels,
+            model,
+            artifact,
+            runner,
+            lambda path: self._storage.read_file(name, version, path),
+        )
+        if report.executed and not report.passed:
+            raise RepositoryError(f"{name} {version} failed its self-test: {report.describe()}")
+        return _Loaded(manifest, model, artifact, runner)
 
 
 def choose_artifact(manifest: Manifest) -> BundledArtifact:
-    """Returns the LiteRT artifact of the highest precision: a fallback should beat the phone.
+    """Returns the artifact to answer with: of the cloud model where there is one.
+
+    Of several the one of the highest precision: a fallback should beat the phone.
 
     Raises:
-        NoArtifactError: the bundle has none.
+        NoArtifactError: there is none that this server runs.
     """
-    found = [artifact for artifact in manifest.artifacts if artifact.runtime == RUNTIME]
+    artifacts = manifest.fallback.artifacts
+    found = [artifact for artifact in artifacts if artifact.runtime == SERVER_RUNTIME]
     if not found:
-        has = ", ".join(sorted({artifact.runtime for artifact in manifest.artifacts}))
+        has = ", ".join(sorted({artifact.runtime for artifact in artifacts}))
         raise NoArtifactError(
-            f"{manifest.model} {manifest.version} has no {RUNTIME} artifact, which this server "
-            f"needs to recognise; it has: {has}"
+            f"{manifest.model} {manifest.version} has no {SERVER_RUNTIME} artifact, which this "
+            f"server needs to recognise; it has: {has}"
         )
     return next((artifact for artifact in found if artifact.precision == _BEST_PRECISION), found[0])
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from serving.context import get_storage
+from serving.context import get_engine, get_storage
 from serving.errors import NotReadyError
 from serving.schemas import Live, Ready
 
@@ -32,7 +32,8 @@ def show_ready() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Tell whether there is something verified to answer from.
 
     When the repository is damaged, the last good state goes on answering: the status is then 200,
-    "degraded", and `problems` says what is wrong.
+    "degraded", and `problems` says what is wrong. So it is when a current model could not be
+    loaded, or failed on its golden photos, when it was last asked for.
     """
     storage = get_storage()
     problems = storage.find_problems()
@@ -41,6 +42,8 @@ def show_ready() -> tuple[dict[str, Any], int, dict[str, str]]:
     except NotReadyError:
         answer = {"status": "not ready", "models": 0, "problems": problems, "expires": {}}
         return answer, 503, _FRESH
+    current = {model: release.current for model, release in catalogue.releases.items()}
+    problems += get_engine().find_problems(current)
     expires = catalogue.state.expiries()
     answer = {
         "status": "degraded" if problems else "ready",

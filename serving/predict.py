@@ -38,16 +38,21 @@ def recognise(model: str, query_data: dict[str, Any]) -> tuple[dict[str, Any], i
     """Recognise a photo.
 
     Takes JPEG, PNG, WebP, BMP, GIF or TIFF as the whole body, or as the field `photo` of a form.
-    The photo is not kept.
+    The photo is not kept. Where the release has a cloud model, which is wider than the one on
+    phones, that answers.
     """
     version = get_storage().catalogue.choose_version(model, query_data.get("version"))
-    found, timings_ms = get_engine().recognise(model, version, read_photo(), query_data["top_k"])
+    answered = get_engine().recognise(model, version, read_photo(), query_data["top_k"])
     answer = {
         "model": model,
         "version": version,
-        "answers": [vars(answer) for answer in found.answers],
-        "verdict": found.verdict,
-        "timings_ms": timings_ms,
+        "answered_by": answered.answered_by,
+        "architecture": answered.architecture,
+        "answers": [vars(answer) for answer in answered.found.answers],
+        "coarse": answered.found.coarse and vars(answered.found.coarse),
+        "verdict": answered.found.verdict,
+        "words": answered.found.in_words(),
+        "timings_ms": answered.timings_ms,
     }
     return answer, 200, {"Cache-Control": "no-store"}
 

@@ -7,6 +7,8 @@ from apiflask.validators import Length, OneOf, Range
 from conversion.artifact import RUNTIMES
 from conversion.variants import PRECISIONS
 from mobile_assets.platforms import PLATFORMS
+from mobile_assets.released import CLOUD, DEVICE
+from training.confidence import VERDICTS
 
 MAX_TOP_K = 1000
 _MAX_VERSION_CHARS = 64
@@ -20,7 +22,12 @@ class FileEntry(Schema):
     """A file of a bundle and where it is served."""
 
     path = String(metadata=_describe("Where it lies in the bundle.", "labels.txt"))
-    role = String(metadata=_describe("artifact, labels, golden, report, licence or manifest."))
+    role = String(
+        metadata=_describe(
+            "artifact, labels, golden, report, licence or manifest; cloud-artifact, cloud-golden, "
+            "cloud-report or cloud-licence of what only servers need."
+        )
+    )
     sha256 = String(metadata=_describe("Of its bytes, 64 hexadecimal digits."))
     size_bytes = Integer()
     url = String(metadata=_describe("Relative to the server's address; never changes its content."))
@@ -125,11 +132,26 @@ class RecogniseAnswer(Schema):
 
     model = String()
     version = String(metadata=_describe("The version that answered."))
-    answers = List(Nested(Answer), metadata=_describe("The most probable first."))
-    verdict = String(
-        validate=OneOf(["sure", "unsure"]),
-        metadata=_describe("Whether the first answer reaches the release's own threshold."),
+    answered_by = String(
+        validate=OneOf([CLOUD, DEVICE]),
+        metadata=_describe("Which network of the release answered; cloud where it has one."),
     )
+    architecture = String(metadata=_describe("Of the network that answered.", "ghostnet_100"))
+    answers = List(Nested(Answer), metadata=_describe("The most probable first."))
+    coarse = Nested(
+        Answer,
+        allow_none=True,
+        metadata=_describe("The most probable coarse class, where the release has such."),
+    )
+    verdict = String(
+        validate=OneOf(VERDICTS),
+        metadata=_describe(
+            "By the thresholds of the artifact that answered. sure: the first answer stands; "
+            "coarse: only the coarse class does; unsure: a person should look; unknown: it is "
+            "none of the labels."
+        ),
+    )
+    words = String(metadata=_describe("The verdict as one would say it.", "not sure: perhaps kiwi"))
     timings_ms = Dict(
         keys=String(), values=Float(), metadata=_describe("Milliseconds by stage, and in total.")
     )

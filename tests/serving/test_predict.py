@@ -133,7 +133,7 @@ def test_threads_get_the_answers_of_their_own_photos(published: Path) -> None:
     jobs = [(label, version) for label in photos for version in ("1.0.0", "1.1.0")] * 20
 
     def recognise(job: tuple[str, str]) -> tuple[str, str]:
-        found, _ = engine.recognise("colours", job[1], photos[job[0]], 1)
+        found = engine.recognise("colours", job[1], photos[job[0]], 1).found
         return found.answers[0].label, found.version
 
     with ThreadPoolExecutor(8) as pool:
