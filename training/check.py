@@ -2,12 +2,14 @@
 
 import hashlib
 import os
-from collections import defaultdict
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from training.errors import DataError, PhotoError
+from training.labels import LabelSet
 from training.photos import UNKNOWN, Photo, Problem, Source
 from training.preprocess import decode_photo
 
@@ -19,6 +21,8 @@ KNOWN_AND_UNKNOWN = "known and unknown"
 DUPLICATE_NAME = "duplicate name"
 REPEATED = "repeated photo"
 NO_VALIDATION = "no validation photos"
+SINGLE = "single training photo"
+LOOK_ALIKE = "labels that look alike"
 SAMPLED = "only a sample was checked"
 
 
@@ -64,6 +68,8 @@ def check_source(
         *_find_unreadable(photos, seen),
         *_find_same_photos(sample, seen),
         *_find_empty_classes(source),
+        *_find_single_photos(source),
+        *_find_look_alikes(source.labels),
     ]
     return sorted(problems, key=lambda problem: problem.severity != "error")
 
@@ -218,3 +224,35 @@ def _find_empty_classes(source: Source) -> list[Problem]:
         )
         problems.append(Problem(NO_VALIDATION, (), message, severity="note"))
     return problems
+
+
+def _find_single_photos(source: Source) -> list[Problem]:
+    counts = Counter(photo.class_index for photo in source.train)
+    single = [name for index, name in enumerate(source.labels.names) if counts[index] == 1]
+    if not single:
+        return []
+    message = f"classes with one training photo, which is little to learn from: {', '.join(single)}"
+    return [Problem(SINGLE, (), message, severity="note")]
+
+
+def _find_look_alikes(labels: LabelSet) -> list[Problem]:
+    """Finds labels that differ in capitals, spaces or characters that nobody sees."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in labels.names:
+        groups[_bare(name)].append(name)
+    return [
+        Problem(
+            LOOK_ALIKE,
+            (),
+            f"these labels look alike, and are different classes: {', '.join(map(ascii, names))}",
+            severity="note",
+        )
+        for names in groups.values()
+        if len(names) > 1
+    ]
+
+
+def _bare(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    visible = (letter for letter in plain if unicodedata.category(letter) != "Cf")
+    return " ".join("".join(visible).split())

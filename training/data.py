@@ -9,8 +9,9 @@ from pathlib import Path
 from training.check import check_source, count_checked, drop_problems
 from training.clutter import draw_clutter
 from training.config import DataSettings
+from training.csv_source import open_csv
 from training.errors import DataError
-from training.file_sources import open_csv, open_folder
+from training.file_sources import open_folder
 from training.grocery import open_grocery
 from training.grocery_download import fetch_grocery
 from training.held_out import hold_out

@@ -1,47 +1,53 @@
-"""Sources of one's own: a folder of classes, or a CSV manifest. Free of torch."""
+"""A source of one's own: a folder of classes. Free of torch."""
 
 import csv
 import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath
 from typing import NoReturn
 
 from training.errors import DataError, LabelsError
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
-from training.photos import PHOTO_SUFFIXES, Photo, PhotoFile, Problem, Source
+from training.photos import PHOTO_SUFFIXES, UNKNOWN, Photo, PhotoFile, Problem, Source
 
 NOT_A_PHOTO = "not a photo"
 NOT_FOLLOWED = "link not followed"
 _LAYOUT = "expected are train/<class>/<photos> and val/<class>/<photos> (or validation/)"
-_SPLITS = ("train", "validation", "val")
-_COLUMNS = ("path", "label", "split")
+HIERARCHY_NAME = "hierarchy.csv"
+UNKNOWN_FOLDER = "unknown"
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 
 
 def open_folder(path: Path) -> Source:
     """Opens a folder of classes: `train/<class>/*` and `val/<class>/*` (or `validation/`).
 
-    Labels are the names of the folders in `train`, by Unicode code point, or the lines of a
-    `labels.txt` beside it, which fixes another order. Photos may lie in folders below a class.
+    Labels are the names of the folders in `train`, in Unicode's form NFC, by code point; the
+    lines of a `labels.txt` beside it fix another order. Photos may lie in folders below a class.
+    A `hierarchy.csv` with the columns label and coarse gives each label a coarse class. Photos
+    below a folder `unknown` show none of the labels.
 
     Raises:
-        DataError: the layout is another, there is one class only, or validation has a class
-            that training lacks; the message names it.
+        DataError: the layout is another, there is one class only, validation has a class
+            that training lacks, or a label file does not fit; the message names it.
     """
     train, validation = path / "train", _find_validation(path)
-    found = _class_folders(train)
-    labels = _folder_labels(path, found)
-    unknown = sorted(set(_class_folders(validation)) - set(found))
-    if unknown:
-        raise DataError(f"{validation}: {_quoted(unknown)}: no such class in {train}")
+    found, judged = _class_folders(train), _class_folders(validation)
+    labels = _folder_labels(path, sorted(found))
+    strangers = sorted(set(judged) - set(found))
+    if strangers:
+        raise DataError(f"{validation}: {_quoted(strangers)}: no such class in {train}")
     listing = _Listing(path)
     source = Source(
         name=f"folder {path.name}",
         labels=labels,
-        train=listing.add_split(train, labels),
-        validation=listing.add_split(validation, labels),
+        train=listing.add_split(train, found, labels),
+        validation=listing.add_split(validation, judged, labels),
         licence="not stated",
+        hierarchy=_read_hierarchy(path / HIERARCHY_NAME, labels),
+        unknown=listing.add_unknown(path / UNKNOWN_FOLDER),
         notes=tuple(listing.notes),
     )
     if not source.validation:
@@ -61,9 +67,20 @@ def _find_validation(path: Path) -> Path:
     return found[0]
 
 
-def _class_folders(split: Path) -> list[str]:
-    folders = (entry.name for entry in _entries(split) if entry.is_dir())
-    return sorted(name for name in folders if not name.startswith("."))
+def _class_folders(split: Path) -> dict[str, Path]:
+    """Returns the folder of each class.
+
+    macOS may write a name in Unicode's form NFD, which looks the same as NFC: both mean one class.
+    """
+    folders: dict[str, Path] = {}
+    for entry in _entries(split):
+        if entry.is_dir() and not entry.name.startswith("."):
+            label = unicodedata.normalize("NFC", entry.name)
+            if label in folders:
+                names = f"{folders[label].name!a} and {entry.name!a}"
+                raise DataError(f"{split}: {names} are one name in two forms of Unicode")
+            folders[label] = entry
+    return folders
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -82,7 +99,8 @@ def _folder_labels(path: Path, found: list[str]) -> LabelSet:
     try:
         if not order.exists():
             return LabelSet(tuple(found))
-        labels = LabelSet.from_file(order)
+        listed = LabelSet.from_file(order)
+        labels = LabelSet(tuple(unicodedata.normalize("NFC", name) for name in listed.names))
     except LabelsError as error:
         raise DataError(f"{path / 'train'}: {error}; {_LAYOUT}") from error
     only_listed = sorted(set(labels.names) - set(found))
@@ -92,6 +110,38 @@ def _folder_labels(path: Path, found: list[str]) -> LabelSet:
     if only_found:
         raise DataError(f"{order} does not name the folder {_quoted(only_found)} of train")
     return labels
+
+
+def _read_hierarchy(path: Path, labels: LabelSet) -> Hierarchy | None:
+    if not path.exists():
+        return None
+    parents: dict[str, str] = {}
+    try:
+        # utf-8-sig drops the byte order mark that spreadsheets write.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            missing = {"label", "coarse"} - set(reader.fieldnames or ())
+            if missing:
+                raise DataError(f"{path}, line 1: no column {', '.join(sorted(missing))}")
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                label, coarse = (clean_label(row[column]) for column in ("label", "coarse"))
+                if label not in labels.names:
+                    raise DataError(f"{where}: no class {label!r} among the folders of train")
+                if label in parents:
+                    raise DataError(f"{where}: {label!r} stands in an earlier line")
+                parents[label] = coarse
+        missing = set(labels.names) - set(parents)
+        if missing:
+            raise DataError(f"{path} does not name {_quoted(sorted(missing))}")
+        return Hierarchy.from_names([parents[name] for name in labels.names])
+    except (OSError, UnicodeDecodeError, csv.Error, LabelsError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def clean_label(text: str | None) -> str:
+    """Returns a label as a table's cell means it: without spaces around, in form NFC."""
+    return unicodedata.normalize("NFC", (text or "").strip())
 
 
 def _quoted(names: list[str]) -> str:
@@ -105,15 +155,24 @@ class _Listing:
     root: Path
     notes: list[Problem] = field(default_factory=list)
 
-    def add_split(self, split: Path, labels: LabelSet) -> tuple[Photo, ...]:
+    def add_split(
+        self, split: Path, folders: dict[str, Path], labels: LabelSet
+    ) -> tuple[Photo, ...]:
         for entry in _entries(split):
             if not entry.is_dir() and not _is_system_file(entry.name):
                 self._note(NOT_A_PHOTO, entry, "a file beside the class folders is not used")
         return tuple(
-            Photo(self._name(file), labels.index(name), PhotoFile(file))
-            for name in _class_folders(split)
-            for file in self._photos_below(split / name)
+            Photo(self._name(file), class_index, PhotoFile(file))
+            for label, folder in sorted(folders.items())
+            for class_index in (labels.index(label),)
+            for file in self._photos_below(folder)
         )
+
+    def add_unknown(self, folder: Path) -> tuple[Photo, ...]:
+        if not folder.is_dir():
+            return ()
+        files = self._photos_below(folder)
+        return tuple(Photo(self._name(file), UNKNOWN, PhotoFile(file)) for file in files)
 
     def _photos_below(self, folder: Path) -> Iterator[Path]:
         for directory, folders, files in os.walk(folder, onerror=_refuse):
@@ -141,92 +200,3 @@ class _Listing:
 
 def _is_system_file(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_FILES
-
-
-@dataclass(frozen=True)
-class _Row:
-    line: int
-    name: str
-    label: str
-    split: str
-
-
-def open_csv(path: Path) -> Source:
-    """Opens a CSV manifest: a header with path, label and split, then one photo a row.
-
-    Paths are relative to the manifest, with forward slashes; the split is "train" or
-    "validation" ("val" means the same). Other columns are ignored. Labels are those of the
-    training rows, by Unicode code point.
-
-    Raises:
-        DataError: no such file, not UTF-8, a column is missing, or a row has an unknown split, a
-            missing photo, a path that stands in an earlier row, or a label that no training row
-            has; the message names the line.
-    """
-    rows = _read_rows(path)
-    try:
-        labels = LabelSet(tuple(sorted({row.label for row in rows if row.split == "train"})))
-    except LabelsError as error:
-        raise DataError(f"{path}: rows with split train: {error}") from error
-    for row in rows:
-        if row.label not in labels.names:
-            raise DataError(f"{path}, line {row.line}: no training row has the label {row.label!r}")
-    if all(row.split == "train" for row in rows):
-        raise DataError(f"{path} has no row with split validation")
-
-    def photos(split: str) -> tuple[Photo, ...]:
-        return tuple(
-            Photo(row.name, labels.index(row.label), PhotoFile(path.parent / row.name))
-            for row in rows
-            if row.split == split
-        )
-
-    return Source(f"csv {path.name}", labels, photos("train"), photos("validation"), "not stated")
-
-
-def _read_rows(path: Path) -> list[_Row]:
-    try:
-        # utf-8-sig drops the byte order mark that spreadsheets write.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _parse_rows(path, csv.DictReader(file, strict=True))
-    except FileNotFoundError:
-        raise DataError(f"no CSV file at {path}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
-
-
-def _parse_rows(path: Path, reader: "csv.DictReader[str]") -> list[_Row]:
-    header = reader.fieldnames or []
-    missing = [column for column in _COLUMNS if column not in header]
-    if missing:
-        raise DataError(
-            f"{path}, line 1: no column {', '.join(missing)}; needed are {', '.join(_COLUMNS)}"
-        )
-    rows: list[_Row] = []
-    lines: dict[str, int] = {}
-    for values in reader:
-        row = _parse_row(path, reader.line_num, values)
-        if row.name in lines:
-            raise DataError(
-                f"{path}, line {row.line}: {row.name!r} stands in line {lines[row.name]} already"
-            )
-        lines[row.name] = row.line
-        rows.append(row)
-    return rows
-
-
-def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row:
-    where = f"{path}, line {line}"
-    texts = {column: (values[column] or "").strip() for column in _COLUMNS}
-    for column, text in texts.items():
-        if not text:
-            raise DataError(f"{where}: {column} is empty")
-    if texts["split"] not in _SPLITS:
-        raise DataError(f"{where}: split is {texts['split']!r}: allowed are {', '.join(_SPLITS)}")
-    if PurePosixPath(texts["path"]).is_absolute() or PureWindowsPath(texts["path"]).drive:
-        raise DataError(f"{where}: {texts['path']!r} must be relative to the folder of {path.name}")
-    name = os.path.normpath(texts["path"])
-    if not (path.parent / name).is_file():
-        raise DataError(f"{where}: no photo at {path.parent / name}")
-    split = "train" if texts["split"] == "train" else "validation"
-    return _Row(line, name, texts["label"], split)

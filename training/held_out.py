@@ -3,6 +3,7 @@
 Free of torch.
 """
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ def hold_out(source: Source, names: Sequence[str]) -> Source:
     """
     if not names:
         return source
+    names = [unicodedata.normalize("NFC", name) for name in names]
     strangers = [name for name in names if name not in source.labels.names]
     if strangers:
         raise DataError(

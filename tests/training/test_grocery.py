@@ -79,9 +79,9 @@ def test_the_lists_give_classes_and_photos(dataset: Path, part: str) -> None:
     assert source.hierarchy.coarse.names == ("Apple", "Pear")
     assert source.hierarchy.parents == (0, 0, 1)
     assert source.licence.startswith("MIT")
-    (note,) = check_source(source)
-    assert note.severity == "note"
-    assert "Granny-Smith, Anjou" in note.message
+    notes = {problem.kind: problem for problem in check_source(source)}
+    assert {note.severity for note in notes.values()} == {"note"}
+    assert "Granny-Smith, Anjou" in notes["no validation photos"].message
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,24 @@ def test_an_answer_that_breaks_off_is_named(tmp_path: Path) -> None:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_an_interrupted_download_starts_afresh(
+    archive: Archive, site: tuple[Path, str], tmp_path: Path
+) -> None:
+    whole = (site[0] / "a.zip").read_bytes()
+
+    def pull_the_plug(size_bytes: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch_grocery(archive, tmp_path / "cache", pull_the_plug)
+    (site[0] / "a.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="not the dataset's archive"):
+        fetch_grocery(archive, tmp_path / "cache")
+    assert left_in(tmp_path / "cache") == []
+    (site[0] / "a.zip").write_bytes(whole)
+    assert len(open_grocery(fetch_grocery(archive, tmp_path / "cache")).train) == 3
 
 
 def test_what_a_killed_download_left_is_cleared_away(archive: Archive, tmp_path: Path) -> None:
