@@ -8,7 +8,12 @@ from pathlib import Path
 from conversion.variants import Variant
 
 _ROOT = Path(__file__).parents[1]
-_SHARED_SOURCES = ("conversion/deploy.py", "conversion/request.py", "training/ghostnet.py")
+_SHARED_SOURCES = (
+    "conversion/deploy.py",
+    "conversion/request.py",
+    "training/branches.py",
+    "training/ghostnet*.py",
+)
 
 
 @dataclass(frozen=True)

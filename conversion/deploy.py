@@ -1,10 +1,9 @@
-"""The network as it is deployed: raw pixels in, probabilities out, every BN folded away.
+"""The network as it is deployed: raw pixels in, probabilities out, branches merged, no BN.
 
 The mean stays outside of the stem convolution: that one pads with zeros, which mean "average
 grey" after normalisation, so folding it in would change the values along the border.
 """
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -14,24 +13,25 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from conversion.errors import ConversionError
+from training.branches import merge_all
 from training.ghostnet import GhostNet
 
 Rgb = tuple[float, float, float]
 
 
 def fuse(model: nn.Module) -> nn.Module:
-    """Returns a copy in which every BN is folded into the convolution before it.
+    """Returns a copy whose branches are merged, and every BN folded into the convolution before.
 
     Args:
-        model: in evaluation mode; a BN must be registered right after its convolution, as every
-            module of `training.ghostnet` does.
+        model: in evaluation mode; a BN that is no branch of a `training.branches.Branched` module
+            must be registered right after its convolution, as all networks do.
 
     Raises:
         ConversionError: the model is in training mode, or a BN has no convolution before it.
     """
     if model.training:
         raise ConversionError("cannot fuse a model in training mode: its BN statistics move")
-    fused = copy.deepcopy(model)
+    fused = merge_all(model)
     for parent in list(fused.modules()):
         _fuse_children(parent)
     left = [name for name, module in fused.named_modules() if isinstance(module, nn.BatchNorm2d)]

@@ -42,7 +42,8 @@ COMPRESSED = (
 
 def hash_of_packages() -> str:
     """Names what the packages depend on."""
-    files = [ROOT / "conversion/deploy.py", ROOT / "training/ghostnet.py", Path(__file__)]
+    files = [ROOT / "conversion/deploy.py", ROOT / "training/branches.py"]
+    files += [ROOT / "training/ghostnet.py", Path(__file__)]
     words = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     words += [importlib.metadata.version(name) for name in ("torch", "coremltools")]
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
