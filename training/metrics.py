@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 Probabilities = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _Z_95 = 1.959964  # two-sided 95 % quantile of the normal distribution
 
@@ -82,16 +84,19 @@ def choose_threshold(
     return result
 
 
-def summarise(
-    probabilities: Probabilities, truth: Indices, names: tuple[str, ...], target_precision: float
+def measure_accuracy(
+    probabilities: Probabilities, truth: Indices, names: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Returns the content of `metrics.json`.
+    """Returns how often answers are right, over all and for each class.
 
     Args:
         probabilities: float32, shape [N, classes].
         truth: true class of each photo, shape [N], at least one.
         names: class names, in the order of the outputs.
-        target_precision: see `choose_threshold`.
+
+    Returns:
+        `photos`, `top1`, `top5`, each share with Wilson's interval; `per_class` with each class's
+        `label`, `photos`, `precision` and `recall`; and `confusions`, row the true class.
     """
     photos, classes = probabilities.shape
     confusions = count_confusions(probabilities.argmax(axis=1), truth, classes)
@@ -105,6 +110,15 @@ def summarise(
         "top5_interval_95": wilson_interval(top5, photos),
         "per_class": [_describe_class(confusions, index, names[index]) for index in range(classes)],
         "confusions": confusions.tolist(),
+    }
+
+
+def summarise(
+    probabilities: Probabilities, truth: Indices, names: tuple[str, ...], target_precision: float
+) -> dict[str, Any]:
+    """Returns `measure_accuracy` and a threshold; see `training.summary` for all figures."""
+    return {
+        **measure_accuracy(probabilities, truth, names),
         "thresholds": {"sure": choose_threshold(probabilities, truth, target_precision)},
     }
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from training.metrics import choose_threshold, count_confusions, rank_hits, summarise
+from training.metrics import choose_threshold, count_confusions, measure_accuracy, rank_hits
 from training.metrics import wilson_interval as wilson
 
 
@@ -65,7 +65,7 @@ def test_no_threshold_where_the_surest_answer_is_wrong() -> None:
 
 def test_summary_gives_precision_and_recall_of_each_class() -> None:
     probabilities = np.array([[0.9, 0.1, 0], [0.8, 0.2, 0], [0.3, 0.7, 0]], np.float32)
-    figures = summarise(probabilities, np.array([0, 1, 1]), ("a", "b", "c"), 0.95)
+    figures = measure_accuracy(probabilities, np.array([0, 1, 1]), ("a", "b", "c"))
     assert figures["top1"] == pytest.approx(2 / 3)
     assert [entry["precision"] for entry in figures["per_class"]] == [0.5, 1.0, None]
     assert [entry["recall"] for entry in figures["per_class"]] == [1.0, 0.5, None]
