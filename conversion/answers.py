@@ -1,8 +1,8 @@
 """Asks the trained model and every artifact about the same photos."""
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,8 @@ class Answers:
         reference: the checkpoint's probabilities, float32 [N, classes].
         artifacts: artifact file name -> its probabilities, float32 [N, classes].
         failures: artifact file name -> why it could not be run to the end.
+        unknown: what the same ones answered on photos of things that are none of the labels;
+            None where the source has no such photos.
     """
 
     photos: tuple[Photo, ...]
@@ -41,6 +43,7 @@ class Answers:
     reference: Probabilities
     artifacts: dict[str, Probabilities]
     failures: dict[str, str]
+    unknown: "Answers | None" = None
 
     @property
     def truth(self) -> Indices:
@@ -48,12 +51,27 @@ class Answers:
         return np.array([photo.class_index for photo in self.photos], np.int64)
 
 
-def choose_photos(checkpoint: Checkpoint, limit: int | None) -> tuple[tuple[Photo, ...], str]:
-    """Returns validation photos of the checkpoint's classes, and the name of their source.
+@dataclass(frozen=True)
+class Chosen:
+    """What everyone is to be asked about.
+
+    Attributes:
+        photos: validation photos of the checkpoint's classes.
+        unknown: photos of things that are none of them; may be none.
+        source: where they come from.
+    """
+
+    photos: tuple[Photo, ...]
+    unknown: tuple[Photo, ...]
+    source: str
+
+
+def choose_photos(checkpoint: Checkpoint, limit: int | None) -> Chosen:
+    """Chooses validation photos of the checkpoint's classes, and photos of unknown things.
 
     Args:
         checkpoint: its settings name the source.
-        limit: at most so many photos, evenly spread; None for all.
+        limit: at most so many photos of either, evenly spread; None for all.
 
     Raises:
         ParityError: there are none, they are of other classes, or all of one class.
@@ -67,10 +85,9 @@ def choose_photos(checkpoint: Checkpoint, limit: int | None) -> tuple[tuple[Phot
         )
     if not source.validation:
         raise ParityError(f"{source.name} holds no validation photos to compare on")
-    places = spread_places(len(source.validation), limit)
-    photos = tuple(source.validation[place] for place in places)
+    photos = _spread(source.validation, limit)
     _check_classes(photos, source.labels.names, source.name)
-    return photos, source.name
+    return Chosen(photos, _spread(source.unknown, limit), source.name)
 
 
 def open_runners(directory: Path, build: Build) -> tuple[dict[str, Runner], dict[str, str]]:
@@ -102,7 +119,7 @@ def without_folder(words: Exception | str, directory: Path) -> str:
 
 def ask_everyone(
     checkpoint: Checkpoint,
-    photos: tuple[Photo, ...],
+    chosen: Chosen,
     runners: dict[str, Runner],
     failures: dict[str, str],
     tell: Tell,
@@ -111,7 +128,7 @@ def ask_everyone(
 
     Args:
         checkpoint: the reference, in eager PyTorch on one thread.
-        photos: at least one.
+        chosen: at least one photo.
         runners: file name -> runner.
         failures: file name -> why there is no runner.
         tell: takes lines of progress.
@@ -120,6 +137,30 @@ def ask_everyone(
         ParityError: no photo could be read, or all that could are of one class.
         PhotoError: a photo cannot be read, and the settings do not say to leave such out.
     """
+    known = _ask_all(checkpoint, chosen.photos, runners, failures, tell)
+    if not known.photos:
+        raise ParityError("none of the photos could be read")
+    _check_classes(known.photos, checkpoint.labels.names, "what could be read")
+    if not chosen.unknown:
+        return known
+    tell(f"parity: {len(chosen.unknown)} photos of unknown things")
+    unknown = _ask_all(checkpoint, chosen.unknown, runners, known.failures, tell)
+    kept = {name: known.artifacts[name] for name in unknown.artifacts}
+    failures = unknown.failures
+    return replace(known, artifacts=kept, failures=failures, unknown=unknown)
+
+
+def _spread(photos: Sequence[Photo], limit: int | None) -> tuple[Photo, ...]:
+    return tuple(photos[place] for place in spread_places(len(photos), limit))
+
+
+def _ask_all(
+    checkpoint: Checkpoint,
+    photos: tuple[Photo, ...],
+    runners: dict[str, Runner],
+    failures: dict[str, str],
+    tell: Tell,
+) -> Answers:
     failures = dict(failures)
     kept: list[Photo] = []
     sizes_bytes: list[int] = []
@@ -141,13 +182,14 @@ def ask_everyone(
                 except ArtifactError as error:
                     failures[name] = str(error)
         tell(f"parity: {len(kept)} of {len(photos)} photos")
-    if not kept:
-        raise ParityError("none of the photos could be read")
-    _check_classes(tuple(kept), checkpoint.labels.names, "what could be read")
-    done = {name: np.concatenate(rows) for name, rows in answers.items() if name not in failures}
-    return Answers(
-        tuple(kept), np.array(sizes_bytes, np.int64), np.concatenate(reference), done, failures
-    )
+    nothing = np.empty((0, len(checkpoint.labels)), np.float32)
+    done = {
+        name: np.concatenate([nothing, *rows])
+        for name, rows in answers.items()
+        if name not in failures
+    }
+    reference_rows = np.concatenate([nothing, *reference])
+    return Answers(tuple(kept), np.array(sizes_bytes, np.int64), reference_rows, done, failures)
 
 
 def _check_classes(photos: tuple[Photo, ...], names: tuple[str, ...], where: str) -> None:

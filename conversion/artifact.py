@@ -4,7 +4,7 @@ Free of torch and of every converter. A build is a folder:
 
     build.json  labels.txt  <model>-<version>-<runtime>-<precision>.<ext>  SHA256SUMS
     parity/     <artifact>.json  statistics/<artifact>.json  structure/<artifact>.json
-                golden.json  golden/*  report.md  report.png  SHA256SUMS
+                confidence/<artifact>.json  golden.json  golden/*  report.md  report.png  SHA256SUMS
 """
 
 import json
@@ -19,6 +19,7 @@ from conversion.variants import KEYS, VARIANTS, Variant
 from conversion.zips import zip_folder
 from training.errors import ConfigError, GhostlensError, LabelsError
 from training.files import check_sums, sha256_bytes
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
@@ -28,7 +29,7 @@ PARITY_NAME = "parity"
 GOLDEN_NAME = "golden.json"
 RUNTIMES = ("executorch", "litert", "coreml")
 EXTENSIONS = {"executorch": ".pte", "litert": ".tflite", "coreml": ".mlpackage"}
-_SCHEMA = "ghostlens.build/1"
+_SCHEMA = "ghostlens.build/2"
 _MAX_NAME_CHARS = 64
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NUMBER = r"(0|[1-9][0-9]*)"
@@ -97,7 +98,7 @@ class Build:
         preprocess: how a photo becomes pixels.
         mean: subtracted inside the model, per channel, on the 0-1 scale.
         std: divides inside the model, afterwards.
-        thresholds: name -> figures, e.g. "sure" -> min_probability.
+        hierarchy: the coarse class of each label; None where there are none.
         metrics: top1, top5 (shares) and photos (number) of the checkpoint's validation.
         photos_source: name of the data source.
         photos_licence: the licence of its photos, in words.
@@ -114,7 +115,7 @@ class Build:
     preprocess: Preprocess
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    thresholds: dict[str, Any]
+    hierarchy: Hierarchy | None
     metrics: dict[str, Any]
     photos_source: str
     photos_licence: str
@@ -125,6 +126,10 @@ class Build:
         check_model_name(self.model)
         check_version(self.version)
         _check_sha256(self.checkpoint_sha256, "checkpoint")
+        if self.hierarchy is not None and len(self.hierarchy.parents) != len(self.labels):
+            raise ArtifactError(
+                f"hierarchy has {len(self.hierarchy.parents)} parents for {len(self.labels)} labels"
+            )
         names = [artifact.file_name for artifact in self.artifacts]
         if len(set(names)) != len(names):
             raise ArtifactError(f"an artifact is listed twice: {names}")
@@ -147,6 +152,7 @@ class Build:
         return value | {
             "schema": _SCHEMA,
             "preprocess": self.preprocess.to_json(),
+            "hierarchy": None if self.hierarchy is None else self.hierarchy.to_json(),
             "artifacts": [asdict(artifact) for artifact in self.artifacts],
         }
 
@@ -241,11 +247,13 @@ def read_build(directory: Path) -> Build:
         labels = LabelSet.from_file(directory / LABELS_NAME)
         artifacts = tuple(Artifact(**entry) for entry in value.pop("artifacts"))
         preprocess = Preprocess.from_json(value.pop("preprocess"))
+        hierarchy = Hierarchy.from_json(value.pop("hierarchy"), labels)
         mean, std = _three(value.pop("mean")), _three(value.pop("std"))
         build = Build(
             labels=labels,
             artifacts=artifacts,
             preprocess=preprocess,
+            hierarchy=hierarchy,
             mean=mean,
             std=std,
             **value,

@@ -165,7 +165,7 @@ def _describe(
         preprocess=checkpoint.preprocess,
         mean=checkpoint.normalise.mean,
         std=checkpoint.normalise.std,
-        thresholds=checkpoint.metrics.get("thresholds", {}),
+        hierarchy=checkpoint.hierarchy,
         metrics={key: checkpoint.metrics.get(key) for key in ("top1", "top5", "photos")},
         photos_source=photos.get("name", checkpoint.settings.data.source),
         photos_licence=photos.get("licence", "not stated"),

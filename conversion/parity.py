@@ -28,8 +28,10 @@ from conversion.artifact import (
     read_build,
     to_json_text,
 )
+from conversion.confidences import ArtifactConfidence
 from conversion.cross_check import cross_check
 from conversion.errors import ArtifactError, ParityError
+from conversion.fitting import fit_confidences
 from conversion.flips import write_flips
 from conversion.gate import MAX_DIFFERENCE, MIN_AGREEMENT, Gate
 from conversion.html_report import write_report
@@ -84,11 +86,15 @@ def run_parity(
     """
     build = read_build(directory)
     _check_origin(build, checkpoint, directory)
-    photos, source = choose_photos(checkpoint, options.limit)
+    chosen = choose_photos(checkpoint, options.limit)
     runners, failures = open_runners(directory, build)
-    answers = ask_everyone(checkpoint, photos, runners, failures, tell)
+    answers = ask_everyone(checkpoint, chosen, runners, failures, tell)
     checks = cross_check(directory, build, checkpoint, answers, tell) if options.cross_check else {}
-    asked = _Asked(directory, build, answers, runners, checks, source, options.gate)
+    target = checkpoint.settings.train.target_precision
+    confidences = fit_confidences(build, answers, target)
+    asked = _Asked(
+        directory, build, answers, runners, checks, confidences, chosen.source, options.gate
+    )
     findings = [_find_out(asked, artifact) for artifact in build.artifacts]
     _write(directory, build, answers, findings)
     write_report(directory)
@@ -104,6 +110,7 @@ class _Asked:
     answers: Answers
     runners: dict[str, Runner]
     checks: dict[str, CrossCheck]
+    confidences: dict[str, ArtifactConfidence]
     source: str
     gate: Gate
 
@@ -120,7 +127,8 @@ def _find_out(asked: _Asked, artifact: Artifact) -> Finding:
     structure, structure_faults = _read_structure(asked.directory, artifact)
     statistics = _compare(asked, artifact)
     report = _judge(asked, artifact, statistics, structure_faults)
-    return Finding(artifact, report, statistics, structure)
+    confidence = asked.confidences[artifact.file_name]
+    return Finding(artifact, report, statistics, structure, confidence)
 
 
 def _read_structure(

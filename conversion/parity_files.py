@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from conversion.artifact import PARITY_NAME, Artifact, Build, read_parity, to_json_text
+from conversion.confidences import ArtifactConfidence, read_confidences, write_confidence
 from conversion.errors import ArtifactError
 from conversion.parity_report import ParityReport
 from conversion.statistics import Statistics
@@ -27,12 +28,14 @@ class Finding:
         report: figures that the verdict follows from.
         statistics: None where it did not run to the end.
         structure: None where the file cannot be read.
+        confidence: temperature and thresholds for its answers.
     """
 
     artifact: Artifact
     report: ParityReport
     statistics: Statistics | None
     structure: Structure | None
+    confidence: ArtifactConfidence
 
 
 def write_finding(folder: Path, finding: Finding) -> None:
@@ -44,6 +47,7 @@ def write_finding(folder: Path, finding: Finding) -> None:
     """
     name = f"{finding.artifact.file_name}.json"
     write_atomic(folder / name, to_json_text(finding.report.to_json()))
+    write_confidence(folder, finding.artifact.file_name, finding.confidence)
     if finding.statistics is not None:
         text = to_json_text(finding.statistics.to_json())
         write_atomic(folder / STATISTICS_FOLDER / name, text)
@@ -63,15 +67,16 @@ def read_findings(directory: Path, build: Build) -> list[Finding]:
             malformed.
     """
     reports = read_parity(directory)
+    confidences = read_confidences(directory, build)
     folder = directory / PARITY_NAME
     findings = []
     for artifact in build.artifacts:
         name = artifact.file_name
-        if name not in reports:
+        if name not in reports or name not in confidences:
             raise ArtifactError(f"{folder} has no report of {name}; run parity again")
         statistics = _read(folder / STATISTICS_FOLDER / f"{name}.json", Statistics.from_json)
         structure = _read(folder / STRUCTURE_FOLDER / f"{name}.json", Structure.from_json)
-        findings.append(Finding(artifact, reports[name], statistics, structure))
+        findings.append(Finding(artifact, reports[name], statistics, structure, confidences[name]))
     return findings
 
 

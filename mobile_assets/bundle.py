@@ -9,8 +9,7 @@ from mobile_assets.archive import list_entries, open_archive, pack
 from mobile_assets.errors import BundleError, ManifestError
 from mobile_assets.gathering import Gathered, Tell, gather
 from mobile_assets.manifest import LABELS_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
-from mobile_assets.parts import FOLDERS, File, Threshold, check_path
-from mobile_assets.reading import Node
+from mobile_assets.parts import FOLDERS, File, check_path
 from mobile_assets.released import CLOUD, DEVICE
 from training.files import sha256_bytes, write_atomic
 
@@ -175,6 +174,8 @@ def _check_pair(device: Build, cloud: Build | None, accepted: frozenset[str]) ->
             "the cloud model has other labels than the device's, and both must name the same items "
             f"in the same order: {_compare_labels(device, cloud)}"
         )
+    if device.hierarchy != cloud.hierarchy:
+        raise BundleError("the cloud model has other coarse classes than the device's")
 
 
 def _compare_labels(device: Build, cloud: Build) -> str:
@@ -197,10 +198,7 @@ def _describe(build: Build, gathered: Sequence[Gathered], contents: dict[str, by
         checkpoint_sha256=device.checkpoint_sha256,
         labels=build.labels,
         preprocess=device.preprocess,
-        thresholds={
-            name: Threshold.from_node(Node(value, f"thresholds.{name}", "build.json"))
-            for name, value in build.thresholds.items()
-        },
+        hierarchy=build.hierarchy,
         metrics=device.metrics,
         photos_source=device.photos_source,
         photos_licence=device.photos_licence,

@@ -127,7 +127,9 @@ def recognise(model_dir: Path, photo: Path, top_k: int) -> None:
     result = recognise_photo(pulled, _read_photo(photo), top_k, str(photo))
     for answer in result.answers:
         click.echo(f"{answer.probability:7.2%}  {answer.label}")
-    click.echo(f"{result.verdict} ({result.model} {result.version})")
+    if result.coarse is not None:
+        click.echo(f"{result.coarse.probability:7.2%}  {result.coarse.label} (any)")
+    click.echo(f"{result.in_words()} ({result.verdict}; {result.model} {result.version})")
 
 
 def _show(manifest: Manifest) -> None:

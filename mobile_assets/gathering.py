@@ -14,6 +14,7 @@ from conversion.artifact import (
     read_golden,
     read_parity,
 )
+from conversion.confidences import ArtifactConfidence, read_confidences
 from conversion.parity_report import ParityReport
 from mobile_assets.errors import BundleError
 from mobile_assets.parts import FOLDERS, BundledArtifact, File, Golden, Metrics
@@ -60,14 +61,16 @@ def gather(
     if place == CLOUD:
         build = _leave_out_what_no_server_runs(build, tell)
     has_parity = (build_dir / PARITY_NAME).is_dir()
+    confidences = read_confidences(build_dir, build) if has_parity else {}
     reports = read_parity(build_dir) if has_parity else {}
+    reports = {name: report for name, report in reports.items() if name in confidences}
     golden = read_golden(build_dir) if has_parity else ()
     objections = {
         artifact.file_name: tuple(_object_to(artifact, build, reports, golden))
         for artifact in build.artifacts
     }
     build = _choose_artifacts(build, objections, accepted, tell)
-    model = _describe(build, place, reports, golden, objections)
+    model = _describe(build, place, reports, confidences, golden, objections)
     contents = dict(_read_contents(build_dir, build, place, golden))
     return Gathered(build, model, contents)
 
@@ -121,7 +124,7 @@ def _object_to(
 ) -> list[str]:
     report = reports.get(artifact.file_name)
     if report is None:
-        return ["it has no parity report; run `python -m conversion parity` first"]
+        return ["it has no parity report with thresholds; run `python -m conversion parity` first"]
     if report.artifact_sha256 != artifact.sha256:
         return ["its parity report is about other bytes; run parity again"]
     if report.checkpoint_sha256 != build.checkpoint_sha256:
@@ -189,6 +192,7 @@ def _describe(
     build: Build,
     place: str,
     reports: dict[str, ParityReport],
+    confidences: dict[str, ArtifactConfidence],
     golden: Sequence[GoldenPhoto],
     objections: dict[str, tuple[str, ...]],
 ) -> ReleasedModel:
@@ -202,7 +206,9 @@ def _describe(
         photos_source=build.photos_source,
         photos_licence=build.photos_licence,
         artifacts=tuple(
-            _describe_artifact(artifact, place, reports, objections[artifact.file_name])
+            _describe_artifact(
+                artifact, place, reports, confidences, objections[artifact.file_name]
+            )
             for artifact in build.artifacts
         ),
         golden=tuple(_describe_golden(photo, place, paths) for photo in golden),
@@ -218,6 +224,7 @@ def _describe_artifact(
     artifact: Artifact,
     place: str,
     reports: dict[str, ParityReport],
+    confidences: dict[str, ArtifactConfidence],
     objections: tuple[str, ...],
 ) -> BundledArtifact:
     path, role = _shipped_path(artifact.file_name, place), f"{_prefix(place)}artifact"
@@ -234,6 +241,7 @@ def _describe_artifact(
         output=artifact.output,
         tool_versions=artifact.tool_versions,
         parity=report if speaks_for_it else None,
+        confidence=confidences[artifact.file_name] if speaks_for_it else None,
         accepted_by_hand=bool(objections),
         objections=objections,
     )

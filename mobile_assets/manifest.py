@@ -11,7 +11,7 @@ from mobile_assets.parts import (
     File,
     Golden,
     Metrics,
-    Threshold,
+    read_hierarchy,
     read_labels,
     read_model_name,
     read_name,
@@ -21,6 +21,7 @@ from mobile_assets.parts import (
 from mobile_assets.platforms import RUNTIMES_OF, check_platform
 from mobile_assets.reading import canonical_json, check_schema, read_json
 from mobile_assets.released import DEVICE, MAX_ARTIFACTS, ReleasedModel, find_contradictions
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
@@ -43,7 +44,8 @@ class Manifest:
         checkpoint_sha256: names the training result that the artifacts were made from.
         labels: class names in the order of the outputs.
         preprocess: from a photo to the input's pixels.
-        thresholds: by name; "sure" parts answers that stand from those to be checked.
+        hierarchy: the coarse class of each label, for devices and the cloud alike; None where
+            there are none.
         metrics: of the trained model on the validation photos.
         photos_source: where the photos came from.
         photos_licence: under which terms.
@@ -64,7 +66,7 @@ class Manifest:
     checkpoint_sha256: str
     labels: LabelSet
     preprocess: Preprocess
-    thresholds: dict[str, Threshold]
+    hierarchy: Hierarchy | None
     metrics: Metrics
     photos_source: str
     photos_licence: str
@@ -153,6 +155,7 @@ class Manifest:
             "schema": SCHEMA,
             "labels": list(self.labels.names),
             "preprocess": self.preprocess.to_json(),
+            "hierarchy": None if self.hierarchy is None else self.hierarchy.to_json(),
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
             "cloud": None if self.cloud is None else self.cloud.cloud_json(),
         }
@@ -169,15 +172,15 @@ class Manifest:
         root = read_json(data, "manifest", MAX_MANIFEST_BYTES)
         check_schema(root, SCHEMA)
         keys = root.table("schema", *(entry.name for entry in fields(cls)))
-        thresholds = keys["thresholds"].members()
+        labels = read_labels(keys["labels"])
         return cls(
             model=read_model_name(keys["model"]),
             version=read_version(keys["version"]),
             architecture=read_name(keys["architecture"]),
             checkpoint_sha256=keys["checkpoint_sha256"].sha256(),
-            labels=read_labels(keys["labels"]),
+            labels=labels,
             preprocess=read_preprocess(keys["preprocess"]),
-            thresholds={name: Threshold.from_node(node) for name, node in thresholds.items()},
+            hierarchy=read_hierarchy(keys["hierarchy"], labels),
             metrics=Metrics.from_node(keys["metrics"]),
             photos_source=keys["photos_source"].text(),
             photos_licence=keys["photos_licence"].text(most_chars=100_000),
@@ -194,6 +197,11 @@ class Manifest:
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
+    if manifest.hierarchy and len(manifest.hierarchy.parents) != len(manifest.labels):
+        yield (
+            f"hierarchy has {len(manifest.hierarchy.parents)} parents for "
+            f"{len(manifest.labels)} labels"
+        )
     # Phones and desktops have file systems that do not tell A from a.
     paths = [file.path.lower() for file in manifest.files]
     for path in sorted({path for path in paths if paths.count(path) > 1}):
@@ -210,4 +218,6 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
             yield f"other_files[{index}].role is {file.role!r}, but there is no cloud model"
     for model in (manifest.device, manifest.cloud):
         if model is not None:
-            yield from find_contradictions(model, manifest.labels, manifest.other_files)
+            yield from find_contradictions(
+                model, manifest.labels, manifest.hierarchy, manifest.other_files
+            )

@@ -6,13 +6,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from conversion.artifact import RUNTIMES, check_model_name, check_version
+from conversion.confidences import ArtifactConfidence
 from conversion.errors import ArtifactError
 from conversion.parity_report import ParityReport
 from conversion.variants import VARIANTS, Variant
 from mobile_assets.errors import ManifestError
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.reading import Node
-from training.errors import ConfigError, LabelsError
+from training.errors import ConfidenceError, ConfigError, LabelsError
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
@@ -83,6 +85,7 @@ class BundledArtifact:
         output: name, dtype and shape of what it gives.
         tool_versions: what made it.
         parity: how it compared with the trained model; None where a person took it without.
+        confidence: temperature and thresholds for its answers; None like the above.
         accepted_by_hand: a person named it on the command line although it was refused.
         objections: why it was refused, in words; empty unless accepted by hand.
     """
@@ -96,6 +99,7 @@ class BundledArtifact:
     output: dict[str, Any]
     tool_versions: dict[str, str]
     parity: ParityReport | None
+    confidence: ArtifactConfidence | None
     accepted_by_hand: bool = False
     objections: tuple[str, ...] = ()
 
@@ -113,7 +117,9 @@ class BundledArtifact:
         """Returns what the manifest holds: the file's figures beside the others."""
         rest = {name: value for name, value in vars(self).items() if name != "file"}
         parity = None if self.parity is None else self.parity.to_json()
-        return {**rest, "path": self.path, "parity": parity, **_figures(self.file)}
+        confidence = None if self.confidence is None else self.confidence.to_json()
+        own = {"path": self.path, "parity": parity, "confidence": confidence}
+        return {**rest, **own, **_figures(self.file)}
 
     @classmethod
     def from_node(cls, node: Node, role: str = "artifact") -> "BundledArtifact":
@@ -134,6 +140,7 @@ class BundledArtifact:
             output=_read_object(keys["output"]),
             tool_versions=_read_texts(keys["tool_versions"]),
             parity=None if parity.value is None else _read_parity(parity),
+            confidence=_read_confidence(keys["confidence"]),
             accepted_by_hand=keys["accepted_by_hand"].flag(),
             objections=tuple(item.text() for item in keys["objections"].items(50)),
         )
@@ -162,41 +169,6 @@ class Golden:
             for name, given in keys["answers"].members().items()
         }
         return cls(read_path(keys["file"], role), keys["label"].text(), answers)
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """From which probability on an answer stands without being checked.
-
-    Attributes:
-        min_probability: of the first answer; None where no value reached the target.
-        target_precision: share of right answers that it was chosen for.
-        precision: the share reached on the validation photos; None like the above.
-        coverage: share of validation photos that reach it.
-        photos: how many there were.
-    """
-
-    min_probability: float | None
-    target_precision: float
-    precision: float | None
-    coverage: float
-    photos: int
-
-    def is_reached(self, probability: float) -> bool:
-        """Returns whether an answer of this probability stands."""
-        return self.min_probability is not None and probability >= self.min_probability
-
-    @classmethod
-    def from_node(cls, node: Node) -> "Threshold":
-        """Reads a threshold's entry."""
-        keys = node.table(*(entry.name for entry in fields(cls)))
-        return cls(
-            min_probability=_read_share_or_none(keys["min_probability"]),
-            target_precision=keys["target_precision"].number(0, 1),
-            precision=_read_share_or_none(keys["precision"]),
-            coverage=keys["coverage"].number(0, 1),
-            photos=keys["photos"].whole(0, _MAX_PHOTOS),
-        )
 
 
 @dataclass(frozen=True)
@@ -273,6 +245,14 @@ def read_labels(node: Node) -> LabelSet:
         node.fail(str(error))
 
 
+def read_hierarchy(node: Node, labels: LabelSet) -> Hierarchy | None:
+    """Reads the coarse class of each label; null where there are none."""
+    try:
+        return Hierarchy.from_json(node.value, labels)
+    except LabelsError as error:
+        node.fail(str(error))
+
+
 def read_preprocess(node: Node) -> Preprocess:
     """Reads the way from a photo to the input's pixels; its words must be texts."""
     keys = node.table("input_px", "resize_px", "resampler", "steps")
@@ -322,6 +302,15 @@ def _read_parity(node: Node) -> ParityReport:
     try:
         return ParityReport(**value)
     except ArtifactError as error:
+        node.fail(str(error))
+
+
+def _read_confidence(node: Node) -> ArtifactConfidence | None:
+    if node.value is None:
+        return None
+    try:
+        return ArtifactConfidence.from_json(node.value)
+    except ConfidenceError as error:
         node.fail(str(error))
 
 

@@ -9,13 +9,14 @@ from conversion.runners import open_runner
 from mobile_assets.errors import BundleError
 from mobile_assets.installed import PulledModel
 from mobile_assets.manifest import Manifest
-
-SURE_THRESHOLD = "sure"
+from mobile_assets.parts import BundledArtifact
+from training.confidence import COARSE, SURE, UNKNOWN, UNSURE, decide
+from training.errors import ConfidenceError
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A label and its probability, 0 to 1."""
+    """A name and its probability, 0 to 1."""
 
     label: str
     probability: float
@@ -28,39 +29,72 @@ class Recognition:
     Attributes:
         model: name of the model.
         version: its version.
-        answers: the likeliest labels, the first first.
-        is_sure: whether the first answer reaches the threshold "sure".
+        answers: the likeliest labels, the first first; calibrated where the artifact has a
+            confidence.
+        coarse: the likeliest coarse class; None where the model has none.
+        verdict: "sure" (the first answer stands), "coarse" (only the coarse class does), "unsure"
+            (ask a better model, or a person) or "unknown" (none of the labels).
     """
 
     model: str
     version: str
     answers: tuple[Answer, ...]
-    is_sure: bool
+    coarse: Answer | None
+    verdict: str
 
-    @property
-    def verdict(self) -> str:
-        """Returns "sure" or "unsure"."""
-        return "sure" if self.is_sure else "unsure"
+    def in_words(self) -> str:
+        """Returns the verdict as one would say it."""
+        first = self.answers[0].label
+        if self.verdict == SURE:
+            return first
+        if self.verdict == COARSE and self.coarse is not None:
+            return f"{self.coarse.label} (which one is not sure)"
+        if self.verdict == UNKNOWN:
+            return f"not a known item (nearest: {first})"
+        return f"not sure: perhaps {first}"
 
 
 def rank_answers(
-    manifest: Manifest, probabilities: npt.NDArray[np.float32], top_k: int
+    manifest: Manifest,
+    artifact: BundledArtifact,
+    probabilities: npt.NDArray[np.float32],
+    top_k: int,
 ) -> Recognition:
-    """Names the likeliest labels.
+    """Names the likeliest labels and says how far they can be trusted.
 
     Args:
-        manifest: gives the labels and the threshold.
-        probabilities: float32, shape [classes], 0 to 1.
+        manifest: gives the labels and the coarse classes.
+        artifact: the one that answered; gives temperature and thresholds. Of one that was taken
+            without, nothing is sure.
+        probabilities: float32, shape [classes], 0 to 1, as the artifact gives them.
         top_k: how many answers at most, from 1.
+
+    Raises:
+        BundleError: the artifact gives no probabilities.
     """
+    try:
+        judged, coarse, verdict = _judge(manifest, artifact, probabilities)
+    except ConfidenceError as error:
+        raise BundleError(f"{artifact.path}: {error}") from error
     # Stable, so that equal probabilities come in label order everywhere.
-    order = np.argsort(-probabilities, kind="stable")[:top_k]
-    answers = tuple(
-        Answer(manifest.labels.names[int(index)], float(probabilities[index])) for index in order
-    )
-    threshold = manifest.thresholds.get(SURE_THRESHOLD)
-    is_sure = threshold is not None and threshold.is_reached(answers[0].probability)
-    return Recognition(manifest.model, manifest.version, answers, is_sure)
+    order = np.argsort(-judged, kind="stable")[:top_k]
+    names = manifest.labels.names
+    answers = tuple(Answer(names[int(index)], float(judged[index])) for index in order)
+    return Recognition(manifest.model, manifest.version, answers, coarse, verdict)
+
+
+def _judge(
+    manifest: Manifest, artifact: BundledArtifact, probabilities: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.floating], Answer | None, str]:
+    if artifact.confidence is None:
+        return probabilities, None, UNSURE
+    hierarchy = manifest.hierarchy
+    decision = decide(probabilities, artifact.confidence.confidence, hierarchy)
+    coarse = None
+    if hierarchy is not None and decision.coarse_index is not None:
+        name = hierarchy.coarse.names[decision.coarse_index]
+        coarse = Answer(name, decision.coarse_probability or 0.0)
+    return decision.probabilities, coarse, decision.verdict
 
 
 def recognise(
@@ -88,4 +122,4 @@ def recognise(
         raise BundleError(
             f"{artifact.path} gives {probabilities.size} answers for {len(manifest.labels)} labels"
         )
-    return rank_answers(manifest, probabilities, top_k)
+    return rank_answers(manifest, artifact, probabilities, top_k)

@@ -1,5 +1,6 @@
 """One network of a release: the one for devices, or the wider one of the cloud. Free of torch."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from mobile_assets.parts import (
 )
 from mobile_assets.platforms import SERVER_RUNTIME
 from mobile_assets.reading import Node
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
@@ -99,19 +101,24 @@ class ReleasedModel:
 
 
 def find_contradictions(
-    model: ReleasedModel, labels: LabelSet, other_files: tuple[File, ...]
+    model: ReleasedModel,
+    labels: LabelSet,
+    hierarchy: Hierarchy | None,
+    other_files: tuple[File, ...],
 ) -> Iterator[str]:
     """Yields what contradicts itself in a network of a release, in words.
 
     Args:
         model: the network.
         labels: the release's.
+        hierarchy: the release's.
         other_files: the release's files beside artifacts.
     """
     prefix = "" if model.place == DEVICE else "cloud."
     yield from _find_stray_photos(model, other_files)
     for index, artifact in enumerate(model.artifacts):
-        for fault in _object_to_artifact(model, artifact):
+        faults = _object_to_artifact(model, artifact), _object_to_confidence(artifact, hierarchy)
+        for fault in itertools.chain(*faults):
             yield f"{prefix}artifacts[{index}] ({artifact.path}) {fault}"
     for index, golden in enumerate(model.golden):
         for fault in _object_to_golden(model, golden, labels):
@@ -143,6 +150,15 @@ def _object_to_artifact(model: ReleasedModel, artifact: BundledArtifact) -> Iter
         yield "has parity figures against another checkpoint"
     elif missing := [g.file for g in model.golden if artifact.path not in g.answers]:
         yield f"has no expected answers for {missing[0]}"
+
+
+def _object_to_confidence(artifact: BundledArtifact, hierarchy: Hierarchy | None) -> Iterator[str]:
+    if (artifact.confidence is None) != (artifact.parity is None):
+        yield "has parity figures without a confidence, or the reverse"
+    elif artifact.confidence is not None:
+        coarse = artifact.confidence.confidence.coarse
+        if (coarse is None) != (hierarchy is None):
+            yield "has a threshold for coarse classes where there are none, or the reverse"
 
 
 def _object_to_golden(model: ReleasedModel, golden: Golden, labels: LabelSet) -> Iterator[str]:

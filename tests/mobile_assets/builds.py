@@ -22,10 +22,12 @@ from conversion.artifact import (
     read_parity,
     to_json_text,
 )
+from conversion.confidences import CONFIDENCE_FOLDER, ArtifactConfidence, write_confidence
 from conversion.parity_report import ParityReport
 from conversion.tflite_metadata import append_labels
 from conversion.variants import Variant, find_variant
 from tests.mobile_assets.tiny_model import COLOURS, make_tflite
+from training.confidence import Confidence, Known, Share, Threshold
 from training.files import sha256_bytes, write_atomic, write_sums
 from training.labels import LabelSet
 from training.preprocess import Preprocess
@@ -168,7 +170,46 @@ def make_report(artifact: Artifact) -> ParityReport:
 def write_report(folder: Path, report: ParityReport) -> None:
     parity = folder / "parity"
     write_atomic(parity / f"{report.artifact}.json", to_json_text(report.to_json()))
+    if not (parity / CONFIDENCE_FOLDER / f"{report.artifact}.json").exists():
+        write_confidence(parity, report.artifact, make_confidence())
     write_sums(parity)
+
+
+def make_confidence(
+    sure: float | None = 0.6,
+    coarse: float | None = None,
+    min_score: float | None = None,
+    temperature: float = 1.0,
+) -> ArtifactConfidence:
+    """Thresholds as parity leaves them; without `coarse` for a model without coarse classes."""
+    share = Share.of(180, 200)
+    reached = {
+        "precision": 0.95,
+        "precision_interval_95": (0.9, 0.99),
+        "coverage": share.value,
+        "coverage_interval_95": share.interval_95,
+        "photos": 200,
+        "target_precision": 0.95,
+    }
+    known = Known(
+        kept=share,
+        rejected={"clutter": share},
+        named={"clutter": Share.of(0, 200)},
+        precision=None,
+        precision_interval_95=(0.0, 1.0),
+        score="max_probability",
+        min_score=min_score,
+        target_precision=0.95,
+    )
+    return ArtifactConfidence(
+        "artifact",
+        Confidence(
+            temperature,
+            Threshold(min_probability=sure, **reached),  # type: ignore[arg-type]
+            None if coarse is None else Threshold(min_probability=coarse, **reached),  # type: ignore[arg-type]
+            known,
+        ),
+    )
 
 
 def change_report(folder: Path, artifact: Artifact, **changes: object) -> None:
@@ -190,13 +231,6 @@ def describe(folder: Path, name: str, variant: Variant) -> Artifact:
 
 
 def describe_build(version: str, artifacts: tuple[Artifact, ...]) -> Build:
-    sure = {
-        "min_probability": 0.6,
-        "target_precision": 0.95,
-        "precision": 0.97,
-        "coverage": 0.9,
-        "photos": 200,
-    }
     return Build(
         model=MODEL,
         version=version,
@@ -206,7 +240,7 @@ def describe_build(version: str, artifacts: tuple[Artifact, ...]) -> Build:
         preprocess=PREPROCESS,
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
-        thresholds={"sure": sure},
+        hierarchy=None,
         metrics={"top1": 0.95, "top5": 1.0, "photos": 200},
         photos_source="colours",
         photos_licence="made for the tests, CC0",

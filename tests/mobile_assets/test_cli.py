@@ -93,7 +93,8 @@ def test_pull_and_recognise(repository: Repository, server: Server, tmp_path: Pa
     result = run("recognise", out / MODEL, tmp_path / "grey.jpg", "--top-k", "2")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0 and len(lines) == 3
-    assert lines[-1] == "unsure (colours 1.0.0)"
+    assert lines[-1].startswith("not sure: perhaps ")
+    assert lines[-1].endswith(" (unsure; colours 1.0.0)")
 
 
 def test_pull_errors_are_one_line(repository: Repository, server: Server, tmp_path: Path) -> None:

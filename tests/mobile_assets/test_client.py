@@ -283,7 +283,7 @@ def test_the_client_works_without_any_converter_installed(
     done = run_blocked("recognise", tmp_path / "pulled" / MODEL, photo)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].endswith("red")
-    assert done.stdout.splitlines()[-1] == "sure (colours 1.0.0)"
+    assert done.stdout.splitlines()[-1] == "red (sure; colours 1.0.0)"
     done = run_blocked("pull", *given, "--platform", "android", "--runtime", "executorch")
     assert done.returncode == 0, done.stderr
     assert "not executed here: executorch is needed" in done.stdout

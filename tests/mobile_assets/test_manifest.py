@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.errors import ManifestError
 from mobile_assets.manifest import Manifest
-from mobile_assets.parts import Golden, Metrics, Threshold
-from tests.mobile_assets.builds import COREML, EXECUTORCH, LITERT, add_variants, make_build
+from mobile_assets.parts import Golden, Metrics
+from tests.mobile_assets.builds import (
+    COREML,
+    EXECUTORCH,
+    LITERT,
+    add_variants,
+    make_build,
+    make_confidence,
+)
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
@@ -61,16 +69,14 @@ def manifests(draw: st.DrawFn, base: Manifest) -> Manifest:
         Golden(item.file, draw(st.sampled_from(labels.names)), {p: draw(answers) for p in paths})
         for item in base.golden
     )
-    threshold = st.builds(
-        Threshold, st.none() | SHARES, SHARES, st.none() | SHARES, SHARES, st.integers(0, 10**9)
-    )
+    confidence = make_confidence(draw(st.none() | SHARES), None, draw(st.none() | SHARES))
     return replace(
         base,
         labels=labels,
         golden=golden,
         version=draw(st.from_regex(r"(0|[1-9][0-9]?)\.[1-9]\.0(-rc\.[1-9])?", fullmatch=True)),
         preprocess=Preprocess.for_input(draw(st.sampled_from([32, 224, 1024]))),
-        thresholds=draw(st.dictionaries(st.text(letters, max_size=9), threshold, max_size=3)),
+        artifacts=tuple(replace(item, confidence=confidence) for item in base.artifacts),
         metrics=Metrics(draw(SHARES), draw(SHARES), draw(st.integers(0, 10**9))),
         photos_licence=draw(st.text(letters, min_size=1, max_size=50)),
     )
@@ -151,7 +157,16 @@ def test_any_value_anywhere_gives_a_manifest_or_a_manifest_error(
         (("version",), "1.0.0+build", r"version is '1\.0\.0\+build'"),
         (("preprocess", "input_px"), 7, r"preprocess.*input_px is 7"),
         (("preprocess", "resampler"), [], r"preprocess.*resampler"),
-        (("thresholds", "sure", "coverage"), "x", r"thresholds\.sure\.coverage is 'x'"),
+        (("hierarchy",), {"coarse": ["a", "b"], "parents": [0]}, r"hierarchy is.*3 labels"),
+        (("hierarchy",), {"coarse": ["a"], "parents": [0, 0, 0]}, r"hierarchy is.*at least 2"),
+        (
+            ("artifacts", 0, "confidence", "temperature"),
+            0,
+            r"artifacts\[0\]\.conf.*temperature is 0",
+        ),
+        (("artifacts", 0, "confidence", "fitted_on"), "x", r"fitted_on is 'x'.*reference"),
+        (("artifacts", 0, "confidence", "sure", "coverage"), "x", r"coverage is 'x'"),
+        (("artifacts", 0, "confidence", "known", "score"), "kNN", r"score is 'kNN'.*gen"),
         (("metrics", "top1"), 1.5, r"metrics\.top1 is 1\.5"),
         (("golden", 0, "answers"), [], r"golden\[0\]\.answers is \[\].*object"),
         (("other_files", 0, "role"), "virus", r"other_files\[0\]\.role is 'virus'"),
@@ -353,10 +368,24 @@ def test_an_unknown_file_is_refused(manifest: Manifest) -> None:
         manifest.find_file("x")
 
 
-def test_a_threshold_that_was_never_reached_is_never_sure() -> None:
-    unreached = Threshold(None, 0.95, None, 0.0, 100)
-    assert not unreached.is_reached(1.0)
-    assert Threshold(0.7, 0.95, 0.96, 0.8, 100).is_reached(0.7)
+def test_coarse_classes_come_with_thresholds_for_them(manifest: Manifest) -> None:
+    hierarchy = Hierarchy(LabelSet(("warm", "cold")), (0, 1, 1))
+    with pytest.raises(ManifestError, match=r"artifacts\[0\].*threshold for coarse classes"):
+        replace(manifest, hierarchy=hierarchy)
+    with pytest.raises(ManifestError, match="hierarchy has 2 parents for 3 labels"):
+        replace(manifest, hierarchy=replace(hierarchy, parents=(0, 1)))
+    nested = tuple(
+        replace(artifact, confidence=make_confidence(0.9, coarse=0.8))
+        for artifact in manifest.artifacts
+    )
+    whole = replace(manifest, hierarchy=hierarchy, artifacts=nested)
+    assert Manifest.from_bytes(whole.to_bytes()) == whole
+
+
+def test_parity_figures_come_with_a_confidence(manifest: Manifest) -> None:
+    first, *others = manifest.artifacts
+    with pytest.raises(ManifestError, match="parity figures without a confidence"):
+        replace(manifest, artifacts=(replace(first, confidence=None), *others))
 
 
 def test_reading_leaves_its_input_alone(manifest: Manifest) -> None:

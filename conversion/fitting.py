@@ -1,0 +1,67 @@
+"""Fits temperature and thresholds to each artifact, from the answers that parity compares.
+
+An int8 artifact is sure in another way than the network that it was made of.
+"""
+
+from conversion.answers import Answers
+from conversion.artifact import Artifact, Build
+from conversion.confidences import OWN, REFERENCE, ArtifactConfidence
+from conversion.runners import Probabilities
+from training.confidence import Confidence, fit_confidence
+from training.errors import ConfidenceError
+from training.photos import kind_of
+
+
+def fit_confidences(
+    build: Build, answers: Answers, target_precision: float
+) -> dict[str, ArtifactConfidence]:
+    """Returns artifact file name -> its confidence, for every artifact of a build.
+
+    Args:
+        build: gives the coarse classes.
+        answers: what everyone answered.
+        target_precision: see `training.confidence.fit_confidence`.
+    """
+    unknown = answers.unknown
+    reference = _fit(
+        build,
+        answers,
+        answers.reference,
+        None if unknown is None else unknown.reference,
+        target_precision,
+    )
+    return {
+        artifact.file_name: _fit_one(build, answers, artifact, target_precision)
+        or ArtifactConfidence(REFERENCE, reference)
+        for artifact in build.artifacts
+    }
+
+
+def _fit_one(
+    build: Build, answers: Answers, artifact: Artifact, target_precision: float
+) -> ArtifactConfidence | None:
+    own = answers.artifacts.get(artifact.file_name)
+    if own is None:
+        return None
+    unknown = answers.unknown
+    strange = None if unknown is None else unknown.artifacts[artifact.file_name]
+    try:
+        return ArtifactConfidence(OWN, _fit(build, answers, own, strange, target_precision))
+    except ConfidenceError:
+        return None  # what answers no probabilities fails its parity, which says so
+
+
+def _fit(
+    build: Build,
+    answers: Answers,
+    rows: Probabilities,
+    unknown_rows: Probabilities | None,
+    target_precision: float,
+) -> Confidence:
+    by_kind: dict[str, Probabilities] = {}
+    if answers.unknown is not None and unknown_rows is not None:
+        kinds = [kind_of(photo) for photo in answers.unknown.photos]
+        for kind in sorted(set(kinds)):
+            places = [place for place, other in enumerate(kinds) if other == kind]
+            by_kind[kind] = unknown_rows[places]
+    return fit_confidence(rows, answers.truth, target_precision, build.hierarchy, by_kind)
