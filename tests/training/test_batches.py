@@ -2,7 +2,6 @@
 
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ from training.batches import AugmentedPhotos, EpochBatches, load_batches
 from training.config import DataSettings
 from training.data import open_source
 from training.errors import ConfigError
-from training.photo_cache import decode_all, read_preprocessed, read_whole
-from training.preprocess import Preprocess
+from training.photo_cache import decode_all, read_whole
 from training.recipe import TrainSettings
 
 
@@ -138,37 +136,3 @@ def test_batches_are_made_at_the_side_of_their_epoch(workers: int) -> None:
                     torch.equal(dataset[key][0], x_hwc)
                     for key, x_hwc in zip(keys, x_nhwc, strict=True)
                 )
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_decoded_photos_are_the_photos(workers: int) -> None:
-    photos = open_source(DataSettings(train_per_class=15, validation_per_class=1)).train
-    preprocess = Preprocess.for_input(64)
-    decode = partial(read_preprocessed, preprocess=preprocess)
-    with decode_all(photos, decode, workers, "decode") as decoded:
-        path = decoded.path
-        assert len(decoded) == len(photos)
-        for index in (0, 1, len(photos) - 1):
-            expected = preprocess.read(photos[index].read())
-            assert np.array_equal(decoded.pixels(index), expected)
-            assert decoded.class_indices[index] == photos[index].class_index
-    assert not path.exists()
-
-
-def test_large_photos_are_reduced_and_small_ones_kept() -> None:
-    photo = open_source(DataSettings(train_per_class=1, validation_per_class=1)).train[0]
-    reduced = read_whole(photo, short_px=50)
-    assert min(reduced.shape[:2]) == 50
-    assert min(read_whole(photo, short_px=4000).shape[:2]) > 50
-
-
-def test_the_temporary_file_goes_even_after_an_error() -> None:
-    photos = open_source(DataSettings(train_per_class=1, validation_per_class=1)).train
-    seen: list[Path] = []
-    with (
-        pytest.raises(ValueError, match="stop"),
-        decode_all(photos, partial(read_whole, short_px=50), 0, "decode") as decoded,
-    ):
-        seen.append(decoded.path)
-        raise ValueError("stop")
-    assert not seen[0].exists()
