@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mobile_assets.manifest import Manifest
 from serving.publish import publish, resign, set_current
 from serving.repository import State
 from serving.settings import Settings
@@ -76,6 +77,7 @@ def releases(repository: Path) -> None:
             click.echo(
                 f"{mark} {model} {version}  top-1 {100 * manifest.metrics.top1:.1f} % on "
                 f"{manifest.metrics.photos} photos, {len(manifest.labels)} labels, {runtimes}"
+                + _describe_cloud(manifest)
             )
     _print_expiries(storage.catalogue.state)
 
@@ -107,6 +109,16 @@ def demo(out: Path, port: int, preset: str) -> None:
     from serving.demo import run_demo
 
     run_demo(out, port, preset)
+
+
+def _describe_cloud(manifest: Manifest) -> str:
+    cloud = manifest.cloud
+    if cloud is None:
+        return ""
+    return (
+        f"; the server answers with {cloud.architecture}, "
+        f"top-1 {100 * cloud.metrics.top1:.1f} % on {cloud.metrics.photos} photos"
+    )
 
 
 def _print_expiries(state: State) -> None:

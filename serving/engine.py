@@ -19,6 +19,7 @@ from mobile_assets.released import ReleasedModel
 from mobile_assets.selftest import ask_golden
 from serving.errors import BusyError, NoArtifactError, RepositoryError
 from serving.storage import Storage
+from training.files import sha256_bytes
 
 _BEST_PRECISION = "fp32"
 
@@ -141,15 +142,7 @@ class Engine:
         manifest = self._storage.read_manifest(name, version)
         model = manifest.fallback
         artifact = choose_artifact(manifest)
-        # From verified bytes, not from a path: what was checked is what runs.
-        try:
-            runner = LiteRtRunner(self._storage.read_file(name, version, artifact.path))
-        except ArtifactError as error:
-            raise RepositoryError(f"{name} {version}: {artifact.path}: {error}") from error
-        if runner.labels is not None and runner.labels != manifest.labels.names:
-            raise RepositoryError(
-                f"{name} {version}: {artifact.path} holds other labels than its manifest"
-            )
+        runner = self._open(manifest, artifact)
         report = ask_golden(
             manifest.labels,
             model,
@@ -160,6 +153,20 @@ class Engine:
         if report.executed and not report.passed:
             raise RepositoryError(f"{name} {version} failed its self-test: {report.describe()}")
         return _Loaded(manifest, model, artifact, runner)
+
+    def _open(self, manifest: Manifest, artifact: BundledArtifact) -> LiteRtRunner:
+        where = f"{manifest.model} {manifest.version}: {artifact.path}"
+        # From verified bytes, not from a path: what was checked is what runs.
+        data = self._storage.read_file(manifest.model, manifest.version, artifact.path)
+        if sha256_bytes(data) != artifact.file.sha256:
+            raise RepositoryError(f"{where} is signed, but is not the file that its manifest names")
+        try:
+            runner = LiteRtRunner(data)
+        except ArtifactError as error:
+            raise RepositoryError(f"{where}: {error}") from error
+        if runner.labels is not None and runner.labels != manifest.labels.names:
+            raise RepositoryError(f"{where} holds other labels than its manifest")
+        return runner
 
 
 def choose_artifact(manifest: Manifest) -> BundledArtifact:

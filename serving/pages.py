@@ -62,7 +62,8 @@ def show_home() -> str:
                 for version in list(reversed(release.versions))[:_MAX_LISTED_VERSIONS]
             ],
             "samples": list(_describe_samples(storage.read_manifest(model, release.current))),
-            "artifacts": list(_describe_artifacts(storage.read_manifest(model, release.current))),
+            "thresholds": list(_list_thresholds(storage.read_manifest(model, release.current))),
+            "networks": list(_describe_networks(storage.read_manifest(model, release.current))),
         }
         for model, release in releases.items()
     ]
@@ -124,17 +125,37 @@ def format_type(schema: dict[str, Any]) -> str:
     return str(schema.get("format", kind))
 
 
-def _describe_artifacts(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    for artifact in manifest.artifacts:
-        yield {
-            "runtime": _RUNTIME_NAMES.get(artifact.runtime, artifact.runtime),
-            "precision": artifact.precision,
-            "delegate": PLATFORM_OF_DELEGATE.get(artifact.backend) and artifact.backend,
-            "platforms": ", ".join(artifact.platforms),
-            "parity": artifact.parity,
-            "verdict": _judge(artifact),
-            "file": describe_file(manifest, artifact.file),
-        }
+def _list_thresholds(manifest: Manifest) -> Iterator[tuple[str, Threshold]]:
+    """Yields the thresholds of the artifact that this server answers with, by verdict."""
+    try:
+        found = choose_artifact(manifest).confidence
+    except NoArtifactError:
+        return
+    if found is not None:
+        yield SURE, found.confidence.sure
+        if found.confidence.coarse is not None:
+            yield COARSE, found.confidence.coarse
+
+
+def _describe_networks(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """Yields what the page shows of the network for devices, and of the cloud's."""
+    for network in (manifest.device, manifest.cloud):
+        if network is not None:
+            artifacts = [_describe_artifact(manifest, entry) for entry in network.artifacts]
+            yield {**vars(network), "artifacts": artifacts}
+
+
+def _describe_artifact(manifest: Manifest, artifact: BundledArtifact) -> dict[str, Any]:
+    users = "this server" if artifact.file.role == "cloud-artifact" else artifact.platforms
+    return {
+        "runtime": _RUNTIME_NAMES.get(artifact.runtime, artifact.runtime),
+        "precision": artifact.precision,
+        "delegate": PLATFORM_OF_DELEGATE.get(artifact.backend) and artifact.backend,
+        "platforms": users if isinstance(users, str) else ", ".join(users),
+        "parity": artifact.parity,
+        "verdict": _judge(artifact),
+        "file": describe_file(manifest, artifact.file),
+    }
 
 
 def _describe_samples(manifest: Manifest) -> Iterator[dict[str, Any]]:

@@ -23,12 +23,11 @@ function makeBar({ label, probability }) {
 function showAnswer(place, answer) {
   const bars = makeElement("ul", `bars ${answer.verdict}`);
   bars.append(...answer.answers.map(makeBar));
-  const first = answer.answers[0].label;
-  const words = answer.verdict === "sure" ? first : `Not sure: perhaps ${first}`;
   const times = answer.timings_ms;
-  const detail = `Version ${answer.version}; photo ${times.prepare.toFixed(1)} ms, model ${times.run.toFixed(1)} ms`;
+  const network = answer.answered_by === "cloud" ? "cloud model" : "device model";
+  const detail = `Version ${answer.version}, ${network} ${answer.architecture}; photo ${times.prepare.toFixed(1)} ms, model ${times.run.toFixed(1)} ms`;
   place.replaceChildren(
-    makeElement("h2", "", "Answer"), makeElement("p", "verdict", words), bars, makeElement("p", "quiet", detail));
+    makeElement("h2", "", "Answer"), makeElement("p", "verdict", answer.words), bars, makeElement("p", "quiet", detail));
 }
 
 function showProblem(place, text) {
