@@ -88,6 +88,53 @@ def evaluate(checkpoint: Path, data: str, workers: int, out: Path | None) -> Non
 
 
 @main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--data", default="", help=_DATA_HELP + " Default: what it was trained with.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="data.KEY=VALUE", help="As in data.clutter=200."
+)
+@click.option("--k", type=click.IntRange(1), help="Neighbour of the score 'nearest'.")
+@click.option("--workers", default=2, show_default=True, help="Processes that decode photos.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the figures there, as JSON.")
+def unknown(
+    checkpoint: Path,
+    data: str,
+    assignments: tuple[str, ...],
+    k: int | None,
+    workers: int,
+    out: Path | None,
+) -> None:
+    """Measure how well scores tell known things from unknown ones.
+
+    The source must hold photos of unknown things: see data.held_out, data.clutter, the folder
+    unknown/ and the split "unknown" of a manifest.
+    """
+    from training.checkpoint import load_checkpoint
+    from training.features import read_features
+    from training.rejection import describe_rejection, group_by_kind, measure_rejection
+
+    loaded = load_checkpoint(checkpoint)
+    settings = override(loaded.settings, assignments).data
+    source = open_checked(find_data(data, settings) if data else settings)
+    if source.labels != loaded.labels:
+        raise DataError(
+            f"{checkpoint} knows other classes than {source.name}; name those that it was "
+            "trained without with --set data.held_out=[...]"
+        )
+    known = read_features(loaded, source.validation, workers, "known things")
+    kinds = {
+        kind: read_features(loaded, photos, workers, kind)
+        for kind, photos in group_by_kind(source.unknown).items()
+    }
+    training = read_features(loaded, source.train, workers, "training photos")
+    figures = {"checkpoint": loaded.sha256} | measure_rejection(training, known, kinds, k)
+    for line in describe_rejection(figures):
+        click.echo(line)
+    if out is not None:
+        write_atomic(out, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+@main.command()
 @click.argument("data", required=True)
 def check(data: str) -> None:
     """Check a data source, and name every problem in it."""
