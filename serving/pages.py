@@ -14,9 +14,11 @@ from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORM_OF_DELEGATE
 from serving.context import get_storage
-from serving.errors import NotReadyError
+from serving.engine import choose_artifact
+from serving.errors import NoArtifactError, NotReadyError
 from serving.problems import KINDS
 from serving.releases import describe_file, describe_version
+from training.confidence import COARSE, SURE, Threshold
 
 API_DESCRIPTION = (
     "Which model version to run, its signed files, and names for photos that a phone is not sure "
