@@ -1,5 +1,7 @@
 """A moving average of a network's weights, which answers better than the last weights do."""
 
+import hashlib
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,13 @@ class WeightAverage:
             else:
                 self.weights[name].copy_(value)
         torch._foreach_lerp_(averages, values, 1 - decay)
+
+    def digest(self) -> str:
+        """Returns a hash of the averaged weights, to compare processes by."""
+        digest = hashlib.sha256()
+        for value in self.weights.values():
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def state(self) -> dict[str, int | dict[str, Tensor]]:
         """Returns what `restore` takes back."""

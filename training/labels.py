@@ -56,6 +56,19 @@ class LabelSet:
         except ValueError:
             raise LabelsError(f"no label {name!r}; allowed are {list(self.names)}") from None
 
+    def describe_changes(self, former: "LabelSet") -> str:
+        """Says in words how these labels differ from former ones."""
+        added = sorted(set(self.names) - set(former.names))
+        removed = sorted(set(former.names) - set(self.names))
+        parts = [
+            f"{what}: {', '.join(map(repr, names))}"
+            for what, names in (("added", added), ("removed", removed))
+            if names
+        ]
+        if parts:
+            return "; ".join(parts)
+        return "none" if self.names == former.names else "the same classes in another order"
+
     def to_text(self) -> str:
         """Returns the names one a line, in output order: the content of a `labels.txt`."""
         return "".join(f"{name}\n" for name in self.names)

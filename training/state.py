@@ -1,7 +1,7 @@
 """The state of an unfinished run, from which it goes on exactly as if it had not stopped."""
 
+import difflib
 import io
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,30 @@ import torch
 
 from training.errors import TrainingError
 from training.files import write_atomic
+from training.labels import LabelSet
 
 STATE_NAME = "training_state.pt"
 
 
 @dataclass(frozen=True)
 class RunState:
-    """What a run needs to go on after an epoch.
+    """What a run needs to go on; everything random follows from the seed and the step.
 
     Attributes:
-        run: what must be the same for a resume: settings (TOML) and labels.
+        run: what must be the same for a resume: settings (TOML), labels, photos, teacher.
         epoch: epochs that are done.
         history: figures of each of them.
         tensors: state of network, optimizer and weight average.
+        step: steps that are done in the epoch after those.
+        loss_sum: sum of the training losses of these steps, in nats.
     """
 
     run: dict[str, str]
     epoch: int
     history: list[dict[str, float]]
     tensors: dict[str, Any] = field(repr=False)
+    step: int = 0
+    loss_sum: float = 0.0
 
 
 def save_state(directory: Path, state: RunState) -> None:
@@ -57,13 +62,22 @@ def load_state(directory: Path, run: dict[str, str]) -> RunState | None:
         return None
     try:
         state = RunState(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+    # A damaged file makes the unpickler fail in almost any way.
+    except Exception as error:
         raise TrainingError(f"cannot resume from {path}: {error}") from error
     for key, value in run.items():
-        if state.run.get(key) != value:
+        former = state.run.get(key, "")
+        if former != value:
             raise TrainingError(
                 f"cannot resume {directory}: its {key} differ from this run's; give back the "
-                f"former ones, use another --out, or --fresh.\nthen:\n{state.run.get(key)}\n"
-                f"now:\n{value}"
+                f"former ones, use another --out, or --fresh.\n{_describe(key, former, value)}"
             )
     return state
+
+
+def _describe(key: str, former: str, now: str) -> str:
+    """Says what changed between two identities of a run."""
+    if key == "labels":
+        return LabelSet.from_text(now).describe_changes(LabelSet.from_text(former))
+    lines = difflib.unified_diff(former.splitlines(), now.splitlines(), "then", "now", n=0)
+    return "\n".join(line for line in lines if not line.startswith("@@"))

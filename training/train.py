@@ -1,14 +1,16 @@
 """Training, from top to bottom: photos -> batches -> steps -> averaged weights -> checkpoint."""
 
-import math
+import hashlib
 import os
-from functools import partial
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -18,15 +20,14 @@ from training.card import write_card
 from training.checkpoint import save_checkpoint
 from training.config import Settings
 from training.data import Source
-from training.ema import WeightAverage
-from training.errors import DataError, TrainingError
+from training.errors import ConfigError, DataError, TrainingError
 from training.evaluate import predict, truth_of
 from training.events import EventWriter
-from training.files import SUMS_NAME, exclusive_lock, sha256_bytes, write_atomic
-from training.ghostnet import GhostNet
+from training.files import SUMS_NAME, exclusive_lock, write_atomic
+from training.learner import Learner, Moment
 from training.metrics import summarise
-from training.networks import create
-from training.normalise import Normalise
+from training.optimise import advise_on_average, learning_rate_at
+from training.parallel import Group, open_group
 from training.photo_cache import (
     DecodedPhotos,
     decode_all,
@@ -36,20 +37,22 @@ from training.photo_cache import (
 )
 from training.plots import draw_confusions, draw_learning_curve
 from training.preprocess import Preprocess
-from training.pretrained import load_pretrained
-from training.recipe import TrainSettings
+from training.sides import largest_side, side_at
 from training.state import STATE_NAME, RunState, load_state, save_state
 
 # Photos are kept for augmentation at up to this many times the resize length: a random crop of
 # a third of the area is then still about as sharp as the network's input.
 _KEPT_RESOLUTION = 1.5
-_LARGEST_GRADIENT_NORM = 5.0
+_NAMED_PHOTOS = 4  # of a batch, in an error message
 
-Batches = DataLoader[tuple[Tensor, int]]
+Batches = DataLoader[tuple[Tensor, Tensor]]
 
 
 def fit(settings: Settings, source: Source, out: Path) -> dict[str, Any]:
     """Trains a network and writes its checkpoint; goes on where a killed run stopped.
+
+    Under `torchrun`, each process calls it with the same arguments; they train one network
+    together, and the first one writes.
 
     Args:
         settings: everything that the run depends on.
@@ -60,209 +63,255 @@ def fit(settings: Settings, source: Source, out: Path) -> dict[str, Any]:
         The figures on the validation photos, as in `metrics.json`.
 
     Raises:
+        ConfigError: settings that this source does not allow.
         DataError: no photos for training or validation.
-        TrainingError: the loss is no longer finite, or `out` holds another unfinished run.
-        CheckpointError: the pretrained weights do not fit.
+        TrainingError: the loss is no longer finite, memory ran out, `out` holds another
+            unfinished run, or another process of this run ended.
+        CheckpointError: the pretrained weights or the teacher do not fit.
         StorageError: the disk is full, or another process writes to `out`.
+    """
+    check_possible(settings, source)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(settings.train.threads or os.cpu_count() or 1)
+    with ExitStack() as stack:
+        group = stack.enter_context(open_group())
+        if group.is_first:
+            stack.enter_context(exclusive_lock(out / ".lock"))
+            remove_leftovers(out)
+        group.share(None)  # the others must not write before old files are gone
+        run = Run(settings, source, out, group)
+        photos, judges = stack.enter_context(run.decode())
+        return run.fit(photos, judges)
+
+
+def check_possible(settings: Settings, source: Source) -> None:
+    """Checks what settings and photos must have of each other.
+
+    Raises:
+        ConfigError: a setting needs what is not there.
+        DataError: no photos for training or validation.
     """
     if not source.train or not source.validation:
         raise DataError(f"{source.name}: photos are needed for both training and validation")
-    out.mkdir(parents=True, exist_ok=True)
-    train, model = settings.train, settings.model
-    torch.set_num_threads(train.threads or os.cpu_count() or 1)
-    preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
-    whole = partial(read_whole, short_px=round(_KEPT_RESOLUTION * preprocess.resize_px))
-    plain = partial(read_preprocessed, preprocess=preprocess)
-    workers = train.workers
-    with exclusive_lock(out / ".lock"):
-        remove_leftovers(out)
-        with (
-            decode_all(source.train, whole, workers, "decode training photos", out) as photos,
-            decode_all(source.validation, plain, workers, "decode others", out) as judges,
-        ):
-            return Run(settings, source, out).fit(photos, judges)
+    train = settings.train
+    if train.coarse_weight > 0 and source.hierarchy is None:
+        raise ConfigError(
+            f"train.coarse_weight is {train.coarse_weight:g}, but {source.name} has no coarse "
+            "classes: allowed is 0"
+        )
+    if train.frozen_bn and not settings.model.pretrained:
+        raise ConfigError("train.frozen_bn needs model.pretrained: new BN statistics fit nothing")
 
 
 class Run:
-    """One training run: what changes from step to step, and how.
+    """One training run: what changes from epoch to epoch, and what is kept of it.
 
     Args:
         settings: everything that the run depends on.
         source: the photos' labels, name and licence.
         out: the run's folder.
+        group: the processes that share the run.
     """
 
-    def __init__(self, settings: Settings, source: Source, out: Path) -> None:
-        self.settings, self.source, self.out = settings, source, out
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.normalise = Normalise()
+    def __init__(self, settings: Settings, source: Source, out: Path, group: Group) -> None:
+        self.settings, self.source, self.out, self.group = settings, source, out, group
+        self.learner = Learner(settings, source.labels, source.hierarchy, group)
         self.history: list[dict[str, float]] = []
-        torch.manual_seed(settings.train.seed)
-        model = create(settings.model.architecture, len(source.labels), settings.model.dropout)
-        self.started = "trained from random weights"
-        if settings.model.pretrained:
-            self.started = load_pretrained(
-                model, settings.model.pretrained, settings.model.pretrained_sha256
-            )
-        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = make_optimizer(self.model, settings.train)
-        self.average = WeightAverage(self.model, settings.train.ema_decay)
+
+    @contextmanager
+    def decode(self) -> Iterator[tuple[DecodedPhotos, DecodedPhotos]]:
+        """Decodes photos for training, and those to measure on where this process measures."""
+        train, model, source = self.settings.train, self.settings.model, self.source
+        view_px = self.learner.view_px(largest_side(train, model.input_px))
+        largest = Preprocess.for_input(view_px, model.crop_pct, model.resampler)
+        preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
+        whole = partial(read_whole, short_px=round(_KEPT_RESOLUTION * largest.resize_px))
+        plain = partial(read_preprocessed, preprocess=preprocess)
+        measured = source.validation if self.group.is_first else ()
+        workers, out = train.workers, self.out
+        limit = self.settings.data.cache_size_bytes
+        with decode_all(measured, plain, workers, "decode others", out, limit) as judges:
+            limit -= judges.size_bytes
+            with decode_all(source.train, whole, workers, "decode", out, limit) as photos:
+                yield photos, judges
 
     def fit(self, photos: DecodedPhotos, judges: DecodedPhotos) -> dict[str, Any]:
         """Trains all epochs that are left, and writes the checkpoint; see `training.train.fit`."""
-        train, model = self.settings.train, self.settings.model
-        augment = Augment(train, model.input_px)
-        sampler = EpochBatches(len(photos), train.batch_size, train.seed)
-        batches = load_batches(AugmentedPhotos(photos, augment, train.seed), sampler, train.workers)
-        first = self._resume()
-        judge = self._averaged_model()
-        with EventWriter(self.out / "events", first + 1) as events:
-            for epoch in range(first, train.epochs):
-                sampler.epoch = epoch
-                torch.manual_seed(train.seed * 1_000_003 + epoch)  # dropout
-                loss = self._train_epoch(batches, epoch)
-                judge.load_state_dict(self.average.weights)
-                self._record(epoch, loss, judge, judges, events)
-        judge.load_state_dict(self.average.weights)
-        return self._finish(judge, judges)
+        train, learner = self.settings.train, self.learner
+        sampler = self._make_sampler(photos)
+        changed = AugmentedPhotos(photos, Augment(train), train.seed)
+        batches = load_batches(changed, sampler, train.workers)
+        advice = advise_on_average(train.ema_decay, train.epochs * sampler.steps)
+        if advice:
+            self._say(advice)
+        begun = self._resume()
+        with self._open_events(begun.epoch + 1) as events:
+            for epoch in range(begun.epoch, train.epochs):
+                side_px = side_at(train, self.settings.model.input_px, epoch)
+                sampler.epoch, sampler.side_px = epoch, learner.view_px(side_px)
+                sampler.first_step = begun.step if epoch == begun.epoch else 0
+                loss_sum = begun.loss_sum if epoch == begun.epoch else 0.0
+                loss = self._train_epoch(batches, sampler, side_px, loss_sum)
+                self._record(epoch, loss, judges, events)
+        return self._finish(judges)
 
-    def _train_epoch(self, batches: Batches, epoch: int) -> float:
-        """Takes one step a batch, and returns the mean training loss in nats."""
-        train = self.settings.train
-        criterion = nn.CrossEntropyLoss(label_smoothing=train.label_smoothing)
-        total = torch.zeros((), device=self.device)
-        self.model.train()
-        bar = tqdm(batches, f"epoch {epoch + 1}/{train.epochs}", leave=False, unit="batch")
-        for step, (x_nhwc, truth) in enumerate(bar):
-            rate = learning_rate_at(train, epoch + step / len(batches))
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits = self.model(self.normalise(x_nhwc.to(self.device)))
-                loss = criterion(logits, truth.to(self.device))
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT_NORM)
-            if not torch.isfinite(loss) or not torch.isfinite(norm):
-                raise TrainingError(
-                    f"the loss is {loss.item()} at epoch {epoch + 1}, step {step + 1}: lower "
-                    f"train.learning_rate (it was {rate:g}); the last good state is kept in "
-                    f"{self.out}"
-                )
-            self.optimizer.step()
-            self.average.update(self.model)
-            total += loss.detach()
+    def _train_epoch(
+        self, batches: Batches, sampler: EpochBatches, side_px: int, loss_sum: float
+    ) -> float:
+        """Takes one step a batch, and returns the mean training loss in nats.
+
+        Args:
+            batches: the loader, which follows the sampler.
+            sampler: stands at the epoch, and at the first step that is left of it.
+            side_px: side of the photos that the network sees.
+            loss_sum: of the steps that were taken before.
+        """
+        train, epoch, first = self.settings.train, sampler.epoch, sampler.first_step
+        total = torch.tensor(loss_sum, device=self.group.device)
+        self.learner.start_epoch()
+        bar = tqdm(
+            enumerate(batches, first),
+            f"epoch {epoch + 1}/{train.epochs}",
+            sampler.steps,
+            initial=first,
+            leave=False,
+            unit="batch",
+            disable=not self.group.is_first,
+        )
+        for step, (x_nhwc, truth) in bar:
+            rate = learning_rate_at(train, epoch + step / sampler.steps)
+            try:
+                loss = self.learner.learn(x_nhwc, truth, Moment(epoch, step, rate, side_px))
+            except TrainingError as error:
+                raise self._place(error, sampler, step) from error
+            total += loss
+            done = step + 1
+            if self._is_time_to_save(done) and done < sampler.steps:
+                self._save(epoch, done, float(total))
             if step % 10 == 0:
                 bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-        return float(total) / len(batches)
+        return float(total) / sampler.steps
 
     def _record(
         self,
         epoch: int,
         train_loss: float,
-        judge: GhostNet,
         judges: DecodedPhotos,
-        events: EventWriter,
+        events: EventWriter | None,
     ) -> None:
         """Measures the averaged weights, writes the figures, and makes the epoch safe."""
-        figures, loss = self._measure(judge, judges)
+        self.group.check_equal(self.learner.average.digest(), "averaged weights")
+        if events is None:
+            return
+        figures, loss = self._measure(judges)
         entry = {
             "train_loss": train_loss,
             "validation_loss": loss,
             "top1": figures["top1"],
             "top5": figures["top5"],
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.learner.rate,
         }
         self.history.append(entry)
         events.add(epoch + 1, entry)
         write_atomic(self.out / "learning_curve.png", draw_learning_curve(self.history))
-        self._save(epoch + 1)
-        tqdm.write(
+        self._save(epoch + 1, 0, 0.0)
+        self._say(
             f"epoch {epoch + 1}/{self.settings.train.epochs}: training loss {train_loss:.3f}, "
             f"validation loss {loss:.3f}, top-1 {100 * entry['top1']:.1f} %"
         )
 
-    def _finish(self, judge: GhostNet, judges: DecodedPhotos) -> dict[str, Any]:
-        figures, loss = self._measure(judge, judges)
+    def _finish(self, judges: DecodedPhotos) -> dict[str, Any]:
+        return self.group.share(self._write_checkpoint(judges) if self.group.is_first else {})
+
+    def _write_checkpoint(self, judges: DecodedPhotos) -> dict[str, Any]:
+        figures, loss = self._measure(judges)
         source = {"name": self.source.name, "licence": self.source.licence}
         metrics = {"source": source, "loss": loss, **figures, "history": self.history}
         write_atomic(self.out / "confusion.png", draw_confusions(metrics))
         save_checkpoint(
             self.out,
             self.settings,
-            self.average.weights,
+            self.learner.average.weights,
             self.source.labels,
-            self.normalise,
+            self.learner.normalise,
             metrics,
-            write_card(self.settings, self.source, metrics, self.started),
+            write_card(self.settings, self.source, metrics, self.learner.started),
             self.source.hierarchy,
         )
         (self.out / STATE_NAME).unlink(missing_ok=True)
         return metrics
 
-    def _measure(self, judge: GhostNet, judges: DecodedPhotos) -> tuple[dict[str, Any], float]:
-        probabilities, loss = predict(judge, judges, self.normalise, self.device)
+    def _measure(self, judges: DecodedPhotos) -> tuple[dict[str, Any], float]:
+        judge, normalise = self.learner.averaged_model(), self.learner.normalise
+        probabilities, loss = predict(judge, judges, normalise, self.group.device)
         target = self.settings.train.target_precision
         names = self.source.labels.names
         return summarise(probabilities, truth_of(judges), names, target), loss
 
-    def _averaged_model(self) -> GhostNet:
-        model = create(self.settings.model.architecture, len(self.source.labels), dropout=0.0)
-        return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    def _make_sampler(self, photos: DecodedPhotos) -> EpochBatches:
+        train = self.settings.train
+        return EpochBatches(
+            photos.class_indices,
+            train.batch_size,
+            train.seed,
+            self.settings.model.input_px,
+            balance=train.balance,
+            rank=self.group.rank,
+            world_size=self.group.size,
+        )
 
+    def _place(self, error: TrainingError, sampler: EpochBatches, step: int) -> TrainingError:
+        """Returns an error of a step that says where it was, and what is left of the run."""
+        keys = next(islice(sampler, step - sampler.first_step, None))
+        names = [repr(self.source.train[index].name) for _, index, _ in keys[:_NAMED_PHOTOS]]
+        more = f" and {len(keys) - len(names)} more" if len(keys) > len(names) else ""
+        return TrainingError(
+            f"at epoch {sampler.epoch + 1}, step {step + 1}: {error}. The batch was "
+            f"{', '.join(names)}{more}; the last good state is kept in {self.out}"
+        )
+
+    def _open_events(self, first_step: int) -> AbstractContextManager[EventWriter | None]:
+        if self.group.is_first:
+            return EventWriter(self.out / "events", first_step)
+        return nullcontext()
+
+    @cached_property
     def _identity(self) -> dict[str, str]:
         """Returns what must not change between the parts of one run."""
-        photos = "\n".join(photo.name for photo in self.source.train)
+        digest = hashlib.sha256()
+        for photo in self.source.train:
+            digest.update(f"{photo.class_index} {photo.name}\n".encode())
+        teacher = self.learner.teacher
         return {
             "settings": self.settings.to_toml(),
             "labels": self.source.labels.to_text(),
-            "photos": f"{len(self.source.train)} named {sha256_bytes(photos.encode())}",
+            "photos": f"{len(self.source.train)} with names and classes {digest.hexdigest()}",
+            "teacher": teacher.sha256 if teacher else "",
         }
 
-    def _save(self, epoch: int) -> None:
-        tensors = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state(),
-        }
-        save_state(self.out, RunState(self._identity(), epoch, self.history, tensors))
+    def _is_time_to_save(self, steps: int) -> bool:
+        every = self.settings.train.save_every_steps
+        return self.group.is_first and every > 0 and steps % every == 0
 
-    def _resume(self) -> int:
-        """Goes on from a saved state where there is one, and returns the first epoch to train."""
-        state = load_state(self.out, self._identity())
+    def _save(self, epoch: int, step: int, loss_sum: float) -> None:
+        tensors = self.learner.state()
+        state = RunState(self._identity, epoch, self.history, tensors, step, loss_sum)
+        save_state(self.out, state)
+
+    def _resume(self) -> RunState:
+        """Goes on from a saved state where there is one, and returns where to go on."""
+        state = load_state(self.out, self._identity) if self.group.is_first else None
+        state = self.group.share(state)
         if state is None:
-            (self.out / SUMS_NAME).unlink(missing_ok=True)
-            return 0
-        self.model.load_state_dict(state.tensors["model"])
-        self.optimizer.load_state_dict(state.tensors["optimizer"])
-        self.average.restore(state.tensors["average"])
+            if self.group.is_first:
+                (self.out / SUMS_NAME).unlink(missing_ok=True)
+            return RunState(self._identity, 0, [], {})
+        self.learner.restore(state.tensors)
         self.history = list(state.history)
-        tqdm.write(f"resuming {self.out} after epoch {state.epoch}")
-        return state.epoch
+        step = f", step {state.step}" if state.step else ""
+        self._say(f"resuming {self.out} after epoch {state.epoch}{step}")
+        return state
 
-
-def make_optimizer(model: nn.Module, train: TrainSettings) -> Optimizer:
-    """Makes the optimizer; weight decay spares biases and BN, whose tensors have one dimension."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    spared = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": train.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
-    ]
-    if train.optimizer == "sgd":
-        return SGD(groups, train.learning_rate, momentum=0.9, nesterov=True)
-    return AdamW(groups, train.learning_rate, fused=True)
-
-
-def learning_rate_at(train: TrainSettings, epoch: float) -> float:
-    """Returns the rate of linear warm-up followed by a cosine to zero.
-
-    Args:
-        train: the recipe.
-        epoch: epochs done so far, with their fraction, 0 to `train.epochs`.
-    """
-    if epoch < train.warmup_epochs:
-        # Never zero: the first step would be wasted.
-        return train.learning_rate * (epoch + 0.01) / (train.warmup_epochs + 0.01)
-    progress = (epoch - train.warmup_epochs) / (train.epochs - train.warmup_epochs)
-    return train.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+    def _say(self, words: str) -> None:
+        if self.group.is_first:
+            tqdm.write(words)
