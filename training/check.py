@@ -3,13 +3,17 @@
 import hashlib
 import os
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from training.errors import DataError, PhotoError
 from training.labels import LabelSet
+from training.photo_index import JoinedPhotos, class_indices_of, select_photos
 from training.photos import UNKNOWN, Photo, Problem, Source
 from training.preprocess import decode_photo
 
@@ -26,12 +30,23 @@ LOOK_ALIKE = "labels that look alike"
 SAMPLED = "only a sample was checked"
 
 
+# Of the SHA-256 of a photo's size and decoded pixels: enough to tell apart more than there are.
+_DIGEST_BYTES = 16
+_AHEAD = 8  # photos that each thread may have waiting
+
+
 @dataclass(frozen=True)
 class _Seen:
-    """What one photo showed: the SHA-256 of its size and decoded pixels, or what is wrong."""
+    """What the photos showed.
 
-    pixels: str = ""
-    error: str = ""
+    Attributes:
+        digests: of each photo's size and decoded pixels, uint8, shape [N, 16]; zeros where it
+            cannot be decoded.
+        errors: what is wrong with those, by their place.
+    """
+
+    digests: npt.NDArray[np.uint8]
+    errors: dict[int, str]
 
 
 def check_source(
@@ -54,13 +69,7 @@ def check_source(
     """
     sample = _take_sample(source)
     photos = _all_photos(sample)
-    seen: list[_Seen] = []
-    # Threads suffice: reading, decoding and hashing all let other threads run meanwhile.
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for outcome in pool.map(_look_at, photos):
-            seen.append(outcome)
-            if tick is not None:
-                tick()
+    seen = _look_at_all(photos, workers or os.cpu_count() or 1, tick or (lambda: None))
     problems = [
         *source.notes,
         *_describe_sample(source, len(photos)),
@@ -79,8 +88,8 @@ def count_checked(source: Source) -> int:
     return len(_all_photos(_take_sample(source)))
 
 
-def _all_photos(source: Source) -> tuple[Photo, ...]:
-    return (*source.train, *source.validation, *source.unknown)
+def _all_photos(source: Source) -> Sequence[Photo]:
+    return JoinedPhotos(source.train, source.validation, source.unknown)
 
 
 def drop_problems(source: Source, problems: list[Problem]) -> Source:
@@ -98,11 +107,16 @@ def drop_problems(source: Source, problems: list[Problem]) -> Source:
         DataError: a class would have no training photo, or nothing would be left to validate on.
     """
     names = {name for problem in problems for name in problem.leave_out}
+
+    def keep(photos: Sequence[Photo]) -> Sequence[Photo]:
+        places = (place for place, photo in enumerate(photos) if photo.name not in names)
+        return select_photos(photos, np.fromiter(places, np.int64))
+
     kept = replace(
         source,
-        train=tuple(photo for photo in source.train if photo.name not in names),
-        validation=tuple(photo for photo in source.validation if photo.name not in names),
-        unknown=tuple(photo for photo in source.unknown if photo.name not in names),
+        train=keep(source.train),
+        validation=keep(source.validation),
+        unknown=keep(source.unknown),
     )
     empty = [problem.message for problem in _find_empty_classes(kept) if _is_error(problem)]
     if empty:
@@ -147,20 +161,45 @@ def _describe_sample(source: Source, checked: int) -> list[Problem]:
     return [Problem(SAMPLED, (), message, severity="note")]
 
 
-def _look_at(photo: Photo) -> _Seen:
+def _look_at_all(photos: Sequence[Photo], workers: int, tick: Callable[[], object]) -> _Seen:
+    seen = _Seen(np.zeros((len(photos), _DIGEST_BYTES), np.uint8), {})
+
+    def take(place: int, outcome: bytes | str) -> None:
+        if isinstance(outcome, str):
+            seen.errors[place] = outcome
+        else:
+            seen.digests[place] = np.frombuffer(outcome, np.uint8)
+        tick()
+
+    pending: deque[Future[bytes | str]] = deque()
+    # Threads suffice: reading, decoding and hashing all let other threads run meanwhile.
+    with ThreadPoolExecutor(workers) as pool:
+        for place, photo in enumerate(photos):
+            pending.append(pool.submit(_look_at, photo))
+            if len(pending) == _AHEAD * workers:
+                take(place + 1 - len(pending), pending.popleft().result())
+        for place in range(len(photos) - len(pending), len(photos)):
+            take(place, pending.popleft().result())
+    return seen
+
+
+def _look_at(photo: Photo) -> bytes | str:
+    """Returns the digest of a photo's pixels, or what is wrong."""
     try:
         image = decode_photo(photo.read(), photo.name)
     except PhotoError as error:
-        return _Seen(error=str(error))
+        return str(error)
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(image.tobytes())
-    return _Seen(pixels=digest.hexdigest())
+    return digest.digest()[:_DIGEST_BYTES]
 
 
 def _find_duplicate_names(photos: Sequence[Photo]) -> list[Problem]:
-    counts: dict[str, int] = defaultdict(int)
-    for photo in photos:
-        counts[photo.name] += 1
+    # Numbers first, because a million names would not fit; then the few that may be the same.
+    hashes = np.fromiter((hash(photo.name) for photo in photos), np.int64, len(photos))
+    numbers, times = np.unique(hashes, return_counts=True)
+    places = np.flatnonzero(np.isin(hashes, numbers[times > 1]))
+    counts = Counter(photos[int(place)].name for place in places)
     return [
         Problem(DUPLICATE_NAME, (name,), f"{count} photos are named {name}", leave_out=(name,))
         for name, count in counts.items()
@@ -168,19 +207,21 @@ def _find_duplicate_names(photos: Sequence[Photo]) -> list[Problem]:
     ]
 
 
-def _find_unreadable(photos: Sequence[Photo], seen: list[_Seen]) -> list[Problem]:
+def _find_unreadable(photos: Sequence[Photo], seen: _Seen) -> list[Problem]:
     return [
-        Problem(UNREADABLE, (photo.name,), outcome.error, leave_out=(photo.name,))
-        for photo, outcome in zip(photos, seen, strict=True)
-        if outcome.error
+        Problem(UNREADABLE, (photos[place].name,), error, leave_out=(photos[place].name,))
+        for place, error in seen.errors.items()
     ]
 
 
-def _find_same_photos(source: Source, seen: list[_Seen]) -> list[Problem]:
-    groups: dict[str, list[int]] = defaultdict(list)
-    for position, outcome in enumerate(seen):
-        if outcome.pixels:
-            groups[outcome.pixels].append(position)
+def _find_same_photos(source: Source, seen: _Seen) -> list[Problem]:
+    # Numbers first, as for names.
+    numbers = seen.digests.view(np.uint64)[:, 0]
+    different, times = np.unique(numbers, return_counts=True)
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for place in np.flatnonzero(np.isin(numbers, different[times > 1])):
+        if int(place) not in seen.errors:
+            groups[seen.digests[place].tobytes()].append(int(place))
     return [
         _describe_same(source, positions) for positions in groups.values() if len(positions) > 1
     ]
@@ -206,8 +247,8 @@ def _describe_same(source: Source, positions: list[int]) -> Problem:
 
 
 def _find_empty_classes(source: Source) -> list[Problem]:
-    trained = {photo.class_index for photo in source.train}
-    validated = {photo.class_index for photo in source.validation}
+    trained = set(class_indices_of(source.train).tolist())
+    validated = set(class_indices_of(source.validation).tolist())
     problems = [
         Problem(EMPTY_CLASS, (), f"class {name!r} has no photo to train on")
         for index, name in enumerate(source.labels.names)
@@ -227,7 +268,7 @@ def _find_empty_classes(source: Source) -> list[Problem]:
 
 
 def _find_single_photos(source: Source) -> list[Problem]:
-    counts = Counter(photo.class_index for photo in source.train)
+    counts = Counter(class_indices_of(source.train).tolist())
     single = [name for index, name in enumerate(source.labels.names) if counts[index] == 1]
     if not single:
         return []

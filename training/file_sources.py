@@ -11,7 +11,8 @@ from typing import NoReturn
 from training.errors import DataError, LabelsError
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
-from training.photos import PHOTO_SUFFIXES, UNKNOWN, Photo, PhotoFile, Problem, Source
+from training.photo_index import PhotoIndex, index_photos
+from training.photos import PHOTO_SUFFIXES, UNKNOWN, Photo, Problem, Source
 
 NOT_A_PHOTO = "not a photo"
 NOT_FOLLOWED = "link not followed"
@@ -53,6 +54,28 @@ def open_folder(path: Path) -> Source:
     if not source.validation:
         raise DataError(f"{validation} holds no photos; {_LAYOUT}")
     return source
+
+
+def list_classes(root: Path, split: Path) -> tuple[list[tuple[str, Photo]], list[Problem]]:
+    """Lists the photos of a folder of class folders, each with the name of its class.
+
+    Args:
+        root: what names of photos are relative to.
+        split: the folder that holds a folder a class.
+
+    Returns:
+        Photos without a class index, by class; and what is no photo.
+
+    Raises:
+        DataError: the folder cannot be listed.
+    """
+    listing = _Listing(root)
+    photos = [
+        (label, photo)
+        for label, folder in sorted(_class_folders(split).items())
+        for photo in listing.add_unknown(folder)
+    ]
+    return photos, listing.notes
 
 
 def _find_validation(path: Path) -> Path:
@@ -155,24 +178,23 @@ class _Listing:
     root: Path
     notes: list[Problem] = field(default_factory=list)
 
-    def add_split(
-        self, split: Path, folders: dict[str, Path], labels: LabelSet
-    ) -> tuple[Photo, ...]:
+    def add_split(self, split: Path, folders: dict[str, Path], labels: LabelSet) -> PhotoIndex:
         for entry in _entries(split):
             if not entry.is_dir() and not _is_system_file(entry.name):
                 self._note(NOT_A_PHOTO, entry, "a file beside the class folders is not used")
-        return tuple(
-            Photo(self._name(file), class_index, PhotoFile(file))
-            for label, folder in sorted(folders.items())
-            for class_index in (labels.index(label),)
-            for file in self._photos_below(folder)
+        return index_photos(
+            self.root,
+            (
+                (file, class_index)
+                for label, folder in sorted(folders.items())
+                for class_index in (labels.index(label),)
+                for file in self._photos_below(folder)
+            ),
         )
 
-    def add_unknown(self, folder: Path) -> tuple[Photo, ...]:
-        if not folder.is_dir():
-            return ()
-        files = self._photos_below(folder)
-        return tuple(Photo(self._name(file), UNKNOWN, PhotoFile(file)) for file in files)
+    def add_unknown(self, folder: Path) -> PhotoIndex:
+        files = self._photos_below(folder) if folder.is_dir() else iter(())
+        return index_photos(self.root, ((file, UNKNOWN) for file in files))
 
     def _photos_below(self, folder: Path) -> Iterator[Path]:
         for directory, folders, files in os.walk(folder, onerror=_refuse):

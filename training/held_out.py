@@ -4,11 +4,14 @@ Free of torch.
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from training.errors import DataError, LabelsError
 from training.labels import LabelSet
+from training.photo_index import Indices, class_indices_of, select_photos
 from training.photos import HELD_OUT, UNKNOWN, Photo, Problem, Source
 
 HELD_OUT_TRAINING_PHOTOS = "held out without validation photos"
@@ -43,29 +46,29 @@ def hold_out(source: Source, names: Sequence[str]) -> Source:
         labels = LabelSet(tuple(source.labels.names[index] for index in kept))
     except LabelsError as error:
         raise DataError(f"data.held_out leaves too little of {source.name}: {error}") from None
-    places = {index: place for place, index in enumerate(kept)}
-    validated = {photo.class_index for photo in source.validation}
-    only_trained = sorted(held - validated)
+    only_trained = sorted(held - set(class_indices_of(source.validation).tolist()))
     moved = (
-        *(photo for photo in source.validation if photo.class_index in held),
-        *(photo for photo in source.train if photo.class_index in only_trained),
+        *select_photos(source.validation, _places(source.validation, sorted(held))),
+        *select_photos(source.train, _places(source.train, only_trained)),
     )
     return replace(
         source,
         labels=labels,
-        train=tuple(_renumber(source.train, places)),
-        validation=tuple(_renumber(source.validation, places)),
+        train=_renumber(source.train, kept),
+        validation=_renumber(source.validation, kept),
         notes=(*source.notes, *_describe(source, only_trained)),
         hierarchy=source.hierarchy and source.hierarchy.select(kept),
         unknown=(*source.unknown, *(_make_unknown(photo) for photo in moved)),
     )
 
 
-def _renumber(photos: Sequence[Photo], places: dict[int, int]) -> Iterator[Photo]:
-    for photo in photos:
-        place = places.get(photo.class_index)
-        if place is not None:
-            yield replace(photo, class_index=place)
+def _places(photos: Sequence[Photo], classes: Sequence[int]) -> Indices:
+    return np.flatnonzero(np.isin(class_indices_of(photos), classes))
+
+
+def _renumber(photos: Sequence[Photo], kept: Sequence[int]) -> Sequence[Photo]:
+    places = _places(photos, kept)
+    return select_photos(photos, places, np.searchsorted(kept, class_indices_of(photos)[places]))
 
 
 def _make_unknown(photo: Photo) -> Photo:

@@ -6,8 +6,9 @@ A list of a million `Photo` objects would fill half a gigabyte, once in each pro
 import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, overload
 
@@ -202,6 +203,32 @@ def _map(file: IO[bytes]) -> memoryview:
         return memoryview(b"")
     file.flush()
     return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+class JoinedPhotos(Sequence[Photo]):
+    """Photos of several lists, one after the other, without a copy of them."""
+
+    def __init__(self, *parts: Sequence[Photo]) -> None:
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+
+    @overload
+    def __getitem__(self, index: int) -> Photo: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Photo]: ...
+    def __getitem__(self, index: int | slice) -> Photo | Sequence[Photo]:
+        """Returns one photo, or a tuple of some."""
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(len(self))[index])
+        place = range(len(self))[index]
+        part = int(np.searchsorted(self._ends, place, "right"))
+        return self._parts[part][place - int(self._ends[part])]
+
+    def __iter__(self) -> Iterator[Photo]:
+        return chain.from_iterable(self._parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
 
 
 def class_indices_of(photos: Sequence[Photo]) -> Indices:
