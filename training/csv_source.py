@@ -12,7 +12,8 @@ from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.photos import UNKNOWN, UNKNOWN_THING, Photo, PhotoFile, Source
 
-_SPLITS = ("train", "validation", "val", UNKNOWN_THING)
+_TEST = "test"
+_SPLITS = ("train", "validation", "val", _TEST, UNKNOWN_THING)
 _COLUMNS = ("path", "label", "split")
 _COARSE = "coarse"
 
@@ -30,17 +31,17 @@ def open_csv(path: Path) -> Source:
     """Opens a CSV manifest: a header with path, label and split, then one photo a row.
 
     Paths are relative to the manifest, with forward slashes; the split is "train",
-    "validation" ("val" means the same) or "unknown", for photos of none of the labels, whose own
-    label does not matter. A column coarse, where there is one, gives the coarse class of each
-    row's label. Other columns are ignored. Labels are those of the training rows, without spaces
-    around them and in Unicode's form NFC, by code point.
+    "validation" ("val" means the same), "test", for photos that are kept aside, or "unknown", for
+    photos of none of the labels, whose own label does not matter. A column coarse, where there is
+    one, gives the coarse class of each row's label. Other columns are ignored. Labels are those
+    of the training rows, without spaces around them and in Unicode's form NFC, by code point.
 
     Raises:
         DataError: no such file, not UTF-8, a column is missing, or a row has an unknown split, a
             missing photo, a path that stands in an earlier row, a label that no training row
             has, or another coarse class than its label had above; the message names the line.
     """
-    rows = _read_rows(path)
+    rows = [row for row in _read_rows(path) if row.split != _TEST]
     try:
         labels = LabelSet(tuple(sorted({row.label for row in rows if row.split == "train"})))
     except LabelsError as error:
@@ -68,6 +69,26 @@ def open_csv(path: Path) -> Source:
         hierarchy=_find_hierarchy(path, rows, labels),
         unknown=photos(UNKNOWN_THING),
     )
+
+
+def list_rows(path: Path, split: str) -> list[tuple[str, Photo]]:
+    """Lists the photos of one split of a CSV manifest, each with its label.
+
+    Args:
+        path: the manifest; it needs no training rows here.
+        split: "train", "validation", "test" or "unknown".
+
+    Returns:
+        Photos without a class index, in the manifest's order.
+
+    Raises:
+        DataError: see `open_csv`.
+    """
+    return [
+        (row.label, Photo(row.name, UNKNOWN, PhotoFile(path.parent / row.name)))
+        for row in _read_rows(path)
+        if row.split == split
+    ]
 
 
 def _find_hierarchy(path: Path, rows: Iterable[_Row], labels: LabelSet) -> Hierarchy | None:
@@ -137,5 +158,5 @@ def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row:
         raise DataError(f"{where}: no photo at {path.parent / name}")
     if texts["split"] == UNKNOWN_THING:
         return _Row(line, name, "", UNKNOWN_THING, "")
-    split = "train" if texts["split"] == "train" else "validation"
+    split = "validation" if texts["split"] == "val" else texts["split"]
     return _Row(line, name, clean_label(texts["label"]), split, clean_label(values.get(_COARSE)))

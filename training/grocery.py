@@ -2,7 +2,8 @@
 
 81 fine classes of fruit, vegetables and cartons, photographed in shops with a phone. The lists
 `train.txt` and `val.txt` name each photo with its fine and its coarse class; `classes.csv` names
-both: 43 coarse classes, though the dataset's text says 42. The test split is left alone.
+both: 43 coarse classes, though the dataset's text says 42. Nothing reads the test split but
+`evaluate --split test`.
 """
 
 import csv
@@ -17,6 +18,7 @@ from training.photos import Photo, PhotoFile, Source
 LICENCE = "MIT, Copyright (c) 2019 Marcus Klasson (Grocery Store Dataset)"
 CLASSES_NAME = "classes.csv"
 LIST_NAMES = ("train.txt", "val.txt")
+_TEST_NAME = "test.txt"
 _CLASS_COLUMNS = (
     "Class Name (str)",
     "Class ID (int)",
@@ -58,6 +60,22 @@ def open_grocery(path: Path) -> Source:
     labels, hierarchy = _read_classes(root / CLASSES_NAME)
     train, validation = (_read_list(root, name, hierarchy) for name in LIST_NAMES)
     return Source("grocery", labels, train, validation, LICENCE, hierarchy=hierarchy)
+
+
+def list_grocery_test(path: Path) -> list[tuple[str, Photo]]:
+    """Lists the photos that `test.txt` names, each with its class; nothing else reads that list.
+
+    Args:
+        path: the folder that holds `classes.csv` and `test.txt`, or one whose folder `dataset`
+            does.
+
+    Raises:
+        DataError: see `open_grocery`.
+    """
+    root = path / "dataset" if (path / "dataset" / CLASSES_NAME).is_file() else path
+    labels, hierarchy = _read_classes(root / CLASSES_NAME)
+    photos = _read_list(root, _TEST_NAME, hierarchy)
+    return [(labels.names[photo.class_index], photo) for photo in photos]
 
 
 def named_photos(text: str, where: str) -> list[NamedPhoto]:

@@ -102,6 +102,20 @@ def find_leakage(
     return Leakage(tuple(pairs), seen, len(trained), limit_bits)
 
 
+def count_repeated(photos: PhotoHashes, limit_bits: int = LIMIT_BITS) -> int:
+    """Counts the photos that look like an earlier one of the same list.
+
+    Args:
+        photos: of one list.
+        limit_bits: the largest distance that counts as the same.
+    """
+    columns = np.ascontiguousarray(photos.words.T)
+    return sum(
+        _nearest(columns[:, :index], photos.words[index])[0] <= limit_bits
+        for index in range(1, len(photos))
+    )
+
+
 def _nearest(columns: Words, words: Words) -> tuple[int, int]:
     """Returns the smallest distance, and where it is first reached; over all bits if none is."""
     best = (HASH_BITS + 1, -1)

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from training.errors import DataError
+from training.errors import DataError, PhotoError
 from training.photos import Photo
 from training.preprocess import decode_photo
 
 Words = npt.NDArray[np.uint64]
 HASH_BITS = 192
 
+_CHUNK = 4096
 _BLOCKS = 9  # 9 blocks a side have 8 steps between them, and 8 x 8 steps fill a word
 _SIDE_PX = 4 * _BLOCKS
 _FREQUENCIES = 8
@@ -113,17 +114,29 @@ def hash_photos(
         tick: called after each photo, for a progress bar.
 
     Raises:
-        PhotoError: a photo cannot be decoded.
+        PhotoError: photos cannot be decoded; the message names each one.
     """
     words = np.zeros((len(photos), 2, 3), np.uint64)
+    problems: list[str] = []
     # Threads suffice: decoding and resizing let other threads run meanwhile.
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for index, hashed in enumerate(pool.map(_hash_photo, photos)):
-            words[index] = hashed
-            if tick is not None:
-                tick()
+        for start in range(0, len(photos), _CHUNK):
+            # In parts, because a pool takes all that it is given at once: there may be millions.
+            chunk = [photos[index] for index in range(start, min(start + _CHUNK, len(photos)))]
+            for index, hashed in enumerate(pool.map(_hash_photo, chunk), start):
+                if isinstance(hashed, str):
+                    problems.append(hashed)
+                else:
+                    words[index] = hashed
+                if tick is not None:
+                    tick()
+    if problems:
+        raise PhotoError("\n".join(problems))
     return PhotoHashes(tuple(photo.name for photo in photos), words[:, 0], words[:, 1])
 
 
-def _hash_photo(photo: Photo) -> Words:
-    return hash_image(decode_photo(photo.read(), photo.name))
+def _hash_photo(photo: Photo) -> Words | str:
+    try:
+        return hash_image(decode_photo(photo.read(), photo.name))
+    except PhotoError as error:
+        return str(error)
