@@ -149,7 +149,7 @@ class Known(Rejection):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_target(self.target_precision)
-        if self.score not in SCORES:
+        if self.score not in tuple(SCORES):
             raise ConfidenceError(f"score is {self.score!r}: allowed are {', '.join(SCORES)}")
         if self.min_score is not None:
             _check_number("min_score", self.min_score, -1e6, 1)
