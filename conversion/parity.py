@@ -43,6 +43,7 @@ from conversion.runners import Runner
 from conversion.statistics import CrossCheck, Photos, Statistics, compare
 from conversion.structure import Structure, faults, inspect
 from conversion.tensorflow_runner import TensorFlowRunner
+from conversion.verdicts import write_verdicts
 from training.checkpoint import Checkpoint
 from training.files import new_directory, sha256_bytes, write_atomic, write_sums
 
@@ -96,7 +97,7 @@ def run_parity(
         directory, build, answers, runners, checks, confidences, chosen.source, options.gate
     )
     findings = [_find_out(asked, artifact) for artifact in build.artifacts]
-    _write(directory, build, answers, findings)
+    _write(asked, findings)
     write_report(directory)
     return [finding.report for finding in findings]
 
@@ -220,12 +221,14 @@ def _list_versions(runner: Runner | None, check: CrossCheck | None) -> dict[str,
     return {name: importlib.metadata.version(name) for name in packages}
 
 
-def _write(directory: Path, build: Build, answers: Answers, findings: list[Finding]) -> None:
-    with new_directory(directory / PARITY_NAME) as folder:
+def _write(asked: _Asked, findings: list[Finding]) -> None:
+    build, answers = asked.build, asked.answers
+    with new_directory(asked.directory / PARITY_NAME) as folder:
         chosen = list(_write_golden(folder, build, answers))
         write_atomic(folder / GOLDEN_NAME, to_json_text([asdict(entry) for entry in chosen]))
         for finding in findings:
             write_finding(folder, finding)
+        write_verdicts(folder, build, answers, asked.confidences)
         _write_flips(folder, answers, findings)
         reports = [finding.report for finding in findings]
         write_atomic(folder / "report.md", to_markdown(build, findings, chosen))

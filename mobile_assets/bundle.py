@@ -1,16 +1,17 @@
 """The bundle: one deterministic archive with everything that an app needs of one version."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from conversion.artifact import Build, read_build
 from mobile_assets.archive import list_entries, open_archive, pack
+from mobile_assets.comparison import Comparison, compare_models
 from mobile_assets.errors import BundleError, ManifestError
 from mobile_assets.gathering import Gathered, Tell, gather
 from mobile_assets.manifest import LABELS_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 from mobile_assets.parts import FOLDERS, File, check_path
-from mobile_assets.released import CLOUD, DEVICE
+from mobile_assets.released import CLOUD, DEVICE, ReleasedModel
 from training.files import sha256_bytes, write_atomic
 
 _OWN_LICENCE = """\
@@ -71,7 +72,8 @@ def write_bundle(
         out: the archive to write, whole or not at all.
         accepted: file names of artifacts to take although parity does not speak for them; the
             manifest then says so.
-        tell: takes a line for each artifact that is left out, with the reason.
+        tell: takes a line for each artifact that is left out, with the reason; and lines on
+            whether asking the cloud model is worth it.
         cloud_dir: the build of the wider network that the server answers with, if there is one.
 
     Returns:
@@ -88,11 +90,16 @@ def write_bundle(
     cloud_build = None if cloud_dir is None else read_build(cloud_dir)
     _check_pair(device_build, cloud_build, accepted)
     gathered = [gather(build_dir, device_build, DEVICE, accepted, tell)]
+    comparison = None
     if cloud_dir is not None and cloud_build is not None:
         gathered.append(gather(cloud_dir, cloud_build, CLOUD, accepted, tell))
+        models = [part.model for part in gathered]
+        comparison = compare_models(build_dir, models[0], cloud_dir, models[1])
+        for line in comparison.describe() if comparison else _compare_roughly(*models):
+            tell(line)
     contents = {path: data for part in gathered for path, data in part.contents.items()}
     contents["licences/ghostlens.txt"] = _OWN_LICENCE.encode()
-    manifest = _describe(device_build, gathered, contents)
+    manifest = _describe(device_build, gathered, contents, comparison)
     # Read back with the strict reader: what no client would take must not leave this room.
     manifest_bytes = Manifest.from_bytes(manifest.to_bytes()).to_bytes()
     members = [(MANIFEST_NAME, manifest_bytes)]
@@ -187,7 +194,23 @@ def _compare_labels(device: Build, cloud: Build) -> str:
     return f"it has {len(cloud.labels)}, the device {len(device.labels)}"
 
 
-def _describe(build: Build, gathered: Sequence[Gathered], contents: dict[str, bytes]) -> Manifest:
+def _compare_roughly(device: ReleasedModel, cloud: ReleasedModel) -> Iterator[str]:
+    yield (
+        "the two models cannot be compared photo by photo: parity left no verdicts on the same "
+        f"photos. On its own validation photos the cloud model reaches {cloud.metrics.top1:.1%} "
+        f"(of {cloud.metrics.photos}), the device's {device.metrics.top1:.1%} (of "
+        f"{device.metrics.photos})"
+    )
+    if cloud.metrics.top1 <= device.metrics.top1:
+        yield "WARNING: the cloud model is not better: asking it may not be worth it"
+
+
+def _describe(
+    build: Build,
+    gathered: Sequence[Gathered],
+    contents: dict[str, bytes],
+    comparison: Comparison | None,
+) -> Manifest:
     models = [part.model for part in gathered]
     device = models[0]
     artifacts = {artifact.path for model in models for artifact in model.artifacts}
@@ -208,6 +231,7 @@ def _describe(build: Build, gathered: Sequence[Gathered], contents: dict[str, by
             _describe_file(path, contents[path]) for path in sorted(set(contents) - artifacts)
         ),
         cloud=models[1] if len(models) > 1 else None,
+        comparison=comparison,
     )
 
 

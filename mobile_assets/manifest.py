@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
 from conversion.variants import VARIANTS
+from mobile_assets.comparison import Comparison
 from mobile_assets.errors import ManifestError
 from mobile_assets.parts import (
     MAX_FILES,
@@ -74,6 +75,7 @@ class Manifest:
     golden: tuple[Golden, ...]
     other_files: tuple[File, ...]
     cloud: ReleasedModel | None = None
+    comparison: Comparison | None = None
 
     def __post_init__(self) -> None:
         for fault in _contradictions(self):
@@ -82,8 +84,7 @@ class Manifest:
     @property
     def files(self) -> tuple[File, ...]:
         """Every file of the bundle but the manifest, in the order of their paths."""
-        models = (self.device, self.cloud)
-        files = [artifact.file for model in models if model for artifact in model.artifacts]
+        files = [artifact.file for model in self.models for artifact in model.artifacts]
         return tuple(sorted([*files, *self.other_files], key=lambda file: file.path))
 
     @property
@@ -100,6 +101,11 @@ class Manifest:
             self.artifacts,
             self.golden,
         )
+
+    @property
+    def models(self) -> tuple[ReleasedModel, ...]:
+        """The network for devices, and the cloud's where there is one."""
+        return (self.device,) if self.cloud is None else (self.device, self.cloud)
 
     @property
     def fallback(self) -> ReleasedModel:
@@ -193,6 +199,11 @@ class Manifest:
                 File.from_node(node) for node in keys["other_files"].items(MAX_FILES)
             ),
             cloud=None if keys["cloud"].value is None else ReleasedModel.read_cloud(keys["cloud"]),
+            comparison=(
+                None
+                if keys["comparison"].value is None
+                else Comparison.from_node(keys["comparison"])
+            ),
         )
 
 
@@ -216,8 +227,11 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
             )
         if manifest.cloud is None and file.role.startswith("cloud-"):
             yield f"other_files[{index}].role is {file.role!r}, but there is no cloud model"
-    for model in (manifest.device, manifest.cloud):
-        if model is not None:
-            yield from find_contradictions(
-                model, manifest.labels, manifest.hierarchy, manifest.other_files
-            )
+    if (comparison := manifest.comparison) is not None:
+        known = {artifact.path for model in manifest.models for artifact in model.artifacts}
+        for path in sorted({comparison.device, comparison.cloud} - known):
+            yield f"comparison is of {path!r}, which is not among the artifacts"
+    for model in manifest.models:
+        yield from find_contradictions(
+            model, manifest.labels, manifest.hierarchy, manifest.other_files
+        )

@@ -110,7 +110,7 @@ def test_what_the_server_does_not_run_is_left_out_and_told(build_dir: Path, tmp_
     write_build(cloud, replace(build, artifacts=(*build.artifacts, other)))
     told: list[str] = []
     out = write_bundle(build_dir, tmp_path / "b.zip", tell=told.append, cloud_dir=cloud)
-    assert told == [f"left out {name}: the server answers with litert"]
+    assert told[0] == f"left out {name}: the server answers with litert"
     assert not any(name in file.path for file in open_bundle(out).manifest.files)
 
 
