@@ -3,11 +3,14 @@
 An int8 artifact is sure in another way than the network that it was made of.
 """
 
+from collections.abc import Iterator
+
 from conversion.answers import Answers
 from conversion.artifact import Artifact, Build
 from conversion.confidences import OWN, REFERENCE, ArtifactConfidence
 from conversion.runners import Probabilities
-from training.confidence import Confidence, fit_confidence
+from conversion.verdicts import PhotoVerdicts
+from training.confidence import Confidence, fit_confidence, judge
 from training.errors import ConfidenceError
 from training.photos import kind_of
 
@@ -35,6 +38,34 @@ def fit_confidences(
         or ArtifactConfidence(REFERENCE, reference)
         for artifact in build.artifacts
     }
+
+
+def judge_photos(
+    build: Build, answers: Answers, confidences: dict[str, ArtifactConfidence]
+) -> Iterator[tuple[str, PhotoVerdicts]]:
+    """Yields artifact file name and what it said of each photo, for all that answered.
+
+    Args:
+        build: gives the coarse classes.
+        answers: what everyone answered.
+        confidences: by artifact file name.
+    """
+    for name, rows in answers.artifacts.items():
+        limits = confidences[name].confidence.limits
+        try:
+            calibrated, verdicts = judge(rows, limits, build.hierarchy)
+        except ConfidenceError:
+            continue  # what answers no probabilities fails its parity, which says so
+        yield (
+            name,
+            PhotoVerdicts(
+                photos=tuple(photo.name for photo in answers.photos),
+                sizes_bytes=tuple(int(size) for size in answers.sizes_bytes),
+                truth=tuple(int(index) for index in answers.truth),
+                answers=tuple(int(index) for index in calibrated.argmax(axis=1)),
+                verdicts=tuple(str(verdict) for verdict in verdicts),
+            ),
+        )
 
 
 def _fit_one(

@@ -31,7 +31,7 @@ from conversion.artifact import (
 from conversion.confidences import ArtifactConfidence
 from conversion.cross_check import cross_check
 from conversion.errors import ArtifactError, ParityError
-from conversion.fitting import fit_confidences
+from conversion.fitting import fit_confidences, judge_photos
 from conversion.flips import write_flips
 from conversion.gate import MAX_DIFFERENCE, MIN_AGREEMENT, Gate
 from conversion.html_report import write_report
@@ -228,7 +228,8 @@ def _write(asked: _Asked, findings: list[Finding]) -> None:
         write_atomic(folder / GOLDEN_NAME, to_json_text([asdict(entry) for entry in chosen]))
         for finding in findings:
             write_finding(folder, finding)
-        write_verdicts(folder, build, answers, asked.confidences)
+        for name, verdicts in judge_photos(build, answers, asked.confidences):
+            write_verdicts(folder, name, verdicts)
         _write_flips(folder, answers, findings)
         reports = [finding.report for finding in findings]
         write_atomic(folder / "report.md", to_markdown(build, findings, chosen))

@@ -8,12 +8,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from conversion.answers import Answers
-from conversion.artifact import PARITY_NAME, Build, to_json_text
-from conversion.confidences import ArtifactConfidence
+from conversion.artifact import PARITY_NAME, to_json_text
 from conversion.errors import ArtifactError
-from training.decisions import VERDICTS, judge
-from training.errors import ConfidenceError
+from training.decisions import VERDICTS
 from training.files import write_atomic
 
 VERDICTS_FOLDER = "verdicts"
@@ -53,31 +50,15 @@ class PhotoVerdicts:
             raise ArtifactError(f"the verdict {min(unknown)!r}: allowed are {', '.join(VERDICTS)}")
 
 
-def write_verdicts(
-    folder: Path, build: Build, answers: Answers, confidences: dict[str, ArtifactConfidence]
-) -> None:
-    """Writes one file for each artifact that answered probabilities.
+def write_verdicts(folder: Path, file_name: str, found: PhotoVerdicts) -> None:
+    """Writes what one artifact said of each photo.
 
     Args:
         folder: becomes the build's `parity/`.
-        build: gives the coarse classes.
-        answers: what everyone answered.
-        confidences: by artifact file name.
+        file_name: of the artifact.
+        found: what to write.
     """
-    for name, rows in answers.artifacts.items():
-        limits = confidences[name].confidence.limits
-        try:
-            calibrated, verdicts = judge(rows, limits, build.hierarchy)
-        except ConfidenceError:
-            continue  # what answers no probabilities fails its parity, which says so
-        found = PhotoVerdicts(
-            photos=tuple(photo.name for photo in answers.photos),
-            sizes_bytes=tuple(int(size) for size in answers.sizes_bytes),
-            truth=tuple(int(index) for index in answers.truth),
-            answers=tuple(int(index) for index in calibrated.argmax(axis=1)),
-            verdicts=tuple(str(verdict) for verdict in verdicts),
-        )
-        write_atomic(folder / VERDICTS_FOLDER / f"{name}.json", to_json_text(asdict(found)))
+    write_atomic(folder / VERDICTS_FOLDER / f"{file_name}.json", to_json_text(asdict(found)))
 
 
 def read_verdicts(directory: Path, file_name: str) -> PhotoVerdicts | None:

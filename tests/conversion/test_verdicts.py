@@ -5,6 +5,7 @@ import pytest
 
 from conversion.answers import Answers
 from conversion.errors import ArtifactError
+from conversion.fitting import judge_photos
 from conversion.verdicts import PhotoVerdicts, read_verdicts, write_verdicts
 from tests.mobile_assets.builds import LITERT, describe_build, make_confidence
 from training.photos import Photo
@@ -21,7 +22,9 @@ def make_answers(rows: np.ndarray) -> Answers:
 
 def write(folder: Path, rows: np.ndarray) -> PhotoVerdicts | None:
     confidences = {LITERT: make_confidence(sure=0.6)}
-    write_verdicts(folder / "parity", describe_build("1.0.0", ()), make_answers(rows), confidences)
+    build = describe_build("1.0.0", ())
+    for name, found in judge_photos(build, make_answers(rows), confidences):
+        write_verdicts(folder / "parity", name, found)
     return read_verdicts(folder, LITERT)
 
 
