@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import statistics
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -12,8 +13,12 @@ import click
 from training.config import ARCHITECTURES, DataSettings, Settings, load_settings, override
 from training.console import TypedErrorGroup
 from training.data import Source, check_source, count_checked, drop_problems, open_source
+from training.describe import describe_share
 from training.errors import ConfigError, DataError
 from training.files import SUMS_NAME, write_atomic
+from training.judged import SPLITS, open_judged
+from training.leakage import LIMIT_BITS
+from training.photo_hash import HASH_BITS
 
 _DATA_HELP = (
     "Photos: a folder of classes, a CSV manifest, a copy of the Grocery Store Dataset, or one of "
@@ -38,51 +43,70 @@ def main() -> None:
 def fit(
     config: str, data: str, pretrained: str, assignments: tuple[str, ...], out: Path, fresh: bool
 ) -> None:
-    """Train a network. The same command goes on after a kill."""
-    from training.state import STATE_NAME
+    """Train a network. The same command goes on after a kill, and runs under torchrun."""
+    from training.parallel import open_group
     from training.train import fit as train_network
 
     settings = resolve_settings(config, data, assignments)
     if pretrained:
         model = dataclasses.replace(settings.model, pretrained=pretrained)
         settings = dataclasses.replace(settings, model=model)
-    if fresh:
-        _discard(out)
-    if (out / SUMS_NAME).exists() and not (out / STATE_NAME).exists():
-        raise ConfigError(f"{out} holds a finished checkpoint; use another --out, or --fresh")
-    source = open_checked(settings.data)
-    metrics = train_network(settings, source, out)
-    click.echo(f"{out}: top-1 {describe_share(metrics, 'top1')} on {metrics['photos']} photos")
+    with open_group() as group:
+        if group.is_first:
+            _make_way(out, fresh)
+        source = group.share(open_checked(settings.data) if group.is_first else None)
+        assert source is not None
+        metrics = train_network(settings, source, out)
+        if group.is_first:
+            share = describe_share(metrics, "top1")
+            click.echo(f"{out}: top-1 {share} on {metrics['photos']} photos")
 
 
 @main.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--data", default="", help=_DATA_HELP + " Default: what it was trained with.")
+@click.option("--split", type=click.Choice(SPLITS), default=SPLITS[0], show_default=True)
 @click.option("--workers", default=2, show_default=True, help="Processes that decode photos.")
+@click.option("--strict", is_flag=True, help="No figures where a photo was seen in training.")
+@click.option(
+    "--limit-bits",
+    type=click.IntRange(0, HASH_BITS - 1),
+    default=LIMIT_BITS,
+    show_default=True,
+    help="Photos whose hashes differ in so many bits, or fewer, count as the same.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures there, as JSON.")
-def evaluate(checkpoint: Path, data: str, workers: int, out: Path | None) -> None:
-    """Measure a checkpoint on a source's validation photos."""
+@click.option("--pictures", type=click.Path(path_type=Path), help="Draw into this folder.")
+def evaluate(
+    checkpoint: Path,
+    data: str,
+    split: str,
+    workers: int,
+    strict: bool,
+    limit_bits: int,
+    out: Path | None,
+    pictures: Path | None,
+) -> None:
+    """Measure a checkpoint on any photos, with the thresholds that it holds.
+
+    Photos that look like one that it was trained on are named first. Classes are matched by name;
+    photos of classes that it does not know count as photos of unknown things. A folder may hold
+    class folders without splits.
+    """
     from training.checkpoint import load_checkpoint
-    from training.evaluate import evaluate as measure
+    from training.describe import describe_leakage
+    from training.judging import check_leakage, describe_judgement, judge_checkpoint
 
     loaded = load_checkpoint(checkpoint)
     settings = find_data(data, loaded.settings.data) if data else loaded.settings.data
-    source = open_checked(settings)
-    if source.labels != loaded.labels:
-        unknown = sorted(set(source.labels.names) ^ set(loaded.labels.names))
-        raise DataError(
-            f"{checkpoint} was trained on other classes than {source.name}; only in one of them: "
-            f"{unknown or 'none, but their order differs'}"
-        )
-    figures = measure(loaded, source.validation, workers)
-    for rank in ("top1", "top5"):
-        click.echo(f"{rank}: {describe_share(figures, rank)} of {figures['photos']} photos")
-    sure = figures["thresholds"]["sure"]
-    if sure["min_probability"] is not None:
-        click.echo(
-            f"sure from {sure['min_probability']:.3f}: {100 * sure['coverage']:.1f} % of photos, "
-            f"{100 * sure['precision']:.1f} % of them right"
-        )
+    judged = open_judged(settings, split, loaded.labels)
+    click.echo(f"{judged.name}: {len(judged.photos)} photos")
+    for note in judged.notes:
+        click.echo(f"note: {note}")
+    leakage = check_leakage(loaded, judged, workers, limit_bits, strict)
+    click.echo("\n".join(describe_leakage(leakage[1])))
+    figures = judge_checkpoint(loaded, judged, workers, pictures, leakage)
+    click.echo("\n".join(describe_judgement(figures)))
     if out is not None:
         write_atomic(out, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
 
@@ -167,6 +191,35 @@ def presets() -> None:
 
 
 @main.command()
+@click.option("--config", default="", help="A preset's name or a TOML file; see `presets`.")
+@click.option("--data", default="", help=_DATA_HELP)
+@click.option("--set", "assignments", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting.")
+@click.option("--steps", default=6, show_default=True, help="Batches a turn.")
+@click.option("--rounds", default=5, show_default=True, help="Turns of each that count.")
+@click.option("--ladder", is_flag=True, help="Also measure what each difference is worth.")
+def benchmark(
+    config: str, data: str, assignments: tuple[str, ...], steps: int, rounds: int, ladder: bool
+) -> None:
+    """Measure how fast training is beside a plain PyTorch loop."""
+    from training.throughput import OURS, describe_machine, measure_throughput
+
+    settings = resolve_settings(config, data, assignments)
+    click.echo(f"before: {describe_machine()}")
+    source = open_source(settings.data)
+    found = measure_throughput(settings, source, steps, rounds, ladder, click.echo)
+    model, train = settings.model, settings.train
+    click.echo(f"after: {found.machine}")
+    click.echo(
+        f"{model.architecture}, {model.input_px} px, batches of {train.batch_size}, policy "
+        f"{train.policy}, {train.workers} workers, {found.photos} photos a turn of {source.name}; "
+        f"decoding them once: {found.decode_s:.1f} s, spread over {found.epochs} epochs"
+    )
+    click.echo(found.to_markdown())
+    ratio = statistics.median(found.ratios(OURS))
+    click.echo(f"training is {ratio:.2f} times as fast as a plain PyTorch loop")
+
+
+@main.command()
 @click.option("--per-class", default=6, show_default=True, help="Photos of each class.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the photos.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A PNG file.")
@@ -237,18 +290,16 @@ def open_checked(settings: DataSettings) -> Source:
     return drop_problems(source, errors) if errors else source
 
 
-def describe_share(figures: dict[str, object], key: str) -> str:
-    """Returns a share of `metrics.json` in words, with its 95 % interval."""
-    share, interval = figures[key], figures[f"{key}_interval_95"]
-    if not isinstance(share, float) or not isinstance(interval, list | tuple):
-        raise ConfigError(f"no figure {key} in these metrics")
-    return f"{100 * share:.1f} % (95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+def _make_way(out: Path, fresh: bool) -> None:
+    """Discards a former run where that is asked for, and refuses to write over a finished one."""
+    from training.state import STATE_NAME
 
-
-def _discard(out: Path) -> None:
-    for name in ("events", SUMS_NAME, "training_state.pt"):
-        path = out / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    if fresh:
+        for name in ("events", SUMS_NAME, STATE_NAME):
+            path = out / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    if (out / SUMS_NAME).exists() and not (out / STATE_NAME).exists():
+        raise ConfigError(f"{out} holds a finished checkpoint; use another --out, or --fresh")

@@ -1,19 +1,21 @@
-"""What a network answers on photos, and how good that is."""
+"""What a network answers on photos."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
 
 from training.checkpoint import Checkpoint
 from training.data import Photo
-from training.errors import DataError
 from training.ghostnet import GhostNet
-from training.metrics import Indices, Probabilities, summarise
+from training.judged import Judged
+from training.metrics import Indices, Probabilities
 from training.normalise import Normalise
-from training.photo_cache import DecodedPhotos, decode_all, read_preprocessed
+from training.photo_cache import Decode, DecodedPhotos, decode_all, read_preprocessed
+from training.photos import UNKNOWN
+from training.summary import Predictions
 
 _BATCH = 64
 
@@ -30,7 +32,8 @@ def predict(
         device: where to compute.
 
     Returns:
-        Probabilities, float32, shape [N, classes]; and the mean cross-entropy in nats.
+        Probabilities, float32, shape [N, classes]; and the mean cross-entropy in nats, to which
+        photos of unknown things add nothing.
     """
     model.eval()
     answers: list[Probabilities] = []
@@ -42,7 +45,7 @@ def predict(
             pixels = np.stack([photos.pixels(index) for index in indices])
             logits = model(normalise(torch.from_numpy(pixels).to(device))).float().cpu()
             expected = truth[start : start + len(indices)]
-            loss += float(torch.nn.functional.cross_entropy(logits, expected, reduction="sum"))
+            loss += float(cross_entropy(logits, expected, reduction="sum", ignore_index=UNKNOWN))
             answers.append(logits.softmax(dim=1).numpy())
     return np.concatenate(answers), loss / len(photos)
 
@@ -54,27 +57,48 @@ def truth_of(photos: Sequence[Photo] | DecodedPhotos) -> Indices:
     return np.array([photo.class_index for photo in photos], np.int64)
 
 
-def evaluate(checkpoint: Checkpoint, photos: Sequence[Photo], workers: int) -> dict[str, Any]:
-    """Measures a checkpoint on labelled photos.
+def evaluate(checkpoint: Checkpoint, judged: Judged, workers: int) -> Predictions:
+    """Answers on the photos that a checkpoint is to be judged on.
 
     Args:
         checkpoint: the model; it defines the preprocessing.
-        photos: labelled in the order of the checkpoint's labels.
+        judged: photos with the checkpoint's own labels, and photos of unknown things.
+        workers: processes to decode with.
+
+    Raises:
+        PhotoError: a photo cannot be decoded.
+    """
+    device = torch.device("cpu")
+
+    def answer(decoded: DecodedPhotos) -> Probabilities:
+        return predict(checkpoint.model, decoded, checkpoint.normalise, device)[0]
+
+    decode = partial(read_preprocessed, preprocess=checkpoint.preprocess)
+    with decode_all(judged.photos, decode, workers, "decode") as decoded:
+        probabilities = answer(decoded)
+    unknown = answer_unknown(judged.unknown, decode, answer, workers)
+    return Predictions(probabilities, truth_of(judged.photos), unknown)
+
+
+def answer_unknown(
+    photos: Mapping[str, Sequence[Photo]],
+    decode: Decode,
+    answer: Callable[[DecodedPhotos], Probabilities],
+    workers: int,
+) -> dict[str, Probabilities]:
+    """Answers on photos of unknown things.
+
+    Args:
+        photos: kind -> photos of it.
+        decode: from a photo to the network's input.
+        answer: from decoded photos to probabilities.
         workers: processes to decode with.
 
     Returns:
-        The figures of `training.metrics.summarise`.
-
-    Raises:
-        DataError: no photos.
-        PhotoError: a photo cannot be decoded.
+        Kind -> probabilities, float32, shape [M, classes].
     """
-    if not photos:
-        raise DataError("no photos to evaluate on")
-    decode = partial(read_preprocessed, preprocess=checkpoint.preprocess)
-    device = torch.device("cpu")
-    with decode_all(photos, decode, workers, "decode") as decoded:
-        probabilities, loss = predict(checkpoint.model, decoded, checkpoint.normalise, device)
-    target = checkpoint.settings.train.target_precision
-    figures = summarise(probabilities, truth_of(photos), checkpoint.labels.names, target)
-    return {"loss": loss, **figures}
+    answers = {}
+    for kind, those in photos.items():
+        with decode_all(those, decode, workers, f"decode {kind}") as decoded:
+            answers[kind] = answer(decoded)
+    return answers

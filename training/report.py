@@ -1,0 +1,58 @@
+"""What a finished run came to: figures, pictures, and the hashes of its training photos."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from training.config import Settings
+from training.evaluate import answer_unknown, truth_of
+from training.metrics import Probabilities
+from training.photo_cache import DecodedPhotos, read_preprocessed
+from training.photos import Photo, Source, kind_of
+from training.pictures import write_pictures
+from training.preprocess import Preprocess
+from training.seen import check_run
+from training.summary import Classes, Predictions, summarise_fitted
+
+
+def report_run(
+    settings: Settings,
+    source: Source,
+    validation: DecodedPhotos,
+    answer: Callable[[DecodedPhotos], Probabilities],
+    out: Path,
+) -> dict[str, Any]:
+    """Measures a trained network on the validation photos, and draws its pictures.
+
+    The check for leakage comes first. Temperature and thresholds are chosen on these same photos.
+
+    Args:
+        settings: of the run.
+        source: of the run.
+        validation: the source's validation photos, preprocessed.
+        answer: from preprocessed photos to probabilities.
+        out: the run's folder, which gets the pictures and the hashes of the training photos.
+
+    Returns:
+        The figures of `training.summary.summarise`, and `leakage`.
+
+    Raises:
+        PhotoError: a photo cannot be decoded.
+        StorageError: the disk is full.
+    """
+    workers = settings.train.workers
+    leakage = check_run(source, out, workers)
+    model = settings.model
+    preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
+    decode = partial(read_preprocessed, preprocess=preprocess)
+    kinds: dict[str, list[Photo]] = {}
+    for photo in source.unknown:
+        kinds.setdefault(kind_of(photo), []).append(photo)
+    unknown = answer_unknown(kinds, decode, answer, workers)
+    predictions = Predictions(answer(validation), truth_of(validation), unknown)
+    classes = Classes(source.labels.names, source.hierarchy)
+    figures = summarise_fitted(predictions, classes, settings.train.target_precision)
+    name = f"{source.name}, split validation"
+    write_pictures(out, predictions, classes, figures, source.validation, name)
+    return {"leakage": leakage, **figures}
