@@ -14,7 +14,7 @@ BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train convert parity bundle publish serve bench report test test-fast lint format lock clean
+.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training report test test-fast lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,8 +42,11 @@ convert: setup ## convert the checkpoint to all formats as MODEL and VERSION
 parity: setup ## check every artifact against PyTorch on validation photos
 	$(RUN) -m conversion parity $(BUILD) --checkpoint $(OUT)/checkpoint
 
-bench: setup ## time every artifact beside eager PyTorch and ONNX Runtime
-	$(RUN) -m conversion benchmark $(BUILD) --checkpoint $(OUT)/checkpoint
+bench: setup bench-training ## time training, and every artifact where BUILD is there, beside PyTorch and ONNX Runtime
+	test ! -d $(BUILD) || $(RUN) -m conversion benchmark $(BUILD) --checkpoint $(OUT)/checkpoint
+
+bench-training: setup ## time training on DATA beside a plain PyTorch loop
+	$(RUN) -m training benchmark --data $(DATA)
 
 report: setup ## write the report of BUILD again as one HTML page, with the figures of `make bench`
 	$(RUN) -m conversion report $(BUILD)

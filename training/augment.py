@@ -71,7 +71,7 @@ def crop_and_resize(
     The filter is bilinear with antialiasing. PyTorch's gives the same pixels as Pillow's in an
     eighth of the time (docs/performance.md).
     """
-    top, left, height, width = _draw_crop(x_hwc.shape[0], x_hwc.shape[1], scale_min, random)
+    top, left, height, width = draw_crop(x_hwc.shape[0], x_hwc.shape[1], scale_min, random)
     cut = torch.from_numpy(x_hwc[top : top + height, left : left + width])
     # A batch of one whose channels are the innermost dimension, which takes the fast way.
     x_nchw = cut.permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
@@ -81,9 +81,7 @@ def crop_and_resize(
     return pixels
 
 
-def _draw_crop(
-    height: int, width: int, scale_min: float, random: _Rng
-) -> tuple[int, int, int, int]:
+def draw_crop(height: int, width: int, scale_min: float, random: _Rng) -> tuple[int, int, int, int]:
     """Returns top, left, height and width of a random crop, in whole pixels."""
     for _ in range(_CROP_TRIES):
         area = width * height * random.uniform(scale_min, 1)

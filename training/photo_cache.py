@@ -21,6 +21,9 @@ from training.photo_index import class_indices_of
 from training.photos import Photo
 from training.preprocess import PixelsHwc, Preprocess, decode_photo
 
+# Photos are kept for augmentation at up to this many times the resize length: a random crop of
+# a third of the area is then still about as sharp as the network's input.
+KEPT_RESOLUTION = 1.5
 Decode = Callable[[Photo], PixelsHwc]
 _Integers = npt.NDArray[np.int64]
 _PREFIX = ".ghostlens-photos-"

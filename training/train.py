@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
 from itertools import islice
@@ -19,7 +19,7 @@ from training.batches import AugmentedPhotos, EpochBatches, load_batches
 from training.card import write_card
 from training.checkpoint import save_checkpoint
 from training.config import Settings
-from training.data import Source
+from training.data import Photo, Source
 from training.errors import ConfigError, DataError, TrainingError
 from training.evaluate import predict, truth_of
 from training.events import EventWriter
@@ -29,6 +29,8 @@ from training.metrics import summarise
 from training.optimise import advise_on_average, learning_rate_at
 from training.parallel import Group, open_group
 from training.photo_cache import (
+    KEPT_RESOLUTION,
+    Decode,
     DecodedPhotos,
     decode_all,
     read_preprocessed,
@@ -40,9 +42,6 @@ from training.preprocess import Preprocess
 from training.sides import largest_side, side_at
 from training.state import STATE_NAME, RunState, load_state, save_state
 
-# Photos are kept for augmentation at up to this many times the resize length: a random crop of
-# a third of the area is then still about as sharp as the network's input.
-_KEPT_RESOLUTION = 1.5
 _NAMED_PHOTOS = 4  # of a batch, in an error message
 
 Batches = DataLoader[tuple[Tensor, Tensor]]
@@ -72,9 +71,10 @@ def fit(settings: Settings, source: Source, out: Path) -> dict[str, Any]:
     """
     check_possible(settings, source)
     out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(settings.train.threads or os.cpu_count() or 1)
     with ExitStack() as stack:
         group = stack.enter_context(open_group())
+        cores = max(1, (os.cpu_count() or 1) // group.size_here)
+        torch.set_num_threads(settings.train.threads or cores)
         if group.is_first:
             stack.enter_context(exclusive_lock(out / ".lock"))
             remove_leftovers(out)
@@ -125,15 +125,22 @@ class Run:
         view_px = self.learner.view_px(largest_side(train, model.input_px))
         largest = Preprocess.for_input(view_px, model.crop_pct, model.resampler)
         preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
-        whole = partial(read_whole, short_px=round(_KEPT_RESOLUTION * largest.resize_px))
+        whole = partial(read_whole, short_px=round(KEPT_RESOLUTION * largest.resize_px))
         plain = partial(read_preprocessed, preprocess=preprocess)
-        measured = source.validation if self.group.is_first else ()
-        workers, out = train.workers, self.out
-        limit = self.settings.data.cache_size_bytes
-        with decode_all(measured, plain, workers, "decode others", out, limit) as judges:
-            limit -= judges.size_bytes
-            with decode_all(source.train, whole, workers, "decode", out, limit) as photos:
-                yield photos, judges
+        size_bytes = self.settings.data.cache_size_bytes
+
+        def open_decoded(photos: Sequence[Photo], decode: Decode, words: str) -> DecodedPhotos:
+            decoded = decode_all(photos, decode, train.workers, words, self.out, size_bytes)
+            return stack.enter_context(decoded)
+
+        with ExitStack() as stack:
+            # One process of each machine decodes for all of them.
+            photos = None
+            if self.group.rank_here == 0:
+                photos = open_decoded(source.train, whole, "decode training photos")
+            measured = source.validation if self.group.is_first else ()
+            judges = open_decoded(measured, plain, "decode others")
+            yield self.group.share_here(photos), judges
 
     def fit(self, photos: DecodedPhotos, judges: DecodedPhotos) -> dict[str, Any]:
         """Trains all epochs that are left, and writes the checkpoint; see `training.train.fit`."""
