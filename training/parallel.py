@@ -33,11 +33,17 @@ class Group:
         rank: number of this process, from 0.
         size: number of processes; 1 where there is no other.
         device: where this process computes.
+        machine: number of this machine, from 0.
+        rank_here: number of this process among those of this machine, from 0.
+        size_here: number of processes of this machine.
     """
 
     rank: int
     size: int
     device: torch.device
+    machine: int = 0
+    rank_here: int = 0
+    size_here: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -60,6 +66,16 @@ class Group:
         distributed.broadcast_object_list(box, src=0, device=self.device)
         shared: T = box[0]  # type: ignore[assignment]
         return shared
+
+    def share_here(self, value: T | None) -> T:
+        """Returns the value of this machine's first process; it must pickle."""
+        values: list[tuple[int, T | None]] = [(self.machine, value)]
+        if self.size > 1:
+            values *= self.size
+            own = value if self.rank_here == 0 else None
+            distributed.all_gather_object(values, (self.machine, own))
+        found = [shared for machine, shared in values if machine == self.machine]
+        return next(shared for shared in found if shared is not None)
 
     def mean(self, value: Tensor) -> Tensor:
         """Returns the mean of a tensor over the processes."""
@@ -97,13 +113,13 @@ def open_group() -> Iterator[Group]:
     Raises:
         TrainingError: another process ended, or the processes cannot reach each other.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = _read_number("WORLD_SIZE", 1)
     if distributed.is_initialized() or size == 1:
         yield _current_group()
         return
     try:
         if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(_read_number("LOCAL_RANK", 0))
         backend = "nccl" if torch.cuda.is_available() else "gloo"
         distributed.init_process_group(backend, timeout=_LONGEST_WAIT)
         yield _current_group()
@@ -128,4 +144,23 @@ def _current_group() -> Group:
         device = torch.device("cuda", torch.cuda.current_device())
     if not distributed.is_initialized():
         return Group(0, 1, device)
-    return Group(distributed.get_rank(), distributed.get_world_size(), device)
+    return Group(
+        distributed.get_rank(),
+        distributed.get_world_size(),
+        device,
+        _read_number("GROUP_RANK", 0),
+        _read_number("LOCAL_RANK", distributed.get_rank()),
+        _read_number("LOCAL_WORLD_SIZE", distributed.get_world_size()),
+    )
+
+
+def _read_number(name: str, default: int) -> int:
+    """Reads a variable that `torchrun` sets.
+
+    Raises:
+        TrainingError: it is no number.
+    """
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise TrainingError(f"{name} is {value!r}: torchrun sets it to a whole number")
+    return int(value)
