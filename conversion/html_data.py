@@ -94,5 +94,6 @@ def _to_json(finding: Finding) -> dict[str, Any]:
         "photos_needed": report.photos_needed if report.photos else None,
         "report": report.to_json(),
         "statistics": None if statistics is None else statistics.to_json(),
+        "confidence": finding.confidence.to_json(),
         "structure": None if structure is None else structure.to_json(),
     }

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conversion.artifact import PARITY_NAME, to_json_text
 from conversion.benchmark_result import Entry, Timing, busy_text, title_of
+from conversion.confidence_words import HEADINGS, describe_target, to_cells
 from conversion.errors import ArtifactError
 from conversion.flips import to_thumbnail
 from conversion.html_charts import Point, draw_calibration, draw_losses, draw_scatter
@@ -80,6 +81,8 @@ def render(material: Material, directory: Path) -> str:
         kinds=KINDS,
         golden=list(_list_golden(material, directory)),
         versions=_list_versions(material),
+        confidence_target=describe_target(material.findings),
+        confidence_headings=HEADINGS,
     )
 
 
@@ -97,6 +100,7 @@ def _to_card(material: Material, finding: Finding) -> dict[str, Any]:
         "why": explain(finding.report),
         "statistics": finding.statistics,
         "structure": finding.structure,
+        "confidence": to_cells(finding.confidence),
         "entry": entry,
         "timing": _first(entry),
     }

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from conversion.artifact import Build, GoldenPhoto
+from conversion.confidence_words import HEADINGS, describe_target, to_cells
 from conversion.parity_files import Finding
 from conversion.parity_report import VERDICTS, ParityReport, points
 from conversion.statistics import Flip, Statistics
@@ -54,6 +55,7 @@ def to_markdown(build: Build, findings: list[Finding], golden: list[GoldenPhoto]
         ],
         "",
     ]
+    lines += _to_confidence_table(findings)
     for finding in findings:
         lines += _describe(finding)
     lines += ["## Golden photos", "", "| File | Shows | Photo |", "| --- | --- | --- |"]
@@ -110,6 +112,23 @@ def _to_probability_row(report: ParityReport, statistics: Statistics) -> str:
         f"{check.max_probability_difference:.2g}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _to_confidence_table(findings: list[Finding]) -> list[str]:
+    rows = [
+        f"| `{finding.artifact.file_name}` | {' | '.join(to_cells(finding.confidence))} |"
+        for finding in findings
+    ]
+    return [
+        "## Confidence",
+        "",
+        describe_target(findings),
+        "",
+        f"| Artifact | {' | '.join(HEADINGS)} |",
+        "| --- | --- | ---: | --- | --- | --- |",
+        *rows,
+        "",
+    ]
 
 
 def _describe(finding: Finding) -> list[str]:

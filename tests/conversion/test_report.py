@@ -14,6 +14,7 @@ from conversion.statistics import CrossCheck, compare
 from conversion.structure import Structure
 from tests.conversion.test_parity_report import make_report
 from tests.conversion.test_statistics import draw_case
+from tests.mobile_assets.builds import make_confidence
 
 STRUCTURE = Structure(
     runtime="litert",
@@ -38,7 +39,9 @@ def findings(build):
     """Passing reports of every artifact, with statistics and structure."""
     statistics = compare("a", *draw_case(0, 200, noise=1.5), Gate())
     return [
-        Finding(entry, make_report(artifact=entry.file_name), statistics, STRUCTURE)
+        Finding(
+            entry, make_report(artifact=entry.file_name), statistics, STRUCTURE, make_confidence()
+        )
         for entry in build.artifacts
     ]
 
