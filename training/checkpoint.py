@@ -21,6 +21,7 @@ from training.labels import LabelSet
 from training.metrics import Probabilities
 from training.networks import create
 from training.normalise import Normalise
+from training.photo_hash import HASHES_NAME
 from training.preprocess import Preprocess
 
 WEIGHTS_NAME = "model.safetensors"
@@ -38,7 +39,7 @@ class Checkpoint:
         labels: names of the outputs.
         preprocess: from photo to pixels.
         normalise: from pixels to network input.
-        metrics: figures on the validation photos; see `training.metrics.summarise`.
+        metrics: figures on the validation photos; see `training.summary.summarise`.
         settings: what it was trained with.
         sha256: SHA-256 of its sums file, which names the content of the whole folder.
         hierarchy: the coarse class of each label; None where the source had none.
@@ -85,8 +86,8 @@ def save_checkpoint(
     """Writes a checkpoint; its sums file comes last and marks it as complete.
 
     Args:
-        directory: the run's folder. Pictures that already lie in it become part of the
-            checkpoint.
+        directory: the run's folder. Pictures and hashes of training photos that already lie in
+            it become part of the checkpoint.
         settings: the resolved settings of the run.
         weights: the network's state, on any device.
         labels: names of the outputs.
@@ -132,8 +133,9 @@ def save_checkpoint(
     }
     for name, content in written.items():
         write_atomic(directory / name, content)
-    pictures = [picture.name for picture in directory.glob("*.png")]
-    return write_sums(directory, [*written, *pictures])
+    beside = (HASHES_NAME, "*.png", "*.jpg")
+    found = [file.name for pattern in beside for file in directory.glob(pattern)]
+    return write_sums(directory, [*written, *found])
 
 
 def load_checkpoint(directory: Path) -> Checkpoint:

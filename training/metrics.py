@@ -47,43 +47,6 @@ def count_confusions(predicted: Indices, truth: Indices, classes: int) -> npt.ND
     return counts
 
 
-def choose_threshold(
-    probabilities: Probabilities, truth: Indices, target_precision: float
-) -> dict[str, float | int | None]:
-    """Chooses the lowest probability from which on answers are right often enough.
-
-    Args:
-        probabilities: float32, shape [N, classes].
-        truth: true class of each photo, shape [N].
-        target_precision: wanted share of right answers among those at or above the threshold.
-
-    Returns:
-        `min_probability` (None where no threshold reaches the target), `target_precision`,
-        `precision` and `coverage` reached on these photos, and their number.
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    order = np.argsort(-confidence, kind="stable")
-    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    # A threshold takes all photos of equal confidence, so only the last of equals may be chosen.
-    sorted_confidence = confidence[order]
-    last_of_equals = np.append(sorted_confidence[:-1] != sorted_confidence[1:], True)
-    reaching = np.flatnonzero((precision >= target_precision) & last_of_equals)
-    result: dict[str, float | int | None] = {
-        "target_precision": target_precision,
-        "min_probability": None,
-        "precision": None,
-        "coverage": 0.0,
-        "photos": len(truth),
-    }
-    if len(reaching):
-        last = int(reaching[-1])
-        result["min_probability"] = float(sorted_confidence[last])
-        result["precision"] = float(precision[last])
-        result["coverage"] = (last + 1) / len(order)
-    return result
-
-
 def measure_accuracy(
     probabilities: Probabilities, truth: Indices, names: tuple[str, ...]
 ) -> dict[str, Any]:
@@ -110,16 +73,6 @@ def measure_accuracy(
         "top5_interval_95": wilson_interval(top5, photos),
         "per_class": [_describe_class(confusions, index, names[index]) for index in range(classes)],
         "confusions": confusions.tolist(),
-    }
-
-
-def summarise(
-    probabilities: Probabilities, truth: Indices, names: tuple[str, ...], target_precision: float
-) -> dict[str, Any]:
-    """Returns `measure_accuracy` and a threshold; see `training.summary` for all figures."""
-    return {
-        **measure_accuracy(probabilities, truth, names),
-        "thresholds": {"sure": choose_threshold(probabilities, truth, target_precision)},
     }
 
 

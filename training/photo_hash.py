@@ -24,6 +24,7 @@ from training.preprocess import decode_photo
 
 Words = npt.NDArray[np.uint64]
 HASH_BITS = 192
+HASHES_NAME = "train_hashes.npz"  # of a checkpoint: the photos that it was trained on
 
 _CHUNK = 4096
 _BLOCKS = 9  # 9 blocks a side have 8 steps between them, and 8 x 8 steps fill a word

@@ -54,5 +54,7 @@ def write_pictures(
         drawn["rejection.png"] = draw_rejection(
             known, predictions.unknown, confidence, figures["unknown"], words
         )
+    else:
+        (directory / "rejection.png").unlink(missing_ok=True)  # an earlier run's
     for file_name, picture in drawn.items():
         write_atomic(directory / file_name, picture)

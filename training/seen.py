@@ -11,10 +11,8 @@ from training.data import open_source
 from training.errors import GhostlensError, StorageError
 from training.files import write_atomic
 from training.leakage import LIMIT_BITS, Leakage, count_repeated, find_leakage
-from training.photo_hash import PhotoHashes, hash_photos
+from training.photo_hash import HASHES_NAME, PhotoHashes, hash_photos
 from training.photos import Photo, Source
-
-HASHES_NAME = "train_hashes.npz"
 
 
 def check_run(source: Source, out: Path, workers: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from training.evaluate import predict, truth_of
 from training.events import EventWriter
 from training.files import SUMS_NAME, exclusive_lock, write_atomic
 from training.learner import Learner, Moment
-from training.metrics import summarise
+from training.metrics import Probabilities, measure_accuracy
 from training.optimise import advise_on_average, learning_rate_at
 from training.parallel import Group, open_group
 from training.photo_cache import (
@@ -37,8 +37,9 @@ from training.photo_cache import (
     read_whole,
     remove_leftovers,
 )
-from training.plots import draw_confusions, draw_learning_curve
+from training.plots import draw_learning_curve
 from training.preprocess import Preprocess
+from training.report import report_run
 from training.sides import largest_side, side_at
 from training.state import STATE_NAME, RunState, load_state, save_state
 
@@ -231,10 +232,10 @@ class Run:
         return self.group.share(self._write_checkpoint(judges) if self.group.is_first else {})
 
     def _write_checkpoint(self, judges: DecodedPhotos) -> dict[str, Any]:
-        figures, loss = self._measure(judges)
+        figures = report_run(self.settings, self.source, judges, self._answer, self.out)
         source = {"name": self.source.name, "licence": self.source.licence}
+        loss = figures["calibration"]["before"]["nll"]
         metrics = {"source": source, "loss": loss, **figures, "history": self.history}
-        write_atomic(self.out / "confusion.png", draw_confusions(metrics))
         save_checkpoint(
             self.out,
             self.settings,
@@ -251,9 +252,11 @@ class Run:
     def _measure(self, judges: DecodedPhotos) -> tuple[dict[str, Any], float]:
         judge, normalise = self.learner.averaged_model(), self.learner.normalise
         probabilities, loss = predict(judge, judges, normalise, self.group.device)
-        target = self.settings.train.target_precision
-        names = self.source.labels.names
-        return summarise(probabilities, truth_of(judges), names, target), loss
+        return measure_accuracy(probabilities, truth_of(judges), self.source.labels.names), loss
+
+    def _answer(self, photos: DecodedPhotos) -> Probabilities:
+        judge, normalise = self.learner.averaged_model(), self.learner.normalise
+        return predict(judge, photos, normalise, self.group.device)[0]
 
     def _make_sampler(self, photos: DecodedPhotos) -> EpochBatches:
         train = self.settings.train

@@ -1,12 +1,11 @@
-"""Figures: intervals, ranks, confusions, thresholds."""
+"""Figures: intervals, ranks, confusions."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from training.metrics import choose_threshold, count_confusions, measure_accuracy, rank_hits
+from training.metrics import count_confusions, measure_accuracy, rank_hits
 from training.metrics import wilson_interval as wilson
 
 
@@ -32,35 +31,6 @@ def test_counts_the_true_class_among_the_best() -> None:
 def test_confusions_have_truth_in_rows() -> None:
     counts = count_confusions(np.array([1, 1, 0]), np.array([0, 0, 0]), 2)
     assert counts.tolist() == [[1, 2], [0, 0]]
-
-
-@given(arrays(np.float32, (40, 3), elements=st.floats(2**-6, 1, width=32)), st.floats(0.5, 0.99))
-def test_threshold_reaches_its_target_on_the_photos_it_was_chosen_on(
-    raw: np.ndarray, target: float
-) -> None:
-    probabilities = raw / raw.sum(axis=1, keepdims=True)
-    truth = np.arange(40) % 3
-    chosen = choose_threshold(probabilities, truth, target)
-    if chosen["min_probability"] is None:
-        assert chosen["coverage"] == 0
-        return
-    taken = probabilities.max(axis=1) >= np.float32(chosen["min_probability"])
-    right = probabilities.argmax(axis=1) == truth
-    assert right[taken].mean() >= target
-    assert taken.mean() == pytest.approx(chosen["coverage"])
-
-
-def test_threshold_is_the_lowest_that_reaches_its_target() -> None:
-    confidence = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
-    probabilities = np.stack([confidence, 1 - confidence], axis=1)
-    chosen = choose_threshold(probabilities, np.array([0, 0, 1, 0]), 0.75)
-    assert chosen["min_probability"] == pytest.approx(0.6)
-    assert chosen["coverage"] == 1
-
-
-def test_no_threshold_where_the_surest_answer_is_wrong() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2]], np.float32)
-    assert choose_threshold(probabilities, np.array([1, 0]), 0.95)["min_probability"] is None
 
 
 def test_summary_gives_precision_and_recall_of_each_class() -> None:
