@@ -104,11 +104,18 @@ def run(
 @click.option("--out", default=Path("out/demo"), show_default=True, type=_FOLDER)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--preset", default="demo", show_default=True, help="A training preset.")
-def demo(out: Path, port: int, preset: str) -> None:
+@click.option(
+    "--cloud",
+    default="",
+    metavar="PRESET",
+    help="Train a wider network as well, as in demo-cloud: it answers on the server, and teaches "
+    "the one for devices.",
+)
+def demo(out: Path, port: int, preset: str, cloud: str) -> None:
     """The whole way on built-in photos: train, convert, sign, publish, pull, recognise."""
     from serving.demo import run_demo
 
-    run_demo(out, port, preset)
+    run_demo(out, port, preset, cloud)
 
 
 def _describe_cloud(manifest: Manifest) -> str:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -25,58 +26,74 @@ from training.files import write_atomic
 _MODEL, _VERSION = "demo", "1.0.0"
 # One file a format and an int8 one: all twelve variants would take as long as the training.
 _VARIANTS = ("executorch-fp32", "litert-fp32", "litert-int8", "coreml-fp16")
+# The server runs LiteRT alone.
+_CLOUD_VARIANTS = ("litert-fp32",)
 _MARKER = ".made-by-the-demo"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 _REQUEST_TIMEOUT_S = 30.0
 
 
-def run_demo(out: Path, port: int, preset: str) -> None:
+def run_demo(out: Path, port: int, preset: str, cloud: str = "") -> None:
     """Trains, converts, checks, signs, publishes, pulls and recognises, and prints what came out.
 
     Args:
         out: the demo's own folder, made anew.
         port: where the server listens on loopback meanwhile.
         preset: the training preset or settings file.
+        cloud: the same for a wider network that answers on the server and teaches the other one;
+            empty for none.
 
     Raises:
         DemoError: the folder is not the demo's, a step failed, or the server did not start.
     """
     _make_folder(out)
     started_s = time.monotonic()
-    build = out / "build" / f"{_MODEL}-{_VERSION}"
     bundle = out / f"{_MODEL}-{_VERSION}.bundle.zip"
-    checkpoint, keys, repository = out / "checkpoint", out / "keys", out / "repository"
+    keys, repository = out / "keys", out / "repository"
     url = f"http://127.0.0.1:{port}"
-    _step("train", "training", "fit", "--config", preset, "--out", checkpoint)
-    variants = [part for key in _VARIANTS for part in ("--variant", key)]
-    convert = ("convert", checkpoint, "--model", _MODEL, "--version", _VERSION, "--out", build)
-    _step("convert", "conversion", *convert, *variants)
-    parity = ("parity", build, "--checkpoint", checkpoint, "--no-cross-check")
-    # 1 says that some artifact did not pass: the bundle leaves those out, or refuses.
-    _step("check parity", "conversion", *parity, allowed=(0, 1))
-    _step("bundle", "mobile_assets", "bundle", build, "--out", bundle)
+    builds = _make_builds(out, preset, cloud)
+    pair: tuple[str | Path, ...] = ("--cloud", builds[1]) if cloud else ()
+    _step("bundle", "mobile_assets", "bundle", builds[0], *pair, "--out", bundle)
     _step("make keys", "mobile_assets", "keys", keys)
     publish = ("publish", bundle, "--repository", repository, "--keys", keys)
     _step("sign and publish", "serving", *publish)
     photo, truth = _write_photo(out)
     with _serve(repository, port, out / "server.log"):
         pull = ("pull", _MODEL, "--url", url, "--root", keys / "root.json")
-        _step(
-            "pull as a phone",
-            "mobile_assets",
-            *pull,
-            "--platform",
-            "android",
-            "--out",
-            out / "phone",
-        )
+        phone = ("--platform", "android", "--out", out / "phone")
+        _step("pull as a phone", "mobile_assets", *pull, *phone)
         _step(
             "recognise on the device", "mobile_assets", "recognise", out / "phone" / _MODEL, photo
         )
         answer = _ask_cloud(url, photo)
-    _print_summary(build, answer, truth, time.monotonic() - started_s)
+    _print_summary(builds, answer, truth, time.monotonic() - started_s)
     _print_pages(out, url)
+
+
+def _make_builds(out: Path, preset: str, cloud: str) -> list[Path]:
+    """Trains and converts the network for devices; before it the cloud's, which then teaches it."""
+    if not cloud:
+        return [_make_build(out, "", preset, _VARIANTS)]
+    server = _make_build(out, "-cloud", cloud, _CLOUD_VARIANTS)
+    teacher = f"distill.teacher={out / 'checkpoint-cloud'}"
+    return [_make_build(out, "", preset, _VARIANTS, "--set", teacher), server]
+
+
+def _make_build(
+    out: Path, suffix: str, preset: str, variants: tuple[str, ...], *settings: str
+) -> Path:
+    checkpoint, model = out / f"checkpoint{suffix}", f"{_MODEL}{suffix}"
+    build = out / "build" / f"{model}-{_VERSION}"
+    whose = " the cloud model" if suffix else ""
+    _step(f"train{whose}", "training", "fit", "--config", preset, *settings, "--out", checkpoint)
+    wanted = [part for key in variants for part in ("--variant", key)]
+    convert = ("convert", checkpoint, "--model", model, "--version", _VERSION, "--out", build)
+    _step(f"convert{whose}", "conversion", *convert, *wanted)
+    parity = ("parity", build, "--checkpoint", checkpoint, "--no-cross-check")
+    # 1 says that some artifact did not pass: the bundle leaves those out, or refuses.
+    _step(f"check parity{' of' if whose else ''}{whose}", "conversion", *parity, allowed=(0, 1))
+    return build
 
 
 def _make_folder(out: Path) -> None:
@@ -91,11 +108,18 @@ def _step(title: str, module: str, *arguments: str | Path, allowed: tuple[int, .
     command = ["-m", module, *map(str, arguments)]
     click.secho(f"\n== {title}", bold=True)
     click.echo(f"$ python {' '.join(command)}")
-    started_s = time.monotonic()
+    started_s, used_before_s = time.monotonic(), _measure_cpu_s()
     done = subprocess.run([sys.executable, *command], check=False)
     if done.returncode not in allowed:
         raise DemoError(f"the step {title!r} failed with exit code {done.returncode}")
-    click.echo(f"({time.monotonic() - started_s:.1f} s)")
+    used_s = _measure_cpu_s() - used_before_s
+    click.echo(f"({time.monotonic() - started_s:.1f} s, {used_s:.1f} s of CPU)")
+
+
+def _measure_cpu_s() -> float:
+    """Returns the CPU time of all steps that ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _write_photo(out: Path) -> tuple[Path, str]:
@@ -168,24 +192,26 @@ def _ask_cloud(url: str, photo: Path) -> dict[str, Any]:
     return answer
 
 
-def _print_summary(build: Path, answer: dict[str, Any], truth: str, took_s: float) -> None:
-    reports = read_parity(build)
+def _print_summary(builds: list[Path], answer: dict[str, Any], truth: str, took_s: float) -> None:
     click.secho("\n== summary", bold=True)
     click.echo(
         f"{'artifact':40} {'MB':>6} {'top-1':>7} {'agrees':>8} {'largest diff':>13}  verdict"
     )
-    for artifact in read_build(build).artifacts:
-        report = reports[artifact.file_name]
-        click.echo(
-            f"{artifact.file_name:40} {artifact.size_bytes / 1e6:6.2f} "
-            f"{100 * report.artifact_top1:6.1f}% {100 * report.agreement:7.2f}% "
-            f"{report.max_probability_difference:13.1e}  "
-            f"{report.verdict} ({report.evaluator})"
-        )
+    for build in builds:
+        reports = read_parity(build)
+        for artifact in read_build(build).artifacts:
+            report = reports[artifact.file_name]
+            click.echo(
+                f"{artifact.file_name:40} {artifact.size_bytes / 1e6:6.2f} "
+                f"{100 * report.artifact_top1:6.1f}% {100 * report.agreement:7.2f}% "
+                f"{report.max_probability_difference:13.1e}  "
+                f"{report.verdict} ({report.evaluator})"
+            )
     first = answer["answers"][0]
     click.echo(
         f"the photo shows {truth}; the cloud fallback says {first['label']} "
-        f"({100 * first['probability']:.0f} %, {answer['verdict']})"
+        f"({100 * first['probability']:.0f} %, {answer['verdict']}; by the "
+        f"{answer['answered_by']} model, {answer['architecture']})"
     )
     click.echo(f"the whole way took {took_s:.0f} s")
 

@@ -24,11 +24,15 @@ def test_goes_the_whole_way_and_stops_cleanly(tmp_path: Path) -> None:
     preset = tmp_path / "tiny.toml"
     preset.write_text(override(Settings(), TINY).to_toml())
     port = free_port()
-    done = run_demo(tmp_path / "demo", "--preset", str(preset), "--port", str(port))
+    presets = ("--preset", str(preset), "--cloud", str(preset))
+    done = run_demo(tmp_path / "demo", *presets, "--port", str(port))
     assert done.returncode == 0, done.stdout + done.stderr
     summary = done.stdout.split("== summary")[1]
     verdicts = {line.split()[0]: line for line in summary.splitlines() if line.startswith("demo-")}
-    assert len(verdicts) == 4
+    assert len(verdicts) == 5
+    assert "passed (" in verdicts["demo-cloud-1.0.0-litert-fp32.tflite"]
+    assert "by the cloud model, ghostnet_050" in summary
+    assert "of these the cloud names" in done.stdout or "sure of every photo" in done.stdout
     for name in ("executorch-fp32.pte", "litert-fp32.tflite", "coreml-fp16.mlpackage"):
         assert "passed (" in verdicts[f"demo-1.0.0-{name}"]
     assert "MIL reference evaluation" in summary
