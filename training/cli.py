@@ -12,13 +12,14 @@ import click
 
 from training.config import ARCHITECTURES, DataSettings, Settings, load_settings, override
 from training.console import TypedErrorGroup
-from training.data import Source, check_source, count_checked, drop_problems, open_source
+from training.data import Problem, Source, check_source, count_checked, drop_problems, open_source
 from training.describe import describe_share
 from training.errors import ConfigError, DataError
 from training.files import SUMS_NAME, write_atomic
 from training.judged import SPLITS, open_judged
 from training.leakage import LIMIT_BITS
 from training.photo_hash import HASH_BITS
+from training.source_index import INDEX_NAME, SourceIndex
 
 _DATA_HELP = (
     "Photos: a folder of classes, a CSV manifest, a copy of the Grocery Store Dataset, or one of "
@@ -54,7 +55,8 @@ def fit(
     with open_group() as group:
         if group.is_first:
             _make_way(out, fresh)
-        source = group.share(open_checked(settings.data) if group.is_first else None)
+        index = SourceIndex(out / INDEX_NAME, settings.data)
+        source = group.share(open_checked(settings.data, index) if group.is_first else None)
         assert source is not None
         metrics = train_network(settings, source, out)
         if group.is_first:
@@ -268,17 +270,25 @@ def find_data(data: str, base: DataSettings) -> DataSettings:
     return dataclasses.replace(base, source="grocery" if grocery else "folder", path=data)
 
 
-def open_checked(settings: DataSettings) -> Source:
+def open_checked(settings: DataSettings, index: SourceIndex | None = None) -> Source:
     """Opens a source and checks its photos; every problem is printed by name.
+
+    Args:
+        settings: table [data] of the settings.
+        index: where the list of photos and what the check found are kept, for a run that is
+            resumed.
 
     Raises:
         DataError: the source has problems, and the settings do not say to skip them.
     """
-    source = open_source(settings)
-    with click.progressbar(
-        length=count_checked(source), label="check photos", file=sys.stderr
-    ) as bar:
-        problems = check_source(source, tick=lambda: bar.update(1))
+    source = open_source(settings, index)
+
+    def check_anew() -> list[Problem]:
+        photos = count_checked(source)
+        with click.progressbar(length=photos, label="check photos", file=sys.stderr) as bar:
+            return check_source(source, tick=lambda: bar.update(1))
+
+    problems = index.check(check_anew) if index else check_anew()
     for problem in problems:
         click.echo(f"{problem.severity}: {problem.message}", err=True)
     errors = [problem for problem in problems if problem.severity == "error"]
@@ -295,7 +305,7 @@ def _make_way(out: Path, fresh: bool) -> None:
     from training.state import STATE_NAME
 
     if fresh:
-        for name in ("events", SUMS_NAME, STATE_NAME):
+        for name in ("events", INDEX_NAME, SUMS_NAME, STATE_NAME):
             path = out / name
             if path.is_dir():
                 shutil.rmtree(path)

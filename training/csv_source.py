@@ -2,14 +2,19 @@
 
 import csv
 import os
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
 
 from training.errors import DataError, LabelsError
 from training.file_sources import clean_label
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
+from training.photo_index import IndexWriter
 from training.photos import UNKNOWN, UNKNOWN_THING, Photo, PhotoFile, Source
 
 _TEST = "test"
@@ -41,34 +46,101 @@ def open_csv(path: Path) -> Source:
             missing photo, a path that stands in an earlier row, a label that no training row
             has, or another coarse class than its label had above; the message names the line.
     """
-    rows = [row for row in _read_rows(path) if row.split != _TEST]
-    try:
-        labels = LabelSet(tuple(sorted({row.label for row in rows if row.split == "train"})))
-    except LabelsError as error:
-        raise DataError(f"{path}: rows with split train: {error}") from error
-    places = {name: index for index, name in enumerate(labels.names)} | {"": UNKNOWN}
-    for row in rows:
-        if row.label not in places:
-            raise DataError(f"{path}, line {row.line}: no training row has the label {row.label!r}")
-    if not any(row.split == "validation" for row in rows):
+    classes = _Classes(path)
+    with ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(IndexWriter(path.parent))
+            for split in ("train", "validation", UNKNOWN_THING)
+        }
+        for row in _read_rows(path):
+            if row.split != _TEST:
+                writers[row.split].add(path.parent / row.name, classes.number(row))
+        train, validation, unknown = (writer.finish() for writer in writers.values())
+    labels = classes.labels()
+    if not validation:
         raise DataError(f"{path} has no row with split validation")
-
-    def photos(split: str) -> tuple[Photo, ...]:
-        return tuple(
-            Photo(row.name, places[row.label], PhotoFile(path.parent / row.name))
-            for row in rows
-            if row.split == split
-        )
-
+    places = np.array([labels.index(name) for name in classes.names], np.int64)
     return Source(
         name=f"csv {path.name}",
         labels=labels,
-        train=photos("train"),
-        validation=photos("validation"),
+        train=train.renumber(places),
+        validation=validation.renumber(places),
         licence="not stated",
-        hierarchy=_find_hierarchy(path, rows, labels),
-        unknown=photos(UNKNOWN_THING),
+        hierarchy=classes.hierarchy(labels),
+        unknown=unknown,
+        listed=(path,),
     )
+
+
+class _Classes:
+    """What the rows say about labels, collected row by row.
+
+    Attributes:
+        names: the labels, in the order in which they appear.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.names: list[str] = []
+        self._path = path
+        self._numbers: dict[str, int] = {}
+        self._first_lines: dict[str, int] = {}
+        self._trained: set[str] = set()
+        self._parents: dict[str, str] = {}
+
+    def number(self, row: _Row) -> int:
+        """Takes a row in, and returns the place of its label in `names`.
+
+        Raises:
+            DataError: the label had another coarse class above.
+        """
+        if row.split == UNKNOWN_THING:
+            return UNKNOWN
+        if row.label not in self._numbers:
+            self._numbers[row.label] = len(self.names)
+            self._first_lines[row.label] = row.line
+            self.names.append(row.label)
+        if row.split == "train":
+            self._trained.add(row.label)
+        if row.coarse and self._parents.setdefault(row.label, row.coarse) != row.coarse:
+            raise DataError(
+                f"{self._path}, line {row.line}: {row.label!r} has the coarse class "
+                f"{row.coarse!r} here and {self._parents[row.label]!r} above"
+            )
+        return self._numbers[row.label]
+
+    def labels(self) -> LabelSet:
+        """Returns the labels of the training rows.
+
+        Raises:
+            DataError: there are fewer than two, or another row has a label that is none of them.
+        """
+        try:
+            labels = LabelSet(tuple(sorted(self._trained)))
+        except LabelsError as error:
+            raise DataError(f"{self._path}: rows with split train: {error}") from error
+        for name in self.names:
+            if name not in self._trained:
+                raise DataError(
+                    f"{self._path}, line {self._first_lines[name]}: no training row has the "
+                    f"label {name!r}"
+                )
+        return labels
+
+    def hierarchy(self, labels: LabelSet) -> Hierarchy | None:
+        """Returns the coarse classes, None where no row gives one.
+
+        Raises:
+            DataError: a label has none, or they make no hierarchy.
+        """
+        if not self._parents:
+            return None
+        missing = [name for name in labels.names if name not in self._parents]
+        if missing:
+            raise DataError(f"{self._path}: no row gives a coarse class to {missing}")
+        try:
+            return Hierarchy.from_names([self._parents[name] for name in labels.names])
+        except LabelsError as error:
+            raise DataError(f"{self._path}: {error}") from error
 
 
 def list_rows(path: Path, split: str) -> list[tuple[str, Photo]]:
@@ -91,54 +163,41 @@ def list_rows(path: Path, split: str) -> list[tuple[str, Photo]]:
     ]
 
 
-def _find_hierarchy(path: Path, rows: Iterable[_Row], labels: LabelSet) -> Hierarchy | None:
-    parents: dict[str, str] = {}
-    for row in rows:
-        if row.coarse and row.label and parents.setdefault(row.label, row.coarse) != row.coarse:
+def _read_rows(path: Path) -> Iterator[_Row]:
+    """Reads the manifest row by row; at its end, refuses a path that stands in two rows."""
+    # Numbers, because a million names would not fit.
+    names = array("q")
+    for row in _parse_rows(path):
+        names.append(hash(row.name))
+        yield row
+    numbers, times = np.unique(np.frombuffer(names, np.int64), return_counts=True)
+    repeated = set(numbers[times > 1].tolist())
+    lines: dict[str, int] = {}
+    for row in _parse_rows(path) if repeated else ():
+        if hash(row.name) in repeated and lines.setdefault(row.name, row.line) != row.line:
             raise DataError(
-                f"{path}, line {row.line}: {row.label!r} has the coarse class {row.coarse!r} "
-                f"here and {parents[row.label]!r} above"
+                f"{path}, line {row.line}: {row.name!r} stands in line {lines[row.name]} already"
             )
-    if not parents:
-        return None
-    missing = [name for name in labels.names if name not in parents]
-    if missing:
-        raise DataError(f"{path}: no row gives a coarse class to {missing}")
-    try:
-        return Hierarchy.from_names([parents[name] for name in labels.names])
-    except LabelsError as error:
-        raise DataError(f"{path}: {error}") from error
 
 
-def _read_rows(path: Path) -> list[_Row]:
+def _parse_rows(path: Path) -> Iterator[_Row]:
     try:
         # utf-8-sig drops the byte order mark that spreadsheets write.
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _parse_rows(path, csv.DictReader(file, strict=True))
+            reader = csv.DictReader(file, strict=True)
+            header = reader.fieldnames or []
+            missing = [column for column in _COLUMNS if column not in header]
+            if missing:
+                raise DataError(
+                    f"{path}, line 1: no column {', '.join(missing)}; needed are "
+                    f"{', '.join(_COLUMNS)}"
+                )
+            for values in reader:
+                yield _parse_row(path, reader.line_num, values)
     except FileNotFoundError:
         raise DataError(f"no CSV file at {path}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-
-
-def _parse_rows(path: Path, reader: "csv.DictReader[str]") -> list[_Row]:
-    header = reader.fieldnames or []
-    missing = [column for column in _COLUMNS if column not in header]
-    if missing:
-        raise DataError(
-            f"{path}, line 1: no column {', '.join(missing)}; needed are {', '.join(_COLUMNS)}"
-        )
-    rows: list[_Row] = []
-    lines: dict[str, int] = {}
-    for values in reader:
-        row = _parse_row(path, reader.line_num, values)
-        if row.name in lines:
-            raise DataError(
-                f"{path}, line {row.line}: {row.name!r} stands in line {lines[row.name]} already"
-            )
-        lines[row.name] = row.line
-        rows.append(row)
-    return rows
 
 
 def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row:

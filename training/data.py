@@ -4,6 +4,7 @@ A source is opened (`open_source`), checked (`check_source`), and then read phot
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from training.check import check_source, count_checked, drop_problems
@@ -16,6 +17,7 @@ from training.grocery import open_grocery
 from training.grocery_download import fetch_grocery
 from training.held_out import hold_out
 from training.photos import Photo, Problem, Source
+from training.source_index import SourceIndex
 from training.synthetic import open_synthetic
 
 __all__ = [
@@ -29,20 +31,22 @@ __all__ = [
 ]
 
 
-def open_source(settings: DataSettings) -> Source:
+def open_source(settings: DataSettings, index: SourceIndex | None = None) -> Source:
     """Opens the source that the settings name, held-out classes and clutter included.
 
     No photo is read yet.
 
     Args:
         settings: table [data] of the settings.
+        index: where the list of photos is kept, and taken from where it is there already.
 
     Raises:
         DataError: nothing stands at the path, the layout is not as it must be, or the public
             archive could not be fetched; or the source lacks a class to hold out.
-        StorageError: the public archive could not be written to the cache.
+        StorageError: the public archive or the list of photos could not be written.
     """
-    source = hold_out(_open_whole(settings), settings.held_out)
+    whole = index.open(partial(_open_whole, settings)) if index else _open_whole(settings)
+    source = hold_out(whole, settings.held_out)
     clutter = draw_clutter(settings.seed, settings.clutter)
     return replace(source, unknown=(*source.unknown, *clutter))
 

@@ -17,6 +17,7 @@ from training.photos import PHOTO_SUFFIXES, UNKNOWN, Photo, Problem, Source
 NOT_A_PHOTO = "not a photo"
 NOT_FOLLOWED = "link not followed"
 _LAYOUT = "expected are train/<class>/<photos> and val/<class>/<photos> (or validation/)"
+ORDER_NAME = "labels.txt"
 HIERARCHY_NAME = "hierarchy.csv"
 UNKNOWN_FOLDER = "unknown"
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
@@ -50,6 +51,7 @@ def open_folder(path: Path) -> Source:
         hierarchy=_read_hierarchy(path / HIERARCHY_NAME, labels),
         unknown=listing.add_unknown(path / UNKNOWN_FOLDER),
         notes=tuple(listing.notes),
+        listed=(path, *listing.folders, *_existing(path / ORDER_NAME, path / HIERARCHY_NAME)),
     )
     if not source.validation:
         raise DataError(f"{validation} holds no photos; {_LAYOUT}")
@@ -118,7 +120,7 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def _folder_labels(path: Path, found: list[str]) -> LabelSet:
-    order = path / "labels.txt"
+    order = path / ORDER_NAME
     try:
         if not order.exists():
             return LabelSet(tuple(found))
@@ -167,6 +169,10 @@ def clean_label(text: str | None) -> str:
     return unicodedata.normalize("NFC", (text or "").strip())
 
 
+def _existing(*paths: Path) -> list[Path]:
+    return [path for path in paths if path.exists()]
+
+
 def _quoted(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
@@ -177,8 +183,10 @@ class _Listing:
 
     root: Path
     notes: list[Problem] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
 
     def add_split(self, split: Path, folders: dict[str, Path], labels: LabelSet) -> PhotoIndex:
+        self.folders.append(split)
         for entry in _entries(split):
             if not entry.is_dir() and not _is_system_file(entry.name):
                 self._note(NOT_A_PHOTO, entry, "a file beside the class folders is not used")
@@ -199,6 +207,7 @@ class _Listing:
     def _photos_below(self, folder: Path) -> Iterator[Path]:
         for directory, folders, files in os.walk(folder, onerror=_refuse):
             here = Path(directory)
+            self.folders.append(here)
             for name in folders:
                 if (here / name).is_symlink():
                     self._note(NOT_FOLLOWED, here / name, "a linked folder is not followed")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from training.errors import DataError, LabelsError
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
+from training.photo_index import index_photos
 from training.photos import Photo, PhotoFile, Source
 
 LICENCE = "MIT, Copyright (c) 2019 Marcus Klasson (Grocery Store Dataset)"
@@ -58,8 +59,15 @@ def open_grocery(path: Path) -> Source:
             "there; with an empty data.path the public archive is fetched"
         )
     labels, hierarchy = _read_classes(root / CLASSES_NAME)
-    train, validation = (_read_list(root, name, hierarchy) for name in LIST_NAMES)
-    return Source("grocery", labels, train, validation, LICENCE, hierarchy=hierarchy)
+    train, validation = (
+        index_photos(
+            root,
+            ((root / photo.name, photo.class_index) for photo in _read_list(root, name, hierarchy)),
+        )
+        for name in LIST_NAMES
+    )
+    listed = tuple(root / name for name in (CLASSES_NAME, *LIST_NAMES))
+    return Source("grocery", labels, train, validation, LICENCE, hierarchy=hierarchy, listed=listed)
 
 
 def list_grocery_test(path: Path) -> list[tuple[str, Photo]]:

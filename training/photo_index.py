@@ -7,6 +7,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -46,10 +47,16 @@ class _Files:
         return bytes(self.names[start : self.ends[place]])
 
     def __reduce__(self) -> Any:
-        if self.saved is not None:
+        if self.saved is not None and _is_one_machine():
             return _load_files, (self.root, self.saved)
         parts = bytes(self.names), np.array(self.ends), np.array(self.class_indices)
         return _from_bytes, (self.root, *parts)
+
+
+def _is_one_machine() -> bool:
+    """Tells whether all processes that `torchrun` started run on this machine, or it did not."""
+    here = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return os.environ.get("WORLD_SIZE", here) == here
 
 
 class PhotoIndex(Sequence[Photo]):
@@ -95,6 +102,11 @@ class PhotoIndex(Sequence[Photo]):
     def __len__(self) -> int:
         return len(self.class_indices)
 
+    @property
+    def root(self) -> Path:
+        """The folder that names are relative to."""
+        return self._files.root
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PhotoIndex):
             return NotImplemented
@@ -112,6 +124,10 @@ class PhotoIndex(Sequence[Photo]):
         if class_indices is None:
             class_indices = self.class_indices[places]
         return PhotoIndex(self._files, base, class_indices)
+
+    def renumber(self, class_indices: Indices) -> "PhotoIndex":
+        """Returns the photos with other classes: `class_indices` holds the new one of each."""
+        return PhotoIndex(self._files, self._places, class_indices[self.class_indices])
 
     def save(self, path: Path) -> "PhotoIndex":
         """Writes the index, and returns it as `load_index` does.
@@ -134,34 +150,65 @@ class PhotoIndex(Sequence[Photo]):
         return load_index(self._files.root, path)
 
 
-def index_photos(root: Path, files: Iterable[tuple[Path, int]]) -> PhotoIndex:
-    """Makes an index in one pass; what is listed goes to unnamed temporary files at once.
+class IndexWriter:
+    """Makes an index photo by photo, in unnamed temporary files, which take no memory.
+
+    A context manager: the files are closed at the end of its block.
 
     Args:
         root: the folder that names are relative to.
-        files: each photo's file, below `root`, and its class.
 
     Raises:
         StorageError: the temporary files cannot be written.
     """
-    prefix = os.fsencode(root) + b"/" if str(root) != "." else b""
-    end = 0
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._prefix = os.fsencode(root) + b"/" if str(root) != "." else b""
+        self._end = 0
+        with _temporary_files():
+            files = [tempfile.TemporaryFile() for _ in _SUFFIXES]  # noqa: SIM115 -- closed on exit
+        self._names, self._ends, self._classes = files
+
+    def __enter__(self) -> "IndexWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in (self._names, self._ends, self._classes):
+            file.close()
+
+    def add(self, path: Path, class_index: int) -> None:
+        """Adds a photo: its file, below `root`, and its class."""
+        with _temporary_files():
+            self._end += self._names.write(os.fsencode(path).removeprefix(self._prefix))
+            self._ends.write(self._end.to_bytes(8, "little"))
+            self._classes.write(class_index.to_bytes(8, "little", signed=True))
+
+    def finish(self) -> PhotoIndex:
+        """Returns the index of what was added."""
+        with _temporary_files():
+            return PhotoIndex(_Files(self._root, *_map_all(self._names, self._ends, self._classes)))
+
+
+def index_photos(root: Path, files: Iterable[tuple[Path, int]]) -> PhotoIndex:
+    """Makes an index in one pass over files below a folder, each with its class.
+
+    Raises:
+        StorageError: the temporary files cannot be written.
+    """
+    with IndexWriter(root) as writer:
+        for path, class_index in files:
+            writer.add(path, class_index)
+        return writer.finish()
+
+
+@contextmanager
+def _temporary_files() -> Iterator[None]:
     try:
-        with (
-            tempfile.TemporaryFile() as names,
-            tempfile.TemporaryFile() as ends,
-            tempfile.TemporaryFile() as classes,
-        ):
-            for path, class_index in files:
-                name = os.fsencode(path.as_posix()).removeprefix(prefix)
-                end += names.write(name)
-                ends.write(end.to_bytes(8, "little"))
-                classes.write(class_index.to_bytes(8, "little", signed=True))
-            return PhotoIndex(_Files(root, *_map_all(names, ends, classes)))
+        yield
     except OSError as error:
-        raise storage_error(
-            "write a list of photos to", Path(tempfile.gettempdir()), error
-        ) from error
+        folder = Path(tempfile.gettempdir())
+        raise storage_error("write a list of photos to", folder, error) from error
 
 
 def load_index(root: Path, path: Path) -> PhotoIndex:

@@ -114,6 +114,8 @@ class Source:
         hierarchy: the coarse class of each label; None where the source has none.
         unknown: photos of things that are none of the labels, to measure how those are rejected;
             never trained on.
+        listed: the folders and files that were read to list the photos; while their modification
+            times stay, so does the list.
     """
 
     name: str
@@ -125,3 +127,4 @@ class Source:
     sample_per_class: int | None = None
     hierarchy: Hierarchy | None = None
     unknown: Sequence[Photo] = ()
+    listed: tuple[Path, ...] = ()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
@@ -41,6 +42,7 @@ from training.plots import draw_learning_curve
 from training.preprocess import Preprocess
 from training.report import report_run
 from training.sides import largest_side, side_at
+from training.source_index import INDEX_NAME
 from training.state import STATE_NAME, RunState, load_state, save_state
 
 _NAMED_PHOTOS = 4  # of a batch, in an error message
@@ -247,6 +249,7 @@ class Run:
             self.source.hierarchy,
         )
         (self.out / STATE_NAME).unlink(missing_ok=True)
+        shutil.rmtree(self.out / INDEX_NAME, ignore_errors=True)
         return metrics
 
     def _measure(self, judges: DecodedPhotos) -> tuple[dict[str, Any], float]:
