@@ -301,3 +301,25 @@ def test_an_ios_pull_unpacks_the_package_with_the_signed_bytes(
     assert path.name == COREML and path.is_dir()
     assert artifact_bytes(path) == artifact_bytes(build_dir / COREML)
     assert not path.with_name(f"{COREML}.zip").exists()
+
+
+def test_nothing_of_a_cloud_model_is_downloaded(
+    two_models_path: Path, repository: Repository, server: Server, tmp_path: Path
+) -> None:
+    alone = BundleClient(tmp_path / "alone", server.url, repository.trusted_root).pull(
+        MODEL, "android"
+    )
+    other = Repository(tmp_path / "two")
+    other.add(two_models_path)
+    with Server(other.folder).running() as cloudy:
+        client = BundleClient(tmp_path / "phone", cloudy.url, other.trusted_root)
+        pulled = client.pull(MODEL, "android")
+    assert pulled.model.manifest.cloud is not None
+    assert not [path for path in cloudy.requested if "/cloud/" in path]
+    manifests = [
+        (result.model.directory / "manifest.json").stat().st_size for result in (pulled, alone)
+    ]
+    more = pulled.downloaded_bytes - alone.downloaded_bytes
+    assert more == manifests[0] - manifests[1]
+    assert not (pulled.model.directory / "cloud").exists()
+    assert version_in_use(client) == "1.0.0"
