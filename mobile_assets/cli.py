@@ -70,7 +70,10 @@ def bundle(build_dir: Path, out: Path, cloud_dir: Path | None, accepted: tuple[s
 @click.argument("bundle_path", metavar="BUNDLE", type=_FILE)
 def show(bundle_path: Path) -> None:
     """Check every hash of a bundle and say what it holds."""
-    _show(open_bundle(bundle_path).manifest)
+    manifest = open_bundle(bundle_path).manifest
+    _show(manifest)
+    for line in manifest.comparison.describe() if manifest.comparison else ():
+        click.echo(f"  {line}")
 
 
 @main.command()

@@ -16,7 +16,9 @@ from tests.mobile_assets.builds import (
     make_build,
     make_photo,
 )
+from tests.mobile_assets.cloud_builds import CLOUD_LITERT, make_cloud_build
 from tests.mobile_assets.repositories import Repository, Server
+from training.labels import LabelSet
 
 
 def run(*arguments: str | Path) -> Result:
@@ -51,6 +53,22 @@ def test_bundle_and_show(build_dir: Path, tmp_path: Path) -> None:
     assert "colours 1.0.0 (ghostnet_050)" in shown.stdout
     assert f"artifacts/{COREML}.zip" in shown.stdout
     assert "agrees with the trained model on 100.00% of 200 photos" in shown.stdout
+
+
+def test_bundle_and_show_two_models(build_dir: Path, tmp_path: Path) -> None:
+    cloud, out = make_cloud_build(tmp_path / "cloud"), tmp_path / "colours.bundle.zip"
+    made = run("bundle", build_dir, "--cloud", cloud, "--out", out)
+    assert made.exit_code == 0, made.stderr
+    assert "the cloud model reaches 98.0% (of 200), the device's 95.0%" in made.stdout
+    shown = run("show", out).stdout
+    assert "the server answers with ghostnet_100, 64 pixels; top-1 98.0% of 200" in shown
+    assert f"cloud/artifacts/{CLOUD_LITERT}" in shown
+    assert "for the server; accuracy loss" in shown
+    other = make_cloud_build(tmp_path / "other", labels=LabelSet(("red", "blue", "green")))
+    refused = run("bundle", build_dir, "--cloud", other, "--out", out)
+    assert_typed_error(refused, "other labels than the device's", "'blue'")
+    missing = run("bundle", build_dir, "--cloud", tmp_path / "nothing", "--out", out)
+    assert_typed_error(missing, "nothing")
 
 
 def test_a_failed_artifact_needs_a_person(tmp_path: Path) -> None:
