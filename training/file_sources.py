@@ -80,6 +80,11 @@ def list_classes(root: Path, split: Path) -> tuple[list[tuple[str, Photo]], list
     return photos, listing.notes
 
 
+def list_unknown(root: Path) -> tuple[Photo, ...]:
+    """Lists the photos below a source's folder `unknown`; none where there is no such folder."""
+    return tuple(_Listing(root).add_unknown(root / UNKNOWN_FOLDER))
+
+
 def _find_validation(path: Path) -> Path:
     if not path.is_dir():
         raise DataError(f"no folder at {path}; {_LAYOUT}")

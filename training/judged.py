@@ -10,7 +10,7 @@ from training.config import DataSettings
 from training.csv_source import list_rows
 from training.data import open_source
 from training.errors import DataError
-from training.file_sources import UNKNOWN_FOLDER, list_classes
+from training.file_sources import list_classes, list_unknown
 from training.grocery import list_grocery_test
 from training.labels import LabelSet
 from training.photos import HELD_OUT, UNKNOWN, UNKNOWN_THING, Photo, Problem
@@ -121,11 +121,8 @@ def _open_folder(path: Path, split: str) -> _Opened:
             f"{', '.join(_FOLDERS[split])}"
         )
     photos, problems = list_classes(path, path / found[0])
-    unknown: list[Named] = []
-    if (path / UNKNOWN_FOLDER).is_dir():
-        unknown, _ = list_classes(path, path / UNKNOWN_FOLDER)
     name = f"folder {path.name}, split {split}"
-    return _Opened(name, photos, tuple(photo for _, photo in unknown), tuple(problems))
+    return _Opened(name, photos, list_unknown(path), tuple(problems))
 
 
 def _sort_unknown(

@@ -16,7 +16,6 @@ from training.hierarchy import Hierarchy
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9731a", "#8a8a8a"
 _FEW_NAMES = 30
-_LIST_INCHES = 5.2
 _MOST_NAMES = 90  # more class names than this cannot be read beside a picture
 
 
@@ -62,8 +61,10 @@ def draw_confusions(metrics: dict[str, Any], hierarchy: Hierarchy | None = None)
         _frame_coarse(axes, [hierarchy.parents[index] for index in order])
     top1, photos = metrics["top1"], metrics["photos"]
     framed = "; frames hold the classes of one coarse class" if hierarchy is not None else ""
-    axes.set_title(f"Right on {100 * top1:.1f} % of {photos} photos{framed}", fontsize=11)
-    bar = listed.inset_axes((0.0, 0.0, 0.5, 0.025))
+    axes.set_title(
+        f"Right on {100 * top1:.1f} % of {photos} photos{framed}", fontsize=11, loc="left"
+    )
+    bar = listed.inset_axes((0.0, 0.25 / figure.get_size_inches()[1], 0.5, 0.02))
     figure.colorbar(image, cax=bar, orientation="horizontal")
     bar.set_title("% of the class's photos", fontsize=8, loc="left")
     most = int((figure.get_size_inches()[1] - 1.9) * 72 / 13)  # lines that there is room for
@@ -83,7 +84,9 @@ def _lay_out(names: list[str]) -> tuple[Figure, Axes, Axes]:
     points = 9 if len(names) <= _FEW_NAMES else 6.5
     label = 0.5 + (max(map(len, names)) * 0.6 * points / 72 if shown else 0.0)
     side = min(14.0, max(3.6, 0.24 * len(names)))
-    width, height = label + side + _LIST_INCHES, label + side + 0.5
+    # A line of the list holds two names; letters of 8.5 points are about 0.066 inches wide.
+    width = label + side + 1 + max(3.2, 2 * 0.066 * max(map(len, names)))
+    height = label + side + 0.5
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((label / width, label / height, side / width, side / height))
     left = (label + side + 0.3) / width

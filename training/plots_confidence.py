@@ -116,11 +116,13 @@ def draw_risk_coverage(
         adds = name == "sure" or verdicts["answered"]["photos"] > verdicts["sure"]["photos"]
         if adds and verdicts[name]["photos"]:
             _mark(axes, verdicts[name], colour, words)
-    axes.set(xlim=(0, 100), ylim=(0, max(1.15 * highest, 3 * target)))
+    if not verdicts["answered"]["photos"]:
+        axes.plot([], [], " ", label="no threshold reaches that: no answer stands")
+    axes.set(xlim=(0, 100), ylim=(0, max(1.4 * highest, 3 * target)))
     axes.set(xlabel="photos that get an answer, the surest first, %", ylabel="wrong among them, %")
     axes.set_title(f"How much must stay unanswered to be right?\n{photos}", fontsize=11)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, loc="upper left", fontsize=9)
+    axes.legend(framealpha=0.9, edgecolor="none", loc="upper left", fontsize=9)
     return to_png(figure)
 
 
