@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from conversion.artifact import read_build
+from conversion.confidences import write_confidence
 from mobile_assets.bundle import write_bundle
 from serving.app import create_app
 from serving.engine import Engine
@@ -16,7 +17,17 @@ from serving.errors import NoArtifactError
 from serving.publish import publish
 from serving.settings import Settings
 from serving.storage import Storage
-from tests.mobile_assets.builds import COLOURS, answer, make_build, make_photo, write_build
+from tests.mobile_assets.builds import (
+    COLOURS,
+    answer,
+    make_build,
+    make_confidence,
+    make_photo,
+    write_build,
+)
+from training.files import write_sums
+from training.hierarchy import Hierarchy
+from training.labels import LabelSet
 
 URL = "/v1/models/colours/recognise"
 RED, GREEN = make_photo(COLOURS["red"]), make_photo(COLOURS["green"])
@@ -66,6 +77,50 @@ def test_the_verdict_follows_the_releases_threshold(client: FlaskClient) -> None
     grey = make_photo((90, 90, 90))  # as much of each colour: a third, below the threshold of 0.6
     assert client.post(URL, data=RED, content_type="image/jpeg").json["verdict"] == "sure"
     assert client.post(URL, data=grey, content_type="image/jpeg").json["verdict"] == "unsure"
+
+
+@pytest.fixture(scope="module")
+def nested(key_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """A release with coarse classes: "cold" is green or blue; below 0.35 nothing is known."""
+    folder = tmp_path_factory.mktemp("nested")
+    build_dir = make_build(folder / "build", strength=0.05)
+    hierarchy = Hierarchy(LabelSet(("cold", "warm")), (1, 0, 0))
+    build = replace(read_build(build_dir), hierarchy=hierarchy)
+    write_build(build_dir, build)
+    for artifact in build.artifacts:
+        confidence = make_confidence(0.9, coarse=0.8, min_score=0.35)
+        write_confidence(build_dir / "parity", artifact.file_name, confidence)
+    write_sums(build_dir / "parity")
+    bundle = write_bundle(build_dir, folder / "colours.zip")
+    publish(bundle, folder / "repository", key_folder)
+    return create_app(Settings(folder / "repository")).test_client()
+
+
+@pytest.mark.parametrize(
+    ("colour", "verdict", "words"),
+    [
+        ((220, 30, 30), "sure", "red"),
+        ((30, 200, 195), "coarse", "cold (which one is not sure)"),
+        ((200, 198, 30), "unsure", "not sure: perhaps red"),
+        ((100, 100, 100), "unknown", "not a known item"),
+    ],
+)
+def test_an_answer_says_in_words_how_far_it_can_be_trusted(
+    nested: FlaskClient, colour: tuple[int, int, int], verdict: str, words: str
+) -> None:
+    found = nested.post(URL, data=make_photo(colour), content_type="image/jpeg").json
+    assert found["verdict"] == verdict
+    assert found["words"].startswith(words)
+    shares = {entry["label"]: entry["probability"] for entry in found["answers"]}
+    coarse = {"warm": shares["red"], "cold": shares["green"] + shares["blue"]}
+    assert found["coarse"]["label"] == max(coarse, key=lambda name: coarse[name])
+    assert found["coarse"]["probability"] == pytest.approx(max(coarse.values()), abs=1e-6)
+
+
+def test_the_api_names_every_verdict(client: FlaskClient) -> None:
+    schema = client.get("/openapi.json").json["components"]["schemas"]["RecogniseAnswer"]
+    assert schema["properties"]["verdict"]["enum"] == ["sure", "coarse", "unsure", "unknown"]
+    assert client.post(URL, data=RED, content_type="image/jpeg").json["coarse"] is None
 
 
 def make_png(width: int, height: int) -> bytes:
