@@ -15,13 +15,20 @@ from serving.app import create_app
 from serving.cli import main
 from serving.publish import publish
 from serving.settings import Settings
-from tests.mobile_assets.builds import COLOURS, LABELS, make_build, make_photo
+from tests.mobile_assets.builds import COLOURS, LABELS, LITERT, make_build, make_photo
 from tests.mobile_assets.cloud_builds import (
     CLOUD_LITERT,
     answer_cloud,
     change_cloud_report,
     make_cloud_build,
     make_cloud_tflite,
+)
+from tests.mobile_assets.test_comparison import (
+    CLOUD_RIGHT,
+    DEVICE_RIGHT,
+    DEVICE_SURE,
+    PHOTOS,
+    put_verdicts,
 )
 from training.files import sha256_bytes
 from training.labels import LabelSet
@@ -86,6 +93,16 @@ def test_pages_and_lists_show_both_models(release: Path) -> None:
         assert words in page
     done = CliRunner().invoke(main, ["releases", "--repository", str(release)])
     assert "the server answers with ghostnet_100, top-1 98.0 % on 200 photos" in done.output
+
+
+def test_the_page_says_what_the_cloud_adds(key_folder: Path, tmp_path: Path) -> None:
+    device, cloud = make_build(tmp_path / "device"), make_cloud_build(tmp_path / "cloud")
+    put_verdicts(device, LITERT, DEVICE_RIGHT, DEVICE_SURE)
+    put_verdicts(cloud, CLOUD_LITERT, CLOUD_RIGHT, [True] * PHOTOS)
+    path = write_bundle(device, tmp_path / "b.zip", cloud_dir=cloud)
+    publish(path, tmp_path / "repository", key_folder)
+    page = make_client(tmp_path / "repository").get("/").text
+    assert "not sure of 20: of these the cloud names 85.0% rightly" in page
 
 
 def test_swapped_cloud_artifact(release: Path) -> None:
