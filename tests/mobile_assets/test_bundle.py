@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversion.artifact import read_build
+from conversion.confidences import write_confidence
 from conversion.errors import ArtifactError
 from mobile_assets.archive import pack
 from mobile_assets.bundle import open_bundle, write_bundle
@@ -22,6 +23,7 @@ from tests.mobile_assets.builds import (
     add_variants,
     change_report,
     make_build,
+    make_confidence,
     write_build,
 )
 from training.errors import StorageError
@@ -85,6 +87,25 @@ def test_an_artifact_that_parity_does_not_speak_for_is_refused(
     change_report(build_dir, artifact, **changes)
     with pytest.raises(BundleError, match=f"refused 1 of 3 artifacts: {LITERT}.*{words}"):
         write_bundle(build_dir, tmp_path / "out.zip")
+
+
+def test_an_artifact_whose_parity_left_no_thresholds_is_refused(tmp_path: Path) -> None:
+    build_dir = make_build(tmp_path / "build")
+    (build_dir / "parity" / "confidence" / f"{LITERT}.json").unlink()
+    write_sums(build_dir / "parity")
+    with pytest.raises(BundleError, match=f"refused 1 of 3.*{LITERT}.*no parity report with thr"):
+        write_bundle(build_dir, tmp_path / "out.zip")
+
+
+def test_each_artifact_carries_its_own_confidence(tmp_path: Path) -> None:
+    build_dir = make_build(tmp_path / "build")
+    own = make_confidence(0.8, temperature=1.5)
+    write_confidence(build_dir / "parity", LITERT, own)
+    write_sums(build_dir / "parity")
+    manifest = open_bundle(write_bundle(build_dir, tmp_path / "out.zip")).manifest
+    found = {artifact.runtime: artifact.confidence for artifact in manifest.artifacts}
+    assert found["litert"] == own
+    assert found["coreml"] == make_confidence()
 
 
 def test_an_artifact_without_golden_answers_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.mobile_assets.cloud_builds import (
     make_cloud_build,
     make_cloud_tflite,
 )
+from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 
 
@@ -112,6 +113,15 @@ def test_what_the_server_does_not_run_is_left_out_and_told(build_dir: Path, tmp_
     out = write_bundle(build_dir, tmp_path / "b.zip", tell=told.append, cloud_dir=cloud)
     assert told[0] == f"left out {name}: the server answers with litert"
     assert not any(name in file.path for file in open_bundle(out).manifest.files)
+
+
+def test_a_cloud_model_with_other_coarse_classes_is_refused(
+    build_dir: Path, tmp_path: Path
+) -> None:
+    hierarchy = Hierarchy(LabelSet(("cold", "warm")), (1, 0, 0))
+    cloud = make_cloud_build(tmp_path / "cloud", hierarchy=hierarchy)
+    with pytest.raises(BundleError, match="other coarse classes than the device's"):
+        write_bundle(build_dir, tmp_path / "b.zip", cloud_dir=cloud)
 
 
 def test_builds_of_the_same_name_are_refused(tmp_path: Path) -> None:
