@@ -48,9 +48,15 @@ def random_network(classes: int, seed: int) -> GhostNet:
 def write_checkpoint(directory: Path, like: Checkpoint, network: GhostNet) -> Checkpoint:
     """Writes and loads a checkpoint of a network, under the settings of another one."""
     directory.mkdir(parents=True, exist_ok=True)
-    weights, metrics = network.state_dict(), {"thresholds": {"sure": {}}}
     save_checkpoint(
-        directory, like.settings, weights, like.labels, like.normalise, metrics, "a test's"
+        directory,
+        like.settings,
+        network.state_dict(),
+        like.labels,
+        like.normalise,
+        {},
+        "a test's",
+        like.hierarchy,
     )
     return load_checkpoint(directory)
 

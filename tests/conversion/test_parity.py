@@ -295,3 +295,26 @@ def test_findings_of_a_damaged_parity_folder_are_refused(small_build, checkpoint
     )
     with pytest.raises(ArtifactError, match="not statistics"):
         read_findings(small_build, own)
+
+
+def test_each_artifact_has_thresholds_of_its_own_answers(findings, checkpoint):
+    assert checkpoint.hierarchy is not None
+    for key, finding in findings.items():
+        found = finding.confidence
+        assert found.fitted_on == ("reference" if key in DELEGATES else "artifact"), key
+        confidence = found.confidence
+        assert confidence.sure.photos == 128
+        assert confidence.coarse is not None
+        # Learnt by heart: every answer is right, so all are sure but for those called unknown.
+        assert confidence.sure.coverage == confidence.known.kept.value >= 0.95
+    temperatures = {key: found.confidence.confidence.temperature for key, found in findings.items()}
+    assert temperatures["litert-int8"] != temperatures["litert-fp32"]
+
+
+def test_the_reports_tell_thresholds(checked, findings):
+    page = (checked / "parity" / "report.md").read_text()
+    assert "## Confidence" in page
+    assert page.count("| the trained model |") == len(DELEGATES)
+    value = json.loads((checked / "report" / "report.json").read_text())
+    for entry, finding in zip(value["artifacts"], findings.values(), strict=True):
+        assert entry["confidence"] == json.loads(json.dumps(finding.confidence.to_json()))
