@@ -14,15 +14,16 @@ from training.labels import LabelSet
 from training.photo_index import Indices, class_indices_of, select_photos
 from training.photos import HELD_OUT, UNKNOWN, Photo, Problem, Source
 
-HELD_OUT_TRAINING_PHOTOS = "held out without validation photos"
+NO_HELD_OUT_PHOTOS = "held out without validation photos"
 
 
 def hold_out(source: Source, names: Sequence[str]) -> Source:
     """Returns a source without some of its classes; their photos show unknown things.
 
-    The photos are those of the classes' validation split; of a class that has none there, those
-    of its training split, which nothing is trained on either. Coarse classes that lose all their
-    labels leave too.
+    The photos are those of the classes' validation split. Only where it has none at all are they
+    those of the training split: nothing is trained on them either, but taken beside photos that
+    were trained on, they look better known than they should (docs/unknown.md). Coarse classes
+    that lose all their labels leave too.
 
     Args:
         source: the whole source.
@@ -46,17 +47,15 @@ def hold_out(source: Source, names: Sequence[str]) -> Source:
         labels = LabelSet(tuple(source.labels.names[index] for index in kept))
     except LabelsError as error:
         raise DataError(f"data.held_out leaves too little of {source.name}: {error}") from None
-    only_trained = sorted(held - set(class_indices_of(source.validation).tolist()))
-    moved = (
-        *select_photos(source.validation, _places(source.validation, sorted(held))),
-        *select_photos(source.train, _places(source.train, only_trained)),
-    )
+    judged = set(class_indices_of(source.validation).tolist())
+    split = source.validation if held & judged else source.train
+    moved = select_photos(split, _places(split, sorted(held)))
     return replace(
         source,
         labels=labels,
         train=_renumber(source.train, kept),
         validation=_renumber(source.validation, kept),
-        notes=(*source.notes, *_describe(source, only_trained)),
+        notes=(*source.notes, *_describe(source, sorted(held), judged)),
         hierarchy=source.hierarchy and source.hierarchy.select(kept),
         unknown=(*source.unknown, *(_make_unknown(photo) for photo in moved)),
     )
@@ -75,11 +74,15 @@ def _make_unknown(photo: Photo) -> Photo:
     return replace(photo, name=f"{HELD_OUT}/{photo.name}", class_index=UNKNOWN)
 
 
-def _describe(source: Source, only_trained: list[int]) -> list[Problem]:
-    if not only_trained:
+def _describe(source: Source, held: Sequence[int], judged: set[int]) -> list[Problem]:
+    missing = [index for index in held if index not in judged]
+    if not missing:
         return []
-    names = ", ".join(source.labels.names[index] for index in only_trained)
-    message = (
-        f"held-out classes without validation photos give their training photos as unknown: {names}"
+    names = ", ".join(source.labels.names[index] for index in missing)
+    consequence = (
+        "they are not among the unknown things"
+        if len(missing) < len(held)
+        else "their training photos are the unknown things, which look better known than others"
     )
-    return [Problem(HELD_OUT_TRAINING_PHOTOS, (), message, severity="note")]
+    message = f"held-out classes without validation photos: {names}; {consequence}"
+    return [Problem(NO_HELD_OUT_PHOTOS, (), message, severity="note")]

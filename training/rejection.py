@@ -14,6 +14,7 @@ from training.photos import Photo, kind_of
 from training.separation import compare_areas, measure_separation
 from training.temperature import calibrate, fit_temperature
 from training.unknown import (
+    ClassMeans,
     Mahalanobis,
     NearestNeighbours,
     energy,
@@ -35,6 +36,7 @@ SCORES: Mapping[str, str] = {
     "gen": "probabilities",
     "max_logit": "logits",
     "energy": "logits",
+    "class_means": "features",
     "nearest": "features",
     "mahalanobis": "features",
 }
@@ -53,6 +55,7 @@ class Scorer:
     def __init__(self, training: "Features", temperature: float, k: int) -> None:
         self._temperature = temperature
         self._nearest = NearestNeighbours(training.embeddings, k)
+        self._class_means = ClassMeans(training.embeddings, training.class_indices)
         self._mahalanobis = Mahalanobis(training.embeddings, training.class_indices)
 
     def __call__(self, features: "Features") -> dict[str, Floats]:
@@ -64,6 +67,7 @@ class Scorer:
             "gen": gen(calibrated),
             "max_logit": max_logit(features.logits),
             "energy": energy(features.logits),
+            "class_means": self._class_means(features.embeddings),
             "nearest": self._nearest(features.embeddings),
             "mahalanobis": self._mahalanobis(features.embeddings),
         }

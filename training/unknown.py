@@ -120,6 +120,29 @@ class NearestNeighbours:
         return scores
 
 
+class ClassMeans:
+    """Likeness to the nearest class mean; as cheap as a classifier, and so fit for a phone.
+
+    The nearest-mean rule of Mensink et al. (IEEE TPAMI 35, 2013), on the unit sphere.
+
+    Args:
+        training: features of training photos, shape [M, features].
+        truth: class of each, shape [M].
+    """
+
+    def __init__(self, training: npt.NDArray[np.floating], truth: npt.NDArray[np.int64]) -> None:
+        self._means = _on_sphere(_class_means(_on_sphere(training), truth))
+
+    def __call__(self, features: npt.NDArray[np.floating]) -> Floats:
+        """Returns the largest cosine, float64 [N], -1 to 1.
+
+        Args:
+            features: shape [N, features].
+        """
+        cosines: Floats = (_on_sphere(features) @ self._means.T).max(axis=1)
+        return cosines
+
+
 class Mahalanobis:
     """Distance to the nearest class under one covariance for all (Lee et al., arXiv 1807.03888).
 
@@ -139,9 +162,7 @@ class Mahalanobis:
         shrinkage: float = 0.1,
     ) -> None:
         features = _on_sphere(training)
-        self._means = np.stack(
-            [features[truth == index].mean(axis=0) for index in np.unique(truth)]
-        )
+        self._means = _class_means(features, truth)
         spread = features - self._means[np.unique(truth, return_inverse=True)[1]]
         covariance = spread.T @ spread / len(features)
         mean_variance = max(float(np.trace(covariance)) / len(covariance), _TINY)
@@ -161,6 +182,10 @@ class Mahalanobis:
         squares = (whitened**2).sum(axis=1)[:, None] + (self._means**2).sum(axis=1)
         nearest: Floats = (squares - 2 * whitened @ self._means.T).min(axis=1)
         return -np.maximum(nearest, 0)
+
+
+def _class_means(features: Floats, truth: npt.NDArray[np.int64]) -> Floats:
+    return np.stack([features[truth == index].mean(axis=0) for index in np.unique(truth)])
 
 
 def _on_sphere(features: npt.NDArray[np.floating]) -> Floats:

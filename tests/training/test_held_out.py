@@ -48,16 +48,22 @@ def test_its_validation_photos_are_unknown_things(source: Source) -> None:
     assert photo.read() == source.validation[0].read()
 
 
-def test_without_validation_photos_its_training_photos_are(source: Source) -> None:
+def test_a_class_without_validation_photos_adds_none(source: Source) -> None:
     left = hold_out(source, ["kale", "pea"])
+    assert [photo.name for photo in left.unknown] == ["held-out/val/pea/v.png"]
+    (note,) = left.notes
+    assert note.severity == "note"
+    assert "kale; they are not among the unknown things" in note.message
+
+
+def test_without_any_validation_photos_the_training_photos_are_taken(source: Source) -> None:
+    left = hold_out(source, ["kale"])
     assert [photo.name for photo in left.unknown] == [
-        "held-out/val/pea/v.png",
         "held-out/train/kale/1.png",
         "held-out/train/kale/2.png",
     ]
     (note,) = left.notes
-    assert note.severity == "note"
-    assert "give their training photos as unknown: kale" in note.message
+    assert "kale; their training photos are the unknown things" in note.message
 
 
 def test_one_coarse_class_left_tells_nothing_apart(source: Source) -> None:

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from training.errors import DataError
 from training.unknown import (
+    ClassMeans,
     Mahalanobis,
     NearestNeighbours,
     energy,
@@ -80,6 +81,13 @@ def test_the_nearest_training_photos_decide() -> None:
 def test_a_neighbour_that_is_not_there_is_refused(k: int) -> None:
     with pytest.raises(DataError, match=f"k is {k}: allowed are 1 to the 3"):
         NearestNeighbours(np.eye(3), k)
+
+
+def test_likeness_to_a_class_mean_is_a_cosine() -> None:
+    training = np.array([[1.0, 1.0, 0], [1.0, -1.0, 0], [0, 0, 5.0]])
+    score = ClassMeans(training, np.array([0, 0, 1]))
+    asked = np.array([[7.0, 0, 0], [0, 0, 1.0], [1.0, 0, 1.0], [0, 1.0, 0]])
+    assert score(asked) == pytest.approx([1, 1, math.sqrt(0.5), 0])
 
 
 def test_distance_counts_more_where_photos_of_a_class_agree() -> None:
