@@ -44,7 +44,7 @@ class Converter:
 
 
 _XNNPACK = ("executorch", "torch", "torchao")
-_EXECUTORCH_SOURCES = ("conversion/executorch*.py",)
+_EXECUTORCH_SOURCES = ("conversion/executorch*.py", "conversion/spreading.py")
 # The longest first: what is left at the end then fits beside each other.
 CONVERTERS = (
     Converter("executorch-int8", "conversion.executorch", _XNNPACK, _EXECUTORCH_SOURCES),

@@ -9,6 +9,7 @@ from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 from conversion.deploy import DeployedNchw, deploy
 from conversion.errors import ConversionError
 from conversion.request import Interface, Made, Request
+from conversion.spreading import replace_spreads
 from training.files import write_atomic
 
 
@@ -20,6 +21,7 @@ def convert(request: Request) -> Made:
     """
     for variant in request.variants:
         network: torch.nn.Module = deploy_nchw(request)
+        replace_spreads(network, request.side_px)
         if variant.precision == "int8":
             from conversion.executorch_int8 import quantise
 

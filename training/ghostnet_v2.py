@@ -3,6 +3,8 @@
 Parameter names follow timm's `ghostnetv2_100.in1k`, which are the authors'.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,19 +38,29 @@ def make_attention(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def attend(x_nchw: Tensor, attention: nn.Module, features_nchw: Tensor) -> Tensor:
-    """Scales features by gates in [0, 1] that are computed from the input at half its size.
+def compute_gates(x_nchw: Tensor, attention: nn.Module) -> Tensor:
+    """Returns gates in [0, 1], at half the size of what they are computed from.
 
-    An odd last row or column has no part in the gates, but gets those of its neighbour, as in
-    the authors' code: 7 places are pooled to 3, and spread to 7 again by the nearest one.
+    An odd last row or column has no part in them, as in the authors' code: 7 places give 3.
 
     Args:
-        x_nchw: what the features were made of, [N, inputs, H, W], H and W at least 2.
+        x_nchw: [N, inputs, H, W], H and W at least 2.
         attention: of `make_attention`.
-        features_nchw: [N, outputs, H, W].
     """
-    gates = torch.sigmoid(attention(F.avg_pool2d(x_nchw, 2)))
-    return features_nchw * F.interpolate(gates, size=features_nchw.shape[-2:], mode="nearest")
+    # Without padding both ways of counting are one; XNNPACK takes this one alone, and its stride
+    # only where it is written.
+    return torch.sigmoid(attention(F.avg_pool2d(x_nchw, 2, 2, count_include_pad=False)))
+
+
+class Spread(nn.Module):
+    """Repeats gates to the size of the features that they scale: each takes the nearest gate.
+
+    A module of its own, so that a converter can put another way of doing it in its place.
+    """
+
+    def forward(self, gates_nchw: Tensor, features_nchw: Tensor) -> Tensor:
+        """Maps gates [N, C, h, w] and features [N, C, H, W] to gates [N, C, H, W]."""
+        return F.interpolate(gates_nchw, size=features_nchw.shape[-2:], mode="nearest")
 
 
 class AttentiveGhostModule(GhostModule):
@@ -57,10 +69,13 @@ class AttentiveGhostModule(GhostModule):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, activate=True)
         self.short_conv = make_attention(inputs, outputs)
+        self.spread = Spread()
 
     def forward(self, x_nchw: Tensor) -> Tensor:
         """Maps [N, inputs, H, W] to [N, outputs, H, W]."""
-        return attend(x_nchw, self.short_conv, super().forward(x_nchw))
+        features = super().forward(x_nchw)
+        gates = self.spread(compute_gates(x_nchw, self.short_conv), features)
+        return cast(Tensor, features * gates)
 
 
 class GhostNetV2(GhostNet):

@@ -20,7 +20,13 @@ from training.ghostnet import (
     SqueezeExcite,
     make_shortcut,
 )
-from training.ghostnet_v2 import FIRST_ATTENTIVE, AttentiveGhostModule, attend, make_attention
+from training.ghostnet_v2 import (
+    FIRST_ATTENTIVE,
+    AttentiveGhostModule,
+    Spread,
+    compute_gates,
+    make_attention,
+)
 
 _BRANCHES = 3
 _CHEAP_KERNEL = 3
@@ -53,13 +59,17 @@ class BranchedGhostModule(Branched):
         self.cheap_rpr_scale = ConvBn(half, half, 1, groups=half)
         self.activation = nn.ReLU(inplace=True) if activate else nn.Identity()
         self.short_conv = make_attention(inputs, outputs) if attentive else None
+        self.spread = Spread()
 
     def forward(self, x_nchw: Tensor) -> Tensor:
         """Maps [N, inputs, H, W] to [N, outputs, H, W]."""
         primary = self.activation(_add(self.primary_rpr_conv, x_nchw))
         cheap = self.activation(_add(self._cheap_branches(), primary))
         features = torch.cat([primary, cheap], dim=1)
-        return features if self.short_conv is None else attend(x_nchw, self.short_conv, features)
+        if self.short_conv is None:
+            return features
+        gates = self.spread(compute_gates(x_nchw, self.short_conv), features)
+        return cast(Tensor, features * gates)
 
     def merged(self) -> GhostModule:
         """Returns GhostNet's module, or GhostNetV2's where there is attention."""

@@ -1,0 +1,41 @@
+"""Upsampling by matrix products picks the values that upsampling itself picks."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversion.deploy import deploy
+from conversion.spreading import MatrixSpread, replace_spreads
+from training.ghostnet_v2 import Spread
+from training.networks import create
+
+
+@given(height=st.integers(2, 70), width=st.integers(2, 70))
+def test_products_pick_the_nearest_values(height: int, width: int) -> None:
+    gates = torch.rand(1, 3, height // 2, width // 2)
+    features = torch.zeros(1, 3, height, width)
+    products = MatrixSpread((height // 2, width // 2), (height, width))
+    assert torch.equal(products(gates, features), Spread()(gates, features))
+
+
+@pytest.mark.parametrize("architecture", ["ghostnetv2_100", "ghostnetv3_050"])
+def test_a_network_answers_the_same_with_products(architecture: str) -> None:
+    torch.manual_seed(0)
+    model = create(architecture, 5).eval()
+    deployed = deploy(model, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "nchw")
+    replaced = copy.deepcopy(deployed)
+    replace_spreads(replaced, 96)
+    assert not any(isinstance(module, Spread) for module in replaced.modules())
+    pixels = 255 * torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(replaced(pixels), deployed(pixels), rtol=0, atol=1e-6)
+
+
+def test_a_network_without_attention_stays_as_it_is() -> None:
+    deployed = deploy(create("ghostnet_050", 5).eval(), (0, 0, 0), (1, 1, 1), "nchw")
+    before = [type(module) for module in deployed.modules()]
+    replace_spreads(deployed, 64)
+    assert [type(module) for module in deployed.modules()] == before
