@@ -175,13 +175,15 @@ def check(data: str) -> None:
 @click.option("--classes", default=1000, show_default=True, help="Number of outputs.")
 @click.option("--input-px", default=224, show_default=True, help="Side of the input.")
 def describe(classes: int, input_px: int) -> None:
-    """Print the size of each network."""
-    from training.networks import count_multiply_adds, count_parameters, create
+    """Print the size of each network, as it is deployed."""
+    from training.branches import merge_all
+    from training.networks import create, measure
 
     for name in ARCHITECTURES:
-        model = create(name, classes)
-        parameters, adds = count_parameters(model), count_multiply_adds(model, input_px)
-        click.echo(f"{name}: {parameters / 1e6:.2f} M parameters, {adds / 1e6:.1f} M multiply-adds")
+        model = create(name, classes).eval()
+        trained, deployed = measure(model, input_px), measure(merge_all(model), input_px)
+        words = f"{name}: {deployed}"
+        click.echo(words if trained == deployed else f"{words}; while it trains {trained}")
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """The networks by name: which there are, how to make one, and how large each is."""
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -35,6 +36,31 @@ def create(architecture: str, num_classes: int, dropout: float = 0.2) -> GhostNe
         raise ConfigError(f"architecture is {architecture!r}: allowed are {sorted(NETWORKS)}")
     version, width = NETWORKS[architecture]
     return version(num_classes, width, dropout)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a network is.
+
+    Attributes:
+        parameters: trainable values.
+        multiply_adds: of all convolutions and linear layers, for one photo.
+    """
+
+    parameters: int
+    multiply_adds: int
+
+    def __str__(self) -> str:
+        """Returns it in words."""
+        return (
+            f"{self.parameters / 1e6:.2f} M parameters, {self.multiply_adds / 1e6:.1f} M "
+            "multiply-adds"
+        )
+
+
+def measure(model: nn.Module, input_px: int) -> Size:
+    """Returns the size of a network at square photos of `input_px` pixels."""
+    return Size(count_parameters(model), count_multiply_adds(model, input_px))
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,18 @@ from training.errors import CheckpointError
 from training.files import sha256_file
 from training.ghostnet import GhostNet
 
-HUB_NAMES = ("timm/ghostnet_100.in1k",)
+# All that timm has published for these networks (`default_cfgs` of its models/ghostnet.py).
+HUB_NAMES = (
+    "timm/ghostnet_100.in1k",
+    "timm/ghostnetv2_100.in1k",
+    "timm/ghostnetv2_130.in1k",
+    "timm/ghostnetv2_160.in1k",
+    "timm/ghostnetv3_100.in1k",
+)
 # Git's object id of the authors' file in huawei-noah/Efficient-AI-Backbones,
 # ghostnet_pytorch/models/: SHA-1 over "blob <size>\0" and the bytes.
 _GIT_BLOBS = {"state_dict_73.98.pth": "26da9f2807cd5ba95c607cec01ceb9700d94e0ae"}
+_BRANCH_BN = re.compile(r"(_rpr_(?:conv\.\d+|scale|skip)\.)bn\.")
 _HEAD = ("classifier.weight", "classifier.bias")
 
 
@@ -57,6 +66,8 @@ def load_pretrained(model: GhostNet, name: str, sha256: str = "") -> str:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Reads a state dict from a .safetensors or .pth file; nothing in it is executed.
 
+    Names become those of timm, and hence of our networks, where the authors' differ.
+
     Raises:
         CheckpointError: not such a file.
     """
@@ -70,7 +81,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise CheckpointError(f"{path} holds no state dict of tensors")
-    return {str(name).removeprefix("module."): value for name, value in loaded.items()}
+    named = {str(name).removeprefix("module."): value for name, value in loaded.items()}
+    return {_rename(name): value for name, value in named.items() if not _is_counter(name)}
+
+
+def _rename(name: str) -> str:
+    """Returns timm's name: the authors of GhostNetV3 call the BN of a branch "bn"."""
+    return _BRANCH_BN.sub(r"\1bn1.", name)
+
+
+def _is_counter(name: str) -> bool:
+    """Tells what a profiler left in the GhostNetV3 authors' file: no part of the network."""
+    return name.rpartition(".")[2] in ("total_ops", "total_params")
 
 
 def _check_hash(path: Path, sha256: str) -> None:

@@ -1,6 +1,7 @@
 """Starting from published weights."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from tests.conftest import ROOT
 from training.errors import CheckpointError
 from training.files import sha256_file
 from training.ghostnet import GhostNet
-from training.networks import create
-from training.pretrained import load_pretrained, read_weights
+from training.networks import NETWORKS, create
+from training.pretrained import HUB_NAMES, load_pretrained, read_weights
 
 
 @pytest.fixture
@@ -52,6 +53,28 @@ def test_reads_pth_files_as_training_scripts_save_them(
     model = create("ghostnet_050", 10)
     load_pretrained(model, str(tmp_path / "w.pth"))
     assert trunks_are_equal(model, weights)
+
+
+def test_reads_the_names_that_the_authors_of_v3_gave(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    weights = dict(create("ghostnetv3_050", 10).state_dict())
+    authors = {re.sub(r"(_rpr_.*)bn1\.", r"\1bn.", name): weights[name] for name in weights}
+    assert "blocks.0.0.ghost1.cheap_rpr_conv.2.bn.weight" in authors
+    assert "blocks.9.0.bn1.weight" in authors
+    for name in ("blocks.0.total_ops", "total_params"):
+        authors[name] = torch.zeros(1)
+    torch.save(authors, tmp_path / "ghostnetv3-1.0.pth.tar")
+    model = create("ghostnetv3_050", 10)
+    assert "with its head" in load_pretrained(model, str(tmp_path / "ghostnetv3-1.0.pth.tar"))
+    assert trunks_are_equal(model, weights)
+
+
+def test_every_published_checkpoint_names_a_network() -> None:
+    for name in HUB_NAMES:
+        owner, _, rest = name.partition("/")
+        architecture, _, tag = rest.partition(".")
+        assert (owner, tag) == ("timm", "in1k")
+        assert architecture in NETWORKS
 
 
 def test_another_width_is_refused_by_name(tmp_path: Path, weights: dict) -> None:
