@@ -101,7 +101,8 @@ class PlainLoop:
         train, model = settings.train, settings.model
         self.format = torch.channels_last if channels_last else torch.contiguous_format
         network = create(model.architecture, classes, model.dropout)
-        self.model = network.to(memory_format=self.format)  # type: ignore[call-overload]
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = network.to(self.device, memory_format=self.format)  # type: ignore[call-overload]
         self.optimizer = AdamW(
             self.model.parameters(),
             train.learning_rate,
@@ -116,6 +117,7 @@ class PlainLoop:
             num_workers=train.workers,
             persistent_workers=train.workers > 0,
             drop_last=True,
+            pin_memory=torch.cuda.is_available(),
             multiprocessing_context="spawn" if train.workers else None,
         )
 
@@ -124,7 +126,8 @@ class PlainLoop:
         self.model.train()
         total = 0.0
         for x_nchw, targets in self._mixed_batches():
-            loss = self.criterion(self.model(x_nchw.to(memory_format=self.format)), targets)
+            x_nchw = x_nchw.to(self.device, memory_format=self.format, non_blocking=True)
+            loss = self.criterion(self.model(x_nchw), targets.to(self.device, non_blocking=True))
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
