@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from conversion.confidences import ArtifactConfidence
 from conversion.parity_report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
@@ -157,7 +158,20 @@ def _show_artifacts(model: ReleasedModel) -> None:
         click.echo(f"  {artifact.path}  {artifact.file.size_bytes} bytes")
         users = "the server" if model.place == CLOUD else ", ".join(artifact.platforms)
         click.echo(f"    for {users}; {_describe_parity(artifact)}")
+        if artifact.confidence is not None:
+            click.echo(f"    {_describe_confidence(artifact.confidence)}")
     click.echo(f"  {len(model.golden)} golden photos; licence: {model.photos_licence}")
+
+
+def _describe_confidence(found: ArtifactConfidence) -> str:
+    sure = found.confidence.sure
+    reached = sure.cross_fitted or sure
+    if sure.min_probability is None or reached.precision is None:
+        return "sure of nothing: too few answers of its validation photos were right"
+    return (
+        f"sure of {reached.coverage:.1%} of {reached.photos} photos, of which "
+        f"{reached.precision:.1%} right"
+    )
 
 
 def _describe_parity(artifact: BundledArtifact) -> str:

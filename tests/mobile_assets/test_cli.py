@@ -53,6 +53,7 @@ def test_bundle_and_show(build_dir: Path, tmp_path: Path) -> None:
     assert "colours 1.0.0 (ghostnet_050)" in shown.stdout
     assert f"artifacts/{COREML}.zip" in shown.stdout
     assert "agrees with the trained model on 100.00% of 200 photos" in shown.stdout
+    assert "sure of 90.0% of 200 photos, of which 95.0% right" in shown.stdout
 
 
 def test_bundle_and_show_two_models(build_dir: Path, tmp_path: Path) -> None:
