@@ -1,5 +1,6 @@
 """From a photo's bytes to names: what an app does with a pulled model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,17 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class CoarseAnswer(Answer):
+    """A coarse class and its probability, the sum over its labels.
+
+    Attributes:
+        choices: its labels, the likeliest first: what to ask a person to choose from.
+    """
+
+    choices: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
 class Recognition:
     """What a model says of a photo.
 
@@ -39,7 +51,7 @@ class Recognition:
     model: str
     version: str
     answers: tuple[Answer, ...]
-    coarse: Answer | None
+    coarse: CoarseAnswer | None
     verdict: str
 
     def in_words(self) -> str:
@@ -48,6 +60,8 @@ class Recognition:
         if self.verdict == SURE:
             return first
         if self.verdict == COARSE and self.coarse is not None:
+            if len(self.coarse.choices) == 1:
+                return f"likely {self.coarse.choices[0].label}"
             return f"{self.coarse.label} (which one is not sure)"
         if self.verdict == UNKNOWN:
             return f"not a known item (nearest: {first})"
@@ -76,24 +90,34 @@ def rank_answers(
         judged, coarse, verdict = _judge(manifest, artifact, probabilities)
     except ConfidenceError as error:
         raise BundleError(f"{artifact.path}: {error}") from error
-    # Stable, so that equal probabilities come in label order everywhere.
-    order = np.argsort(-judged, kind="stable")[:top_k]
-    names = manifest.labels.names
-    answers = tuple(Answer(names[int(index)], float(judged[index])) for index in order)
+    answers = _rank(manifest, judged, range(len(judged)))[:top_k]
     return Recognition(manifest.model, manifest.version, answers, coarse, verdict)
+
+
+def _rank(
+    manifest: Manifest, judged: npt.NDArray[np.floating], indices: Sequence[int]
+) -> tuple[Answer, ...]:
+    # Stable, so that equal probabilities come in label order everywhere.
+    ordered = sorted(indices, key=lambda index: -judged[index])
+    return tuple(Answer(manifest.labels.names[index], float(judged[index])) for index in ordered)
 
 
 def _judge(
     manifest: Manifest, artifact: BundledArtifact, probabilities: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.floating], Answer | None, str]:
+) -> tuple[npt.NDArray[np.floating], CoarseAnswer | None, str]:
     if artifact.confidence is None:
         return probabilities, None, UNSURE
     hierarchy = manifest.hierarchy
     decision = decide(probabilities, artifact.confidence.confidence, hierarchy)
     coarse = None
     if hierarchy is not None and decision.coarse_index is not None:
-        name = hierarchy.coarse.names[decision.coarse_index]
-        coarse = Answer(name, decision.coarse_probability or 0.0)
+        index = decision.coarse_index
+        children = [place for place, parent in enumerate(hierarchy.parents) if parent == index]
+        coarse = CoarseAnswer(
+            hierarchy.coarse.names[index],
+            decision.coarse_probability or 0.0,
+            _rank(manifest, decision.probabilities, children),
+        )
     return decision.probabilities, coarse, decision.verdict
 
 

@@ -1,5 +1,6 @@
 """The cloud fallback: names for a photo."""
 
+from dataclasses import asdict
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -49,7 +50,7 @@ def recognise(model: str, query_data: dict[str, Any]) -> tuple[dict[str, Any], i
         "answered_by": answered.answered_by,
         "architecture": answered.architecture,
         "answers": [vars(answer) for answer in answered.found.answers],
-        "coarse": answered.found.coarse and vars(answered.found.coarse),
+        "coarse": answered.found.coarse and asdict(answered.found.coarse),
         "verdict": answered.found.verdict,
         "words": answered.found.in_words(),
         "timings_ms": answered.timings_ms,

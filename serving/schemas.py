@@ -127,6 +127,14 @@ class Answer(Schema):
     probability = Float(metadata=_describe("0 to 1."))
 
 
+class CoarseAnswer(Answer):
+    """A coarse class with its probability, the sum over its labels."""
+
+    choices = List(
+        Nested(Answer), metadata=_describe("Its labels, to choose from; the most probable first.")
+    )
+
+
 class RecogniseAnswer(Schema):
     """What the photo shows."""
 
@@ -139,7 +147,7 @@ class RecogniseAnswer(Schema):
     architecture = String(metadata=_describe("Of the network that answered.", "ghostnet_100"))
     answers = List(Nested(Answer), metadata=_describe("The most probable first."))
     coarse = Nested(
-        Answer,
+        CoarseAnswer,
         allow_none=True,
         metadata=_describe("The most probable coarse class, where the release has such."),
     )

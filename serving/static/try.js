@@ -22,7 +22,8 @@ function makeBar({ label, probability }) {
 
 function showAnswer(place, answer) {
   const bars = makeElement("ul", `bars ${answer.verdict}`);
-  bars.append(...answer.answers.map(makeBar));
+  const shown = answer.verdict === "coarse" ? answer.coarse.choices : answer.answers;
+  bars.append(...shown.map(makeBar));
   const times = answer.timings_ms;
   const network = answer.answered_by === "cloud" ? "cloud model" : "device model";
   const detail = `Version ${answer.version}, ${network} ${answer.architecture}; photo ${times.prepare.toFixed(1)} ms, model ${times.run.toFixed(1)} ms`;

@@ -51,6 +51,16 @@ def test_the_coarse_answer_is_the_sum_of_its_labels(manifest):
     assert found.answers[0].label == "red"
     assert found.coarse is not None and found.coarse.label == "cold"
     assert found.coarse.probability == pytest.approx(0.6)
+    assert [choice.label for choice in found.coarse.choices] == ["green", "blue"]
+    assert found.coarse.choices[0].probability == pytest.approx(0.35)
+
+
+def test_a_coarse_class_of_one_label_leaves_nothing_to_choose(manifest):
+    soft = make_confidence(0.9, coarse=0.6)
+    only = replace(manifest.artifacts[0], confidence=soft)
+    alone = replace(manifest, artifacts=(only, *manifest.artifacts[1:]))
+    found = say(alone, 0.7, 0.2, 0.1)
+    assert (found.verdict, found.in_words()) == ("coarse", "likely red")
 
 
 def test_probabilities_are_calibrated_by_the_artifacts_own_temperature(manifest):

@@ -114,6 +114,8 @@ def test_an_answer_says_in_words_how_far_it_can_be_trusted(
     shares = {entry["label"]: entry["probability"] for entry in found["answers"]}
     coarse = {"warm": shares["red"], "cold": shares["green"] + shares["blue"]}
     assert found["coarse"]["label"] == max(coarse, key=lambda name: coarse[name])
+    names = {"warm": {"red"}, "cold": {"green", "blue"}}[found["coarse"]["label"]]
+    assert {choice["label"] for choice in found["coarse"]["choices"]} == names
     assert found["coarse"]["probability"] == pytest.approx(max(coarse.values()), abs=1e-6)
 
 
