@@ -56,7 +56,7 @@ class Group:
             return model
         devices = [self.device] if self.device.type == "cuda" else None
         # Buffers need no copying: BN's statistics are of the whole batch everywhere.
-        return DistributedDataParallel(model, devices, broadcast_buffers=False)
+        return DistributedDataParallel(model, devices, forward_sync_buffers=False)
 
     def share(self, value: T) -> T:
         """Returns the first process' value; it must pickle. The others wait for it."""

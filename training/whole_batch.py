@@ -7,7 +7,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 
 from training.parallel import Group
 
@@ -23,7 +22,7 @@ class WholeBatchNorm(nn.BatchNorm2d):
         """Keeps the shape [N, C, H, W]."""
         if not self.training:
             return super().forward(x_nchw)
-        x = x_nchw.float()
+        x = x_nchw if x_nchw.dtype == torch.float64 else x_nchw.float()
         count = x.numel() // x.shape[1] * distributed.get_world_size()
         # The mean first and then the squares around it: the difference of two large sums, which
         # would need one exchange instead of two, loses digits.
@@ -86,6 +85,25 @@ def _synchronise(norm: nn.BatchNorm2d) -> WholeBatchNorm:
     return synchronised
 
 
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes, through which gradients find their way back.
+
+    Every process uses the sum, so the gradient of what one of them put in is the sum of all
+    processes' gradients.
+    """
+
+    @staticmethod
+    def forward(_context: object, value: Tensor) -> Tensor:
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: object, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+
 def _sum_over_processes(value: Tensor) -> Tensor:
-    """Returns the sum over all processes; gradients find their way back to each."""
-    return cast(Tensor, all_reduce(value))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _SumOverProcesses.apply(value))  # type: ignore[no-untyped-call]
