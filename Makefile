@@ -28,7 +28,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	touch $@
 
 demo: setup ## the whole way on built-in photos: train, convert, check, sign, publish, pull, recognise
-	$(RUN) -m serving demo --out out/demo --port $(PORT)
+	$(RUN) -m serving demo --out out/demo --port $(PORT) $(if $(CLOUD),--cloud $(CLOUD))
 
 data: setup ## check a source of photos: DATA=folder, manifest.csv, grocery copy or synthetic
 	$(RUN) -m training check $(DATA)

@@ -13,7 +13,7 @@ from mobile_assets.bundle import Bundle, open_bundle, write_bundle
 from mobile_assets.manifest import Manifest
 from serving.app import create_app
 from serving.cli import main
-from serving.publish import publish
+from serving.publish import publish, set_current
 from serving.settings import Settings
 from tests.mobile_assets.builds import COLOURS, LABELS, LITERT, make_build, make_photo
 from tests.mobile_assets.cloud_builds import (
@@ -30,6 +30,7 @@ from tests.mobile_assets.test_comparison import (
     PHOTOS,
     put_verdicts,
 )
+from tests.serving.conftest import make_phone
 from training.files import sha256_bytes
 from training.labels import LabelSet
 
@@ -75,6 +76,28 @@ def test_the_cloud_model_answers_and_says_so(release: Path) -> None:
 def test_without_a_cloud_model_the_devices_artifact_answers(client: FlaskClient) -> None:
     status, found = ask(client)
     assert (status, found["answered_by"], found["architecture"]) == (200, "device", "ghostnet_050")
+
+
+def test_a_rollback_takes_back_the_cloud_model_too(
+    release: Path, bundles: dict[str, Path], key_folder: Path
+) -> None:
+    client = make_client(release)
+    assert ask(client)[1]["answered_by"] == "cloud"
+    publish(bundles["1.1.0"], release, key_folder)
+    assert ask(client)[1]["answered_by"] == "device"
+    set_current("colours", "1.0.0", release, key_folder)
+    assert ask(client)[1]["answered_by"] == "cloud"
+
+
+def test_the_clouds_files_are_signed_like_all_others(
+    release: Path, two_models: Path, tmp_path: Path
+) -> None:
+    phone = make_phone(release, tmp_path / "phone")
+    bundle = open_bundle(two_models)
+    own = [file.path for file in bundle.manifest.files if file.role.startswith("cloud-")]
+    assert len(own) > 5
+    for path in own:
+        assert phone.read(f"colours/1.0.0/{path}") == bundle.read(path)
 
 
 def test_an_app_is_never_told_to_take_what_is_the_clouds(release: Path) -> None:
