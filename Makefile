@@ -51,8 +51,8 @@ bench-training: setup ## time training on DATA beside a plain PyTorch loop
 report: setup ## write the report of BUILD again as one HTML page, with the figures of `make bench`
 	$(RUN) -m conversion report $(BUILD)
 
-bundle: setup ## pack what passed
-	$(RUN) -m mobile_assets bundle $(BUILD) --out $(BUNDLE)
+bundle: setup ## pack what passed; with CLOUD_BUILD a wider model for the server as well
+	$(RUN) -m mobile_assets bundle $(BUILD) --out $(BUNDLE) $(if $(CLOUD_BUILD),--cloud $(CLOUD_BUILD))
 
 $(OUT)/keys:
 	$(RUN) -m mobile_assets keys $@
