@@ -216,7 +216,7 @@ def benchmark(
     click.echo(
         f"{model.architecture}, {model.input_px} px, batches of {train.batch_size}, policy "
         f"{train.policy}, {train.workers} workers, {found.photos} photos a turn of {source.name}; "
-        f"decoding them once: {found.decode_s:.1f} s, spread over {found.epochs} epochs"
+        f"decoding them once: {found.decoding.wall_s:.1f} s, spread over {found.epochs} epochs"
     )
     click.echo(found.to_markdown())
     ratio = statistics.median(found.ratios(OURS))

@@ -1,5 +1,6 @@
 """How fast training is beside a plain PyTorch loop, in one run: the two take turns."""
 
+import multiprocessing
 import os
 import platform
 import tempfile
@@ -30,44 +31,64 @@ _JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What one turn took, or the decoding.
+
+    Attributes:
+        wall_s: seconds by the clock.
+        processor_s: seconds of processor time, worker processes included where the system tells
+            (Linux); with `train.workers=0`, everywhere.
+    """
+
+    wall_s: float
+    processor_s: float
+
+
+@dataclass(frozen=True)
 class Throughput:
     """What was measured.
 
     Attributes:
-        rates: photos a second of each contender, one number a round.
-        decode_s: seconds to decode the photos once, which ours does before it starts.
-        epochs: over how many epochs ours spreads them.
+        turns: of each contender, one a round.
+        decoding: of the photos once, which ours does before it starts.
+        epochs: over how many epochs ours spreads the decoding.
         photos: photos a turn.
         machine: the machine, and how busy it was, in words.
     """
 
-    rates: dict[str, list[float]]
-    decode_s: float
+    turns: dict[str, list[Turn]]
+    decoding: Turn
     epochs: int
     photos: int
     machine: str
 
-    def ratios(self, name: str) -> list[float]:
+    def ratios(self, name: str, what: str = "wall_s") -> list[float]:
         """Returns how many times as fast as the plain loop a contender was, for each round.
 
         Of ours, the time of decoding once counts, spread over the epochs.
+
+        Args:
+            name: the contender.
+            what: "wall_s", or "processor_s", which other processes on the machine hardly change.
         """
-        once_s = self.decode_s / self.epochs if name == OURS else 0.0
+        once_s = getattr(self.decoding, what) / self.epochs if name.startswith(OURS) else 0.0
         return [
-            (self.photos / plain) / (self.photos / rate + once_s)
-            for plain, rate in zip(self.rates[PLAIN], self.rates[name], strict=True)
+            getattr(plain, what) / (getattr(turn, what) + once_s)
+            for plain, turn in zip(self.turns[PLAIN], self.turns[name], strict=True)
         ]
 
     def to_markdown(self) -> str:
-        """Returns a table for people."""
+        """Returns a table for people; medians with quartiles over the rounds."""
         lines = [
-            "| | photos a second, median (quartiles) | times the plain loop, median (quartiles) |",
-            "| --- | ---: | ---: |",
-            *(
-                f"| {name} | {_describe(rates, 1)} | {_describe(self.ratios(name), 2)} |"
-                for name, rates in self.rates.items()
-            ),
+            "| | photos a second | times the plain loop | the same by processor time |",
+            "| --- | ---: | ---: | ---: |",
         ]
+        for name, turns in self.turns.items():
+            rates = [self.photos / turn.wall_s for turn in turns]
+            lines.append(
+                f"| {name} | {_describe(rates, 1)} | {_describe(self.ratios(name), 2)} | "
+                f"{_describe(self.ratios(name, 'processor_s'), 2)} |"
+            )
         return "\n".join(lines)
 
 
@@ -107,21 +128,43 @@ def measure_throughput(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ghostlens-")))
         photos = write_photos(source.train, wanted, folder)
-        start_s = time.perf_counter()
+        clock = _Clock()
         decoded = stack.enter_context(_decode(settings, photos, folder))
-        decode_s = time.perf_counter() - start_s
+        decoding = clock.read()
         contenders = _list_contenders(settings, source, photos, decoded, stack, ladder)
-        rates: dict[str, list[float]] = {name: [] for name in contenders}
+        turns: dict[str, list[Turn]] = {name: [] for name in contenders}
         for turn in range(rounds + 1):
             # Every other round backwards, so that nobody always follows the same one.
             for name in list(contenders)[:: 1 if turn % 2 else -1]:
-                start_s = time.perf_counter()
+                clock = _Clock()
                 contenders[name]()
-                rate = wanted / (time.perf_counter() - start_s)
                 if turn:
-                    rates[name].append(rate)
-                    tell(f"round {turn} of {rounds}: {name}: {rate:.1f} photos/s")
-        return Throughput(rates, decode_s, train.epochs, wanted, describe_machine())
+                    turns[name].append(clock.read())
+                    tell(f"round {turn} of {rounds}: {name}: {turns[name][-1].wall_s:.1f} s")
+        return Throughput(turns, decoding, train.epochs, wanted, describe_machine())
+
+
+class _Clock:
+    """Measures from when it is made."""
+
+    def __init__(self) -> None:
+        self._wall_s, self._processor_s = time.perf_counter(), _processor_s()
+
+    def read(self) -> Turn:
+        return Turn(time.perf_counter() - self._wall_s, _processor_s() - self._processor_s)
+
+
+def _processor_s() -> float:
+    """Returns the processor time of this process and of its workers, as far as it is known."""
+    ended = os.times()
+    total_s = ended.user + ended.system + ended.children_user + ended.children_system
+    for process in multiprocessing.active_children():
+        try:
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # another system, or it has just ended
+        total_s += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total_s
 
 
 def write_photos(photos: Sequence[Photo], count: int, folder: Path) -> list[Photo]:

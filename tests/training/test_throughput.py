@@ -16,7 +16,7 @@ from training.data import open_source
 from training.errors import DataError
 from training.plain_loop import PlainLoop, PlainPhotos
 from training.recipe import TrainSettings
-from training.throughput import OURS, PLAIN, Throughput, measure_throughput, write_photos
+from training.throughput import OURS, PLAIN, Throughput, Turn, measure_throughput, write_photos
 
 SETTINGS = Settings(
     DataSettings(train_per_class=1, validation_per_class=1),
@@ -30,8 +30,10 @@ def test_both_are_measured_on_the_photos_that_were_asked_for() -> None:
     source = open_source(SETTINGS.data)
     found = measure_throughput(SETTINGS, source, 2, 2, False, told.append)
     assert found.photos == 8
-    assert set(found.rates) == {PLAIN, OURS}
-    assert all(len(rates) == 2 and min(rates) > 0 for rates in found.rates.values())
+    assert set(found.turns) == {PLAIN, OURS}
+    for turns in found.turns.values():
+        assert len(turns) == 2
+        assert all(turn.wall_s > 0 and turn.processor_s > 0 for turn in turns)
     assert len(told) == 4
     assert OURS in found.to_markdown()
     with pytest.raises(DataError, match="need 400"):
@@ -39,11 +41,12 @@ def test_both_are_measured_on_the_photos_that_were_asked_for() -> None:
 
 
 def test_decoding_once_counts_against_ours() -> None:
-    rates = {PLAIN: [10.0], OURS: [20.0]}
-    # 100 photos: 10 s for the plain loop, 5 s for ours; decoding adds 50 s over 10 epochs.
-    assert Throughput(rates, 50.0, 10, 100, "").ratios(OURS) == [1.0]
-    assert Throughput(rates, 50.0, 10, 100, "").ratios(PLAIN) == [1.0]
-    assert Throughput(rates, 0.0, 10, 100, "").ratios(OURS) == [2.0]
+    turns = {PLAIN: [Turn(10.0, 20.0)], OURS: [Turn(5.0, 4.0)]}
+    # Decoding adds 50 s by the clock and 60 s of processor time over 10 epochs.
+    found = Throughput(turns, Turn(50.0, 60.0), 10, 100, "")
+    assert found.ratios(PLAIN) == found.ratios(OURS) == [1.0]
+    assert found.ratios(OURS, "processor_s") == [2.0]
+    assert replace(found, decoding=Turn(0.0, 0.0)).ratios(OURS) == [2.0]
 
 
 def test_the_plain_loop_sees_photos_that_are_changed_as_ours_are(tmp_path: Path) -> None:
