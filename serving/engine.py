@@ -64,6 +64,7 @@ class Engine:
         self._wait_s = wait_s
         self._loaded: OrderedDict[tuple[str, str], _Loaded] = OrderedDict()
         self._faults: dict[tuple[str, str], str] = {}
+        self._failed: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
         self._load_lock = threading.Lock()
 
@@ -126,6 +127,9 @@ class Engine:
                 if key in self._loaded:
                     return self._loaded[key]
             try:
+                # Of the same signed bytes it would fail again, at the cost of eight photos.
+                if key in self._failed:
+                    raise RepositoryError(self._failed[key])
                 loaded = self._load(model, version)
             except RepositoryError as error:
                 with self._lock:
@@ -151,7 +155,9 @@ class Engine:
             lambda path: self._storage.read_file(name, version, path),
         )
         if report.executed and not report.passed:
-            raise RepositoryError(f"{name} {version} failed its self-test: {report.describe()}")
+            fault = f"{name} {version} failed its self-test: {report.describe()}"
+            self._failed[name, version] = fault
+            raise RepositoryError(fault)
         return _Loaded(manifest, model, artifact, runner)
 
     def _open(self, manifest: Manifest, artifact: BundledArtifact) -> LiteRtRunner:
