@@ -60,7 +60,7 @@ def describe_caveats(figures: dict[str, Any]) -> list[str]:
     repeated = figures["leakage"]["repeated_photos"]
     seen = f" Of these photos, {repeated} look like an earlier one." if repeated else ""
     return [
-        "intervals: Wilson's for shares, elsewhere the bootstrap's "
+        "intervals: Wilson's for shares, Newcombe's for AUROC, elsewhere the bootstrap's "
         f"({bootstrap['resamples']} resamples, seed {bootstrap['seed']}). They take photos for "
         f"independent: where several show the same item, they are too narrow.{seen}"
     ]

@@ -23,6 +23,7 @@ from training.metrics import (
     wilson_interval,
 )
 from training.selective import measure_aurc, measure_verdicts
+from training.separation import measure_separation
 from training.temperature import calibrate
 
 _MOST_CONFUSED = 30
@@ -96,7 +97,8 @@ def summarise(
         interval (None without coarse classes), `mean_class_accuracy` and its interval,
         `most_confused`, `calibration` (`before` and `after` the temperature), `selective`
         (`aurc`, and `verdicts` with what each is worth), `unknown` by kind, `confidence`, and how
-        intervals were drawn. Shares have Wilson's interval, all else the bootstrap's.
+        intervals were drawn. Shares have Wilson's interval, the AUROC
+        Newcombe's, all else the bootstrap's.
     """
     probabilities, truth = predictions.probabilities, predictions.truth
     calibrated = calibrate(probabilities, confidence.temperature)
@@ -172,46 +174,27 @@ def measure_unknown(
         hierarchy: the coarse class of each label; None where there are none.
 
     Returns:
-        `photos`; `auroc`, the chance that a known thing scores higher than an unknown one, with
-        its bootstrap interval; `fpr95`, the share of unknown things above the score that 95 % of
-        known ones reach; `rejected` and `named`, the shares with the verdict "unknown", and with
-        the verdicts "sure" or "coarse".
+        `photos`; `auroc` and `fpr95` as in `training.separation`, with their intervals; `rejected`
+        and `named`, the shares with the verdict "unknown", and with "sure" or "coarse".
     """
     score = SCORES[confidence.known.score]
     known_scores = score(calibrate(known, confidence.temperature))
     scores = score(calibrate(unknown, confidence.temperature))
     _, verdicts = judge(unknown, confidence.limits, hierarchy)
-    figures: dict[str, Any] = {"photos": len(scores), "score": confidence.known.score}
-    figures |= _measure_separation(known_scores, scores)
+    separation = measure_separation(known_scores, scores)
+    figures: dict[str, Any] = {
+        "photos": len(scores),
+        "score": confidence.known.score,
+        "auroc": separation.auroc,
+        "auroc_interval_95": separation.auroc_interval_95,
+        "fpr95": separation.fpr,
+        "fpr95_interval_95": separation.fpr_interval_95,
+    }
     named = np.isin(verdicts, (SURE_VERDICT, COARSE_VERDICT))
-    passing = scores >= np.quantile(known_scores, 0.05, method="lower")
-    for name, flags in (
-        ("fpr95", passing),
-        ("rejected", verdicts == UNKNOWN_VERDICT),
-        ("named", named),
-    ):
+    for name, flags in (("rejected", verdicts == UNKNOWN_VERDICT), ("named", named)):
         share = Share.of(int(flags.sum()), len(flags))
         figures |= {name: share.value, f"{name}_interval_95": share.interval_95}
     return figures
-
-
-def _measure_separation(known: Floats, unknown: Floats) -> dict[str, Any]:
-    scores = np.concatenate([known, unknown])
-    is_known = np.arange(len(scores)) < len(known)
-    _, levels = np.unique(scores, return_inverse=True)
-
-    def area(weights: Floats) -> float:
-        positives = np.bincount(levels, weights * is_known)
-        negatives = np.bincount(levels, weights * ~is_known)
-        pairs = positives.sum() * negatives.sum()
-        below = np.cumsum(negatives) - negatives
-        # A resample of one side alone tells nothing.
-        return float(positives @ (below + negatives / 2) / pairs) if pairs else 0.5
-
-    return {
-        "auroc": area(np.ones(len(scores))),
-        "auroc_interval_95": bootstrap_interval(area, len(scores)),
-    }
 
 
 def _measure_coarse(
