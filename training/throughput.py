@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class Throughput:
             name: the contender.
             what: "wall_s", or "processor_s", which other processes on the machine hardly change.
         """
-        once_s = getattr(self.decoding, what) / self.epochs if name.startswith(OURS) else 0.0
+        once_s = getattr(self.decoding, what) / self.epochs if name == OURS else 0.0
         return [
             getattr(plain, what) / (getattr(turn, what) + once_s)
             for plain, turn in zip(self.turns[PLAIN], self.turns[name], strict=True)
@@ -214,8 +214,6 @@ def _list_contenders(
     if ladder:
         contenders["plain, channels last"] = plain(channels_last=True).train_epoch
         contenders["plain, channels last, fused AdamW"] = plain(True, True).train_epoch
-        compiled = replace(settings, train=replace(settings.train, compile=True))
-        contenders["ours, compiled"] = _our_epoch(compiled, source, decoded, stack)
     contenders[OURS] = _our_epoch(settings, source, decoded, stack)
     return contenders
 
