@@ -6,6 +6,13 @@ from training.config import Settings
 from training.data import Source
 from training.describe import describe_share
 
+# Where each family of networks was published.
+_PAPERS = {
+    "ghostnet": "GhostNet (Han et al., CVPR 2020, arXiv 1911.11907)",
+    "ghostnetv2": "GhostNetV2 (Tang et al., NeurIPS 2022, arXiv 2211.12905)",
+    "ghostnetv3": "GhostNetV3 (Liu et al., arXiv 2404.11202)",
+}
+
 
 def write_card(settings: Settings, source: Source, metrics: dict[str, Any], started: str) -> str:
     """Returns the card as Markdown with a YAML head.
@@ -26,7 +33,7 @@ tags:
 # {model.architecture} on {source.name}, {len(source.labels)} classes
 
 - **Task:** one item a photo, {len(source.labels)} classes, input {model.input_px} pixels square.
-- **Network:** GhostNet (Han et al., CVPR 2020, arXiv 1911.11907); {started}.
+- **Network:** {_PAPERS[model.architecture.partition("_")[0]]}; {started}.
 - **Photos:** {source.name}, {len(source.train)} for training, {len(source.validation)} for
   validation. Licence: {source.licence}.
 - **Training:** {train.epochs} epochs, {train.optimizer}, learning rate {train.learning_rate:g},
