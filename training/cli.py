@@ -165,9 +165,10 @@ def unknown(
 def check(data: str) -> None:
     """Check a data source, and name every problem in it."""
     source = open_checked(find_data(data, DataSettings()))
+    coarse = "" if source.hierarchy is None else f" in {len(source.hierarchy.coarse)} coarse ones"
     click.echo(
-        f"{source.name}: {len(source.labels)} classes, {len(source.train)} training and "
-        f"{len(source.validation)} validation photos"
+        f"{source.name}: {len(source.labels)} classes{coarse}, {len(source.train)} training and "
+        f"{len(source.validation)} validation photos, {len(source.unknown)} of unknown things"
     )
 
 

@@ -35,8 +35,9 @@ class DataSettings:
     """Where the photos come from.
 
     Attributes:
-        source: "synthetic" (built in), "folder" (train/<class>/*, val/ or validation/), "csv" (a
-            manifest with the columns path, label, split) or "grocery" (Grocery Store Dataset).
+        source: "synthetic" (built in), "folder" (train/<class>/*, val/ or validation/, where wanted
+            hierarchy.csv and unknown/), "csv" (a manifest with the columns path, label, split and,
+            where wanted, coarse) or "grocery" (Grocery Store Dataset).
         path: the folder or the CSV file; unused by "synthetic". Without a path, "grocery" fetches
             the public archive.
         seed: seed of the synthetic photos.

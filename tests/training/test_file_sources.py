@@ -4,8 +4,10 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.training.test_data import open_shop, put
+from training.cli import main
 from training.data import check_source
 from training.errors import DataError
 from training.photos import UNKNOWN, kind_of
@@ -27,6 +29,14 @@ def test_a_hierarchy_file_gives_each_label_its_coarse_class(shop: Path) -> None:
     hierarchy = open_shop(shop).hierarchy
     assert hierarchy is not None
     assert (hierarchy.coarse.names, hierarchy.parents) == (("fruit", "pulse"), (1, 0, 1))
+
+
+def test_the_check_counts_coarse_classes_and_unknown_things(shop: Path) -> None:
+    (shop / "hierarchy.csv").write_text("label,coarse\npea,pulse\nfig,fruit\n")
+    put(shop, "unknown/hand.png")
+    done = CliRunner().invoke(main, ["check", str(shop)])
+    assert done.exit_code == 0, done.output
+    assert "2 classes in 2 coarse ones, 4 training and 2 validation photos, 1 of" in done.output
 
 
 def test_without_a_hierarchy_file_there_are_no_coarse_classes(shop: Path) -> None:
