@@ -20,7 +20,7 @@ from PIL import Image
 
 from training.errors import DataError, PhotoError
 from training.photos import Photo
-from training.preprocess import decode_photo
+from training.preprocess import PixelsHwc, decode_photo
 
 Words = npt.NDArray[np.uint64]
 HASH_BITS = 192
@@ -117,14 +117,53 @@ def hash_photos(
     Raises:
         PhotoError: photos cannot be decoded; the message names each one.
     """
-    words = np.zeros((len(photos), 2, 3), np.uint64)
+
+    def hash_one(index: int) -> Words | str:
+        try:
+            photo = photos[index]
+            return hash_image(decode_photo(photo.read(), photo.name))
+        except PhotoError as error:
+            return str(error)
+
+    return _hash_all(tuple(photo.name for photo in photos), hash_one, workers, tick)
+
+
+def hash_pixels(
+    names: Sequence[str],
+    pixels: Callable[[int], PixelsHwc],
+    workers: int | None = None,
+    tick: Callable[[], object] | None = None,
+) -> PhotoHashes:
+    """Hashes photos that are decoded already; see `hash_photos`.
+
+    Args:
+        names: of the photos.
+        pixels: from a photo's place in the list to the whole photo, uint8 [H, W, 3], which may be
+            reduced in size.
+        workers: threads to hash with.
+        tick: called after each photo.
+    """
+
+    def hash_one(index: int) -> Words:
+        return hash_image(Image.fromarray(pixels(index)))
+
+    return _hash_all(tuple(names), hash_one, workers, tick)
+
+
+def _hash_all(
+    names: tuple[str, ...],
+    hash_one: Callable[[int], Words | str],
+    workers: int | None,
+    tick: Callable[[], object] | None,
+) -> PhotoHashes:
+    words = np.zeros((len(names), 2, 3), np.uint64)
     problems: list[str] = []
     # Threads suffice: decoding and resizing let other threads run meanwhile.
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for start in range(0, len(photos), _CHUNK):
+        for start in range(0, len(names), _CHUNK):
             # In parts, because a pool takes all that it is given at once: there may be millions.
-            chunk = [photos[index] for index in range(start, min(start + _CHUNK, len(photos)))]
-            for index, hashed in enumerate(pool.map(_hash_photo, chunk), start):
+            chunk = range(start, min(start + _CHUNK, len(names)))
+            for index, hashed in zip(chunk, pool.map(hash_one, chunk), strict=True):
                 if isinstance(hashed, str):
                     problems.append(hashed)
                 else:
@@ -133,11 +172,4 @@ def hash_photos(
                     tick()
     if problems:
         raise PhotoError("\n".join(problems))
-    return PhotoHashes(tuple(photo.name for photo in photos), words[:, 0], words[:, 1])
-
-
-def _hash_photo(photo: Photo) -> Words | str:
-    try:
-        return hash_image(decode_photo(photo.read(), photo.name))
-    except PhotoError as error:
-        return str(error)
+    return PhotoHashes(names, words[:, 0], words[:, 1])

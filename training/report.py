@@ -19,6 +19,7 @@ from training.summary import Classes, Predictions, summarise_fitted
 def report_run(
     settings: Settings,
     source: Source,
+    training: DecodedPhotos,
     validation: DecodedPhotos,
     answer: Callable[[DecodedPhotos], Probabilities],
     out: Path,
@@ -30,6 +31,7 @@ def report_run(
     Args:
         settings: of the run.
         source: of the run.
+        training: the source's training photos, whole.
         validation: the source's validation photos, preprocessed.
         answer: from preprocessed photos to probabilities.
         out: the run's folder, which gets the pictures and the hashes of the training photos.
@@ -42,7 +44,7 @@ def report_run(
         StorageError: the disk is full.
     """
     workers = settings.train.workers
-    leakage = check_run(source, out, workers)
+    leakage = check_run(source, training.pixels, out, workers)
     model = settings.model
     preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
     decode = partial(read_preprocessed, preprocess=preprocess)

@@ -1,6 +1,6 @@
 """Which photos a checkpoint has seen: the leakage check of a run, and of an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,19 @@ from training.data import open_source
 from training.errors import GhostlensError, StorageError
 from training.files import write_atomic
 from training.leakage import LIMIT_BITS, Leakage, count_repeated, find_leakage
-from training.photo_hash import HASHES_NAME, PhotoHashes, hash_photos
+from training.photo_hash import HASHES_NAME, PhotoHashes, hash_photos, hash_pixels
 from training.photos import Photo, Source
+from training.preprocess import PixelsHwc
 
 
-def check_run(source: Source, out: Path, workers: int) -> dict[str, Any]:
+def check_run(
+    source: Source, pixels: Callable[[int], PixelsHwc], out: Path, workers: int
+) -> dict[str, Any]:
     """Compares a run's validation photos with its training photos, and keeps the latter's hashes.
 
     Args:
         source: the run's photos.
+        pixels: from the place of a training photo to the whole photo, uint8 [H, W, 3].
         out: the run's folder, which gets the file `HASHES_NAME`: later evaluations need no
             training photos.
         workers: threads to decode with.
@@ -31,7 +35,9 @@ def check_run(source: Source, out: Path, workers: int) -> dict[str, Any]:
         PhotoError: a photo cannot be decoded.
         StorageError: the disk is full.
     """
-    trained = _hash(source.train, workers, "hash training photos")
+    with tqdm(total=len(source.train), desc="hash training photos", leave=False) as bar:
+        names = [photo.name for photo in source.train]
+        trained = hash_pixels(names, pixels, max(workers, 1), lambda: bar.update(1))
     write_atomic(out / HASHES_NAME, trained.to_bytes())
     judged = _hash(source.validation, workers, "hash validation photos")
     return {

@@ -163,7 +163,7 @@ class Run:
                 loss_sum = begun.loss_sum if epoch == begun.epoch else 0.0
                 loss = self._train_epoch(batches, sampler, side_px, loss_sum)
                 self._record(epoch, loss, judges, events)
-        return self._finish(judges)
+        return self._finish(photos, judges)
 
     def _train_epoch(
         self, batches: Batches, sampler: EpochBatches, side_px: int, loss_sum: float
@@ -230,11 +230,12 @@ class Run:
             f"validation loss {loss:.3f}, top-1 {100 * entry['top1']:.1f} %"
         )
 
-    def _finish(self, judges: DecodedPhotos) -> dict[str, Any]:
-        return self.group.share(self._write_checkpoint(judges) if self.group.is_first else {})
+    def _finish(self, photos: DecodedPhotos, judges: DecodedPhotos) -> dict[str, Any]:
+        is_first = self.group.is_first
+        return self.group.share(self._write_checkpoint(photos, judges) if is_first else {})
 
-    def _write_checkpoint(self, judges: DecodedPhotos) -> dict[str, Any]:
-        figures = report_run(self.settings, self.source, judges, self._answer, self.out)
+    def _write_checkpoint(self, photos: DecodedPhotos, judges: DecodedPhotos) -> dict[str, Any]:
+        figures = report_run(self.settings, self.source, photos, judges, self._answer, self.out)
         source = {"name": self.source.name, "licence": self.source.licence}
         loss = figures["calibration"]["before"]["nll"]
         metrics = {"source": source, "loss": loss, **figures, "history": self.history}

@@ -11,7 +11,7 @@ from training.config import DataSettings
 from training.data import open_source
 from training.errors import DataError, PhotoError
 from training.leakage import LIMIT_BITS
-from training.photo_hash import PhotoHashes, hash_image, hash_photos
+from training.photo_hash import PhotoHashes, hash_image, hash_photos, hash_pixels
 from training.photos import Photo
 from training.preprocess import decode_photo
 
@@ -81,6 +81,19 @@ def test_hashes_survive_their_file_and_the_same_give_the_same_bytes() -> None:
     assert hashes.to_bytes() == hash_photos(renamed, 1).to_bytes()
     empty = PhotoHashes.from_bytes(hash_photos([]).to_bytes(), "here")
     assert len(empty) == 0
+
+
+def test_photos_that_are_decoded_already_have_the_hashes_of_their_files() -> None:
+    photos = open_source(DataSettings(train_per_class=1, validation_per_class=1)).train
+
+    def read_reduced(index: int) -> np.ndarray:
+        image = decode_photo(photos[index].read())
+        return np.array(image.resize((image.width * 2 // 3, image.height * 2 // 3)))
+
+    reduced = hash_pixels([photo.name for photo in photos], read_reduced, 2)
+    whole = hash_photos(photos, 2)
+    assert reduced.names == whole.names
+    assert np.bitwise_count(reduced.words ^ whole.words).sum(axis=1).max() <= LIMIT_BITS // 4
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x93NUMPY"])
