@@ -1,6 +1,7 @@
 """Pictures of a training run, drawn without a screen."""
 
 import io
+import warnings
 from typing import Any
 
 import matplotlib
@@ -133,16 +134,20 @@ def _list_confusions(axes: Axes, confusions: list[dict[str, Any]]) -> None:
 
 def to_jpeg(figure: Figure) -> bytes:
     """Returns a figure full of photos as the bytes of a JPEG."""
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="jpeg", dpi=110, pil_kwargs={"quality": 88})
-    return buffer.getvalue()
+    return _save(figure, "jpeg", pil_kwargs={"quality": 88})
 
 
 def to_png(figure: Figure) -> bytes:
     """Returns a figure as the bytes of a PNG; the same figure gives the same bytes."""
+    # No creation time or version inside.
+    return _save(figure, "png", metadata={"Software": None})
+
+
+def _save(figure: Figure, kind: str, **options: Any) -> bytes:
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
-    # No creation time or version inside: the same figures give the same bytes.
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # Labels may be of any alphabet; what no font of the machine has is drawn as a box.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(buffer, format=kind, dpi=110, **options)
     return buffer.getvalue()

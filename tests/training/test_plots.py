@@ -41,7 +41,9 @@ def test_every_picture_is_drawn_whatever_the_figures(
 ) -> None:
     (tmp_path / "rejection.png").write_bytes(b"of an earlier run")
     predictions = make_predictions(unknown, sharpness)
-    classes = Classes(("apple", "a name as long as the shelf that it stands on", "c"), hierarchy)
+    classes = Classes(
+        ("apple", "a name as long as the shelf that it stands on", "りんご $x$"), hierarchy
+    )
     figures = summarise_fitted(predictions, classes, 0.9)
     write_pictures(tmp_path, predictions, classes, figures, PHOTOS, "drawn")
     names = {"confusion.png", "reliability.png", "risk_coverage.png", "worst_classes.jpg"}
