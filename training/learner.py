@@ -53,7 +53,7 @@ class Learner:
         group: the processes that share the run.
 
     Attributes:
-        started: one sentence on the first weights.
+        started: one sentence on the first weights, and on the teacher.
         normalise: scaling of the pixels.
         average: the averaged weights.
         rate: learning rate of the classifier at the last step.
@@ -88,6 +88,7 @@ class Learner:
         self.teacher = None
         if settings.distill.teacher:
             self.teacher = Teacher(settings.distill, labels, self.normalise, self.device)
+            self.started += f"; taught by {self.teacher.name} ({self.teacher.sha256[:12]})"
         self._label_loss = LabelLoss(
             train.label_smoothing, train.coarse_weight, hierarchy, self.device
         )

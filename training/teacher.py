@@ -24,6 +24,7 @@ class Teacher:
 
     Attributes:
         side_px: side of the photos that it sees, in pixels.
+        name: its architecture and that side, in words.
         sha256: of its checkpoint.
 
     Raises:
@@ -50,6 +51,7 @@ class Teacher:
                 f"this network by {normalise}: they must be the same"
             )
         self.side_px = settings.teacher_px or checkpoint.settings.model.input_px
+        self.name = f"{checkpoint.architecture} at {self.side_px} pixels"
         self.sha256 = checkpoint.sha256
         self._model = checkpoint.model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
