@@ -52,7 +52,7 @@ def draw_confusions(metrics: dict[str, Any], hierarchy: Hierarchy | None = None)
         metrics: what `training.summary.summarise` returned.
         hierarchy: the coarse class of each label, by which rows are then ordered and framed.
     """
-    names = [entry["label"] for entry in metrics["per_class"]]
+    names = [plain(entry["label"]) for entry in metrics["per_class"]]
     counts: npt.NDArray[np.float64] = np.array(metrics["confusions"], np.float64)
     order = _order(names, hierarchy)
     counts, names = counts[np.ix_(order, order)], [names[index] for index in order]
@@ -127,9 +127,14 @@ def _frame_coarse(axes: Axes, parents: list[int]) -> None:
 
 def _list_confusions(axes: Axes, confusions: list[dict[str, Any]]) -> None:
     axes.axis("off")
-    lines = [f"{e['photos']}: {e['truth']} → {e['answer']}" for e in confusions]
+    lines = [plain(f"{e['photos']}: {e['truth']} → {e['answer']}") for e in confusions]
     text = "Most frequent confusions (photos: truth → answer)\n\n" + ("\n".join(lines) or "none")
     axes.text(0, 1, text, va="top", fontsize=8.5, linespacing=1.3, transform=axes.transAxes)
+
+
+def plain(text: str) -> str:
+    """Returns a text that matplotlib draws as it is: between dollars it would set formulas."""
+    return text.replace("$", r"\$")
 
 
 def to_jpeg(figure: Figure) -> bytes:

@@ -11,7 +11,7 @@ from training.calibration import BINS
 from training.decisions import SCORES, Confidence, sum_coarse
 from training.hierarchy import Hierarchy
 from training.metrics import Indices, Probabilities
-from training.plots import BLUE, GREY, ORANGE, to_png
+from training.plots import BLUE, GREY, ORANGE, plain, to_png
 from training.selective import risk_coverage
 from training.temperature import calibrate
 
@@ -54,7 +54,9 @@ def draw_reliability(calibration: dict[str, Any], photos: str) -> bytes:
     grid[1, 0].set_ylabel("photos")
     grid[0, 0].legend(frameon=False, loc="upper left", fontsize=9)
     chosen = " The temperature was chosen on them." if calibration["fitted_on_these_photos"] else ""
-    figure.suptitle(f"Are answers right as often as they claim? {photos}.{chosen}", fontsize=11)
+    figure.suptitle(
+        f"Are answers right as often as they claim? {plain(photos)}.{chosen}", fontsize=11
+    )
     return to_png(figure)
 
 
@@ -120,7 +122,7 @@ def draw_risk_coverage(
         axes.plot([], [], " ", label="no threshold reaches that: no answer stands")
     axes.set(xlim=(0, 100), ylim=(0, max(1.4 * highest, 3 * target)))
     axes.set(xlabel="photos that get an answer, the surest first, %", ylabel="wrong among them, %")
-    axes.set_title(f"How much must stay unanswered to be right?\n{photos}", fontsize=11)
+    axes.set_title(f"How much must stay unanswered to be right?\n{plain(photos)}", fontsize=11)
     axes.grid(alpha=0.25)
     axes.legend(framealpha=0.9, edgecolor="none", loc="upper left", fontsize=9)
     return to_png(figure)
@@ -188,7 +190,7 @@ def draw_rejection(
     words = _SCORE_WORDS[score]
     said = "no threshold: nothing is called unknown" if limit is None else "line: threshold"
     all_axes[-1].set_xlabel(f"{words}, after the temperature ({said})")
-    figure.suptitle(f"Are unknown things told from known ones? {photos}", fontsize=11)
+    figure.suptitle(f"Are unknown things told from known ones? {plain(photos)}", fontsize=11)
     return to_png(figure)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from training.metrics import Floats, Indices, wilson_interval
 from training.photos import Photo
-from training.plots import GREY, to_jpeg
+from training.plots import GREY, plain, to_jpeg
 from training.preprocess import decode_photo
 
 _CLASSES = 8
@@ -64,7 +64,7 @@ def draw_worst(
             sure = 100 * probabilities[place].max()
             _draw_photo(axes, photos[place], f"{_shorten(names[answers[place]])} {sure:.0f} %")
         words = f"{names[index]}: {len(mine) - len(wrong)} of {len(mine)} right; taken for:"
-        row[0].set_title(words, loc="left", fontsize=10, fontweight="bold")
+        row[0].set_title(plain(words), loc="left", fontsize=10, fontweight="bold")
     return to_jpeg(figure)
 
 
@@ -93,7 +93,7 @@ def _draw_photo(axes: Axes, photo: Photo, words: str) -> None:
     image: Any = decode_photo(photo.read(), photo.name)
     image.thumbnail((_SIDE_PX, _SIDE_PX), Image.Resampling.LANCZOS)
     axes.imshow(np.asarray(image))
-    axes.text(0.5, -0.03, words, fontsize=7, ha="center", va="top", transform=axes.transAxes)
+    axes.text(0.5, -0.03, plain(words), fontsize=7, ha="center", va="top", transform=axes.transAxes)
 
 
 def _shorten(name: str) -> str:

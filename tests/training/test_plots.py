@@ -42,10 +42,10 @@ def test_every_picture_is_drawn_whatever_the_figures(
     (tmp_path / "rejection.png").write_bytes(b"of an earlier run")
     predictions = make_predictions(unknown, sharpness)
     classes = Classes(
-        ("apple", "a name as long as the shelf that it stands on", "りんご $x$"), hierarchy
+        ("apple", "a name as long as the shelf that it stands on", "りんご $\\price$"), hierarchy
     )
     figures = summarise_fitted(predictions, classes, 0.9)
-    write_pictures(tmp_path, predictions, classes, figures, PHOTOS, "drawn")
+    write_pictures(tmp_path, predictions, classes, figures, PHOTOS, "of $\\us$")
     names = {"confusion.png", "reliability.png", "risk_coverage.png", "worst_classes.jpg"}
     assert {path.name for path in tmp_path.iterdir()} == (
         names | ({"rejection.png"} if unknown else set())
