@@ -52,7 +52,9 @@ def trace_executorch(path: Path, x_nhwc: npt.NDArray[np.uint8]) -> Trace:
     call = program.delegates[0]
     graph = parse_xnnpack(call.data, program.named, str(path))
     given, photo = _read_arguments(graph, call, str(path))
-    layers = [node for node in graph.nodes if node.kind in _LAYERS]
+    layers = [
+        node for node in graph.nodes if node.kind in _LAYERS and not _only_repeats(graph, node)
+    ]
     if not layers or len(graph.outputs) != 1:
         raise ArtifactError(f"{path}: {len(layers)} layers and {len(graph.outputs)} outputs")
     readers = _find_readers(graph, given)
@@ -81,6 +83,15 @@ def _layer(graph: XnnGraph, node: XnnNode, result: int, names: dict[int, str]) -
         raise ArtifactError(f"the filter of {names[result]} is not stored in the file")
     oihw = filter_to_oihw(dequantise(stored, stored.data), node.kind == _DEPTHWISE)
     return TracedLayer(names[result], oihw, str(node.inputs[0]), str(result))
+
+
+def _only_repeats(graph: XnnGraph, node: XnnNode) -> bool:
+    """Tells upsampling from a layer of the network: see `conversion.spreading`."""
+    stored = graph.values[node.inputs[1]].data
+    if node.kind != "FullyConnected" or stored is None or len(node.inputs) > 2:
+        return False
+    kept = stored[stored != 0]
+    return kept.size == len(stored) and bool((kept == kept[0]).all() and stored.any(axis=1).all())
 
 
 def _read_arguments(
