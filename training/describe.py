@@ -48,8 +48,8 @@ def describe_figures(figures: dict[str, Any]) -> list[str]:
         lines.append(
             f"unknown ({kind}, {measured['photos']} photos): rejected "
             f"{describe_share(measured, 'rejected')}, given a name "
-            f"{describe_share(measured, 'named')}; AUROC {_number(measured, 'auroc')}, passing at "
-            f"95 % of known ones kept {describe_share(measured, 'fpr95')}"
+            f"{describe_share(measured, 'named')}; AUROC {_number(measured, 'auroc')}; let "
+            f"through where 95 % of known ones are kept: {describe_share(measured, 'fpr95')}"
         )
     return lines
 
