@@ -68,8 +68,8 @@ def crop_and_resize(
 ) -> PixelsHwc:
     """Cuts a random part of `scale_min` to 1 of the area, and resizes it to a square.
 
-    The filter is bilinear with antialiasing. PyTorch's gives the same pixels as Pillow's in an
-    eighth of the time (docs/performance.md).
+    The filter is bilinear with antialiasing. PyTorch's gives the same pixels as Pillow's in less
+    than half the time (docs/performance.md).
     """
     top, left, height, width = draw_crop(x_hwc.shape[0], x_hwc.shape[1], scale_min, random)
     cut = torch.from_numpy(x_hwc[top : top + height, left : left + width])
