@@ -1,0 +1,121 @@
+"""Later versions of GhostNet pass through the converter of every runtime, at odd sizes too.
+
+Whole networks take minutes to convert; what is new in them is in their bottlenecks, so that six
+of these stand for all, shrinking 96 pixels to 3 places. docs/networks.md has whole ones.
+"""
+
+import dataclasses
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conversion.converters import converter_of
+from conversion.request import Request
+from conversion.runners import open_runner
+from conversion.variants import find_variant
+from tests.conftest import CACHE, hash_sources, one_at_a_time
+from training import ghostnet
+from training.branches import Branched
+from training.checkpoint import Checkpoint, load_checkpoint
+from training.data import open_source
+from training.files import new_directory
+from training.ghostnet import GhostNet, Row
+from training.ghostnet_v2 import GhostNetV2
+from training.ghostnet_v3 import GhostNetV3
+from training.preprocess import Preprocess
+
+SIDE_PX = 96
+FEW_STAGES = (
+    (Row(3, 16, 16, False, 1),),
+    (Row(3, 48, 24, False, 2),),
+    (Row(5, 72, 40, True, 2),),
+    (Row(3, 120, 40, False, 2),),
+    (Row(5, 160, 48, False, 2), Row(3, 192, 48, True, 1)),
+)
+VERSIONS = {"ghostnetv2": GhostNetV2, "ghostnetv3": GhostNetV3}
+# Largest difference of a probability to the trained network's. Measured: see docs/networks.md.
+VARIANTS = {"executorch-fp32": 1e-4, "litert-fp32": 1e-4, "coreml-fp16": 0.02}
+
+
+@pytest.fixture(scope="module")
+def photos(trained_checkpoint: Path) -> np.ndarray:
+    source = open_source(load_checkpoint(trained_checkpoint).settings.data)
+    preprocess = Preprocess.for_input(SIDE_PX, 0.875, "bilinear")
+    return np.stack([preprocess.read(photo.read()) for photo in source.validation[::8]])
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def small(
+    request: pytest.FixtureRequest, trained_checkpoint: Path, photos: np.ndarray
+) -> tuple[Checkpoint, Path]:
+    """A checkpoint with a network of few bottlenecks, and a folder with its artifacts."""
+    like = load_checkpoint(trained_checkpoint)
+    torch.manual_seed(4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ghostnet, "STAGES", FEW_STAGES)
+        network = VERSIONS[request.param](len(like.labels), width=0.5, dropout=0.0)
+    converters = {converter_of(find_variant(key)) for key in VARIANTS}
+    decides = sorted(f"{one.hash_sources()} {one.versions()}" for one in converters)
+    words = (request.param, Path(__file__).read_text(), *decides)
+    folder = CACHE / f"{request.param}-{hash_sources(extra=words)}"
+    made = dataclasses.replace(
+        like,
+        architecture=request.param,
+        model=network,
+        preprocess=Preprocess.for_input(SIDE_PX, 0.875, "bilinear"),
+    )
+    with one_at_a_time(folder):
+        if not (folder / "made").exists():
+            settle(network, like.normalise(torch.from_numpy(photos)))
+            with new_directory(folder / "made") as out:
+                torch.save(network.state_dict(), out / "network.pt")
+                write_artifacts(made, out)
+    network.load_state_dict(torch.load(folder / "made" / "network.pt", weights_only=True))
+    network.eval()
+    return made, folder / "made"
+
+
+def settle(network: GhostNet, x_nchw: torch.Tensor) -> None:
+    """Gives BN the photos' statistics and weights of its own, and spreads the logits."""
+    generator = torch.Generator().manual_seed(4)
+    norms = [part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    with torch.no_grad():
+        for norm in norms:
+            norm.momentum = None
+            norm.weight.uniform_(0.7, 1.3, generator=generator)
+            norm.bias.normal_(0, 0.2, generator=generator)
+        network.train()(x_nchw)
+        logits = network.eval()(x_nchw)
+        gain = 3 / logits.std(dim=0).mean()
+        network.classifier.weight.mul_(gain)
+        network.classifier.bias.sub_(logits.mean(dim=0)).mul_(gain)
+
+
+def write_artifacts(checkpoint: Checkpoint, folder: Path) -> None:
+    for key in VARIANTS:
+        variant = find_variant(key)
+        module = importlib.import_module(converter_of(variant).module)
+        list(module.convert(Request(checkpoint, "small", "1.0.0", folder, (variant,))))
+
+
+@pytest.mark.parametrize("key", VARIANTS)
+def test_an_artifact_answers_like_its_network(
+    small: tuple[Checkpoint, Path], photos: np.ndarray, key: str
+) -> None:
+    checkpoint, folder = small
+    variant = find_variant(key)
+    path = Request(checkpoint, "small", "1.0.0", folder, (variant,)).path(variant)
+    expected = checkpoint.probabilities(photos)
+    assert np.ptp(expected, axis=0).max() > 0.2
+    answers = open_runner(path, variant.runtime).probabilities(photos)
+    np.testing.assert_allclose(answers, expected, atol=VARIANTS[key])
+
+
+def test_these_networks_have_what_is_new(small: tuple[Checkpoint, Path]) -> None:
+    network: GhostNet = small[0].model
+    assert sum("short_conv.0" in name for name in network.state_dict()) == 4
+    branched = any(isinstance(part, Branched) for part in network.modules())
+    assert branched == isinstance(network, GhostNetV3)
