@@ -1,6 +1,6 @@
 """Trains one network a row of `ablation.toml`, and prints what each row changes.
 
-    python docs/studies/ablation.py --data GROCERY --trunk WEIGHTS --teacher CHECKPOINT --out FOLDER
+    python docs/studies/ablation.py --data GROCERY --trunk WEIGHTS --teacher CHECKPOINT --out OUT
 
 Rows that are trained already are not trained again. Differences are between answers to the same
 validation photos: their 95 % intervals come from 10,000 bootstrap samples of the photos (seed 0),
@@ -13,7 +13,6 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -49,11 +48,11 @@ class Answers:
     minutes: float
 
 
-def train(row: dict[str, Any], settings: list[str], data: Path, out: Path) -> None:
-    """Trains a row unless its checkpoint is there; the log lies beside it."""
+def train(settings: list[str], data: Path, out: Path) -> None:
+    """Trains a network unless its checkpoint is there; the log lies beside it."""
     if (out / SUMS_NAME).exists():
         return
-    chosen = [part for setting in (*settings, *row.get("set", ())) for part in ("--set", setting)]
+    chosen = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, "-m", "training", "fit", "--data", str(data), *chosen]
     out.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
@@ -112,38 +111,27 @@ def describe(words: str, own: Answers, base: Answers) -> str:
 @click.option("--trunk", required=True, help="Weights that the fine-tuning rows start from.")
 @click.option("--teacher", required=True, help="Checkpoint that the distilled row learns from.")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-@click.option("--group", "groups", multiple=True, help="Only this group.")
-@click.option("--row", "rows", multiple=True, help="Only this row, and the group's base.")
-def main(
-    data: Path,
-    trunk: str,
-    teacher: str,
-    out: Path,
-    groups: tuple[str, ...],
-    rows: tuple[str, ...],
-) -> None:
-    """Train what is missing, and print a table for each group."""
+@click.option("--row", "rows", multiple=True, help="Only these rows; the first is compared with.")
+def main(data: Path, trunk: str, teacher: str, out: Path, rows: tuple[str, ...]) -> None:
+    """Train what is missing, and print the table."""
     share_cores()
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
-    for name, group in table.items():
-        if groups and name not in groups:
+    words = {"TRUNK": trunk, "TEACHER": teacher}
+    click.echo(
+        f"{table['words']}\n\n| one change | top-1, % (95 % interval) | against the first row, "
+        "points | coarse top-1, % | loss, nats | AURC | minutes |\n"
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |"
+    )
+    base = None
+    for row in table["rows"]:
+        if rows and row["name"] not in rows:
             continue
-        click.echo(
-            f"\n{group['words']}\n\n| one change | top-1, % (95 % interval) | against the first "
-            "row, points | coarse top-1, % | loss, nats | AURC | minutes |\n"
-            "| --- | --- | --- | ---: | ---: | ---: | ---: |"
-        )
-        base = None
-        for row in group["rows"]:
-            if rows and row["name"] not in ("base", *rows):
-                continue
-            replaced = {"TRUNK": trunk, "TEACHER": teacher}
-            row["set"] = [_fill(setting, replaced) for setting in row.get("set", ())]
-            folder = out / name / row.get("of", row["name"])
-            train(row, [_fill(setting, replaced) for setting in group["set"]], data, folder)
-            own = answer(folder, row.get("test_px", 0))
-            base = base or own
-            click.echo(describe(row["words"], own, base))
+        settings = [_fill(setting, words) for setting in (*table["set"], *row.get("set", ()))]
+        folder = out / row.get("of", row["name"])
+        train(settings, data, folder)
+        own = answer(folder, row.get("test_px", 0))
+        base = base or own
+        click.echo(describe(row["words"], own, base))
 
 
 def _fill(setting: str, replaced: dict[str, str]) -> str:
