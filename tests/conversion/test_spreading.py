@@ -1,4 +1,4 @@
-"""Upsampling by matrix products picks the values that upsampling itself picks."""
+"""Gates are spread as PyTorch's nearest neighbour does it: by doubling and by matrix products."""
 
 import copy
 
@@ -14,11 +14,13 @@ from training.networks import create
 
 
 @given(height=st.integers(2, 70), width=st.integers(2, 70))
-def test_products_pick_the_nearest_values(height: int, width: int) -> None:
+def test_doubling_and_products_pick_the_nearest_values(height: int, width: int) -> None:
     gates = torch.rand(1, 3, height // 2, width // 2)
     features = torch.zeros(1, 3, height, width)
+    nearest = torch.nn.functional.interpolate(gates, size=(height, width), mode="nearest")
     products = MatrixSpread((height // 2, width // 2), (height, width))
-    assert torch.equal(products(gates, features), Spread()(gates, features))
+    assert torch.equal(Spread()(gates, features), nearest)
+    assert torch.equal(products(gates, features), nearest)
 
 
 @pytest.mark.parametrize("architecture", ["ghostnetv2_100", "ghostnetv3_050"])
