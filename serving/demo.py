@@ -210,7 +210,7 @@ def _print_summary(builds: list[Path], answer: dict[str, Any], truth: str, took_
     first = answer["answers"][0]
     click.echo(
         f"the photo shows {truth}; the cloud fallback says {first['label']} "
-        f"({100 * first['probability']:.0f} %, {answer['verdict']}; by the "
+        f"({100 * first['probability']:.0f} %: {answer['words']}; by the "
         f"{answer['answered_by']} model, {answer['architecture']})"
     )
     click.echo(f"the whole way took {took_s:.0f} s")

@@ -26,6 +26,8 @@ QUICK = (
     "model.architecture=ghostnet_050",
     "model.input_px=64",
     "train.epochs=6",
+    "train.start_px=0",
+    "train.finish_epochs=0",
     "train.warmup_epochs=1",
     "train.learning_rate=4e-3",
     "train.ema_decay=0.9",
@@ -110,6 +112,10 @@ def test_from_a_folder_of_photos_to_a_phone(tmp_path: Path) -> None:
     fit, *stages, serve, pull, recognise = commands_below("Your own photos, from folder to phone")
     settings = " ".join(f"--set {assignment}" for assignment in QUICK)
     run(f"{fit} {settings}", tmp_path)
+    (evaluate,) = re.findall(r"^python -m training evaluate .*", README, re.MULTILINE)
+    figures = run(evaluate, tmp_path)
+    assert "top-1" in figures
+    assert (tmp_path / "pictures" / "risk_coverage.png").is_file()
     variants = " ".join(f"--variant {key}" for key in VARIANTS)
     stages[0] += f" {variants} --no-cache"
     assert "conversion convert" in stages[0]
