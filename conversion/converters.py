@@ -11,6 +11,7 @@ _ROOT = Path(__file__).parents[1]
 _SHARED_SOURCES = (
     "conversion/deploy.py",
     "conversion/request.py",
+    "conversion/spreading.py",
     "training/branches.py",
     "training/ghostnet*.py",
 )
@@ -44,7 +45,7 @@ class Converter:
 
 
 _XNNPACK = ("executorch", "torch", "torchao")
-_EXECUTORCH_SOURCES = ("conversion/executorch*.py", "conversion/spreading.py")
+_EXECUTORCH_SOURCES = ("conversion/executorch*.py",)
 # The longest first: what is left at the end then fits beside each other.
 CONVERTERS = (
     Converter("executorch-int8", "conversion.executorch", _XNNPACK, _EXECUTORCH_SOURCES),

@@ -11,6 +11,7 @@ from conversion.coreml_compress import compress
 from conversion.coreml_tools import Model_pb2, ct
 from conversion.deploy import deploy
 from conversion.request import Interface, Made, Request
+from conversion.spreading import replace_spreads
 from training.files import write_atomic
 
 INPUT_NAME, LABEL_NAME, OUTPUT_NAME = "image", "label", "probabilities"
@@ -38,6 +39,7 @@ def convert_float16(request: Request) -> Any:
     checkpoint, side = request.checkpoint, request.side_px
     deployed = deploy(checkpoint.model, checkpoint.normalise.mean, checkpoint.normalise.std, "nchw")
     shape = (1, 3, side, side)
+    replace_spreads(deployed, torch.zeros(shape))
     traced = torch.jit.trace(deployed, torch.zeros(shape))  # type: ignore[no-untyped-call]
     return ct.convert(
         traced,

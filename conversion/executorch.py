@@ -9,7 +9,7 @@ from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 from conversion.deploy import DeployedNchw, deploy
 from conversion.errors import ConversionError
 from conversion.request import Interface, Made, Request
-from conversion.spreading import replace_spreads
+from conversion.spreading import MatrixSpread, replace_spreads
 from training.files import write_atomic
 
 
@@ -21,7 +21,7 @@ def convert(request: Request) -> Made:
     """
     for variant in request.variants:
         network: torch.nn.Module = deploy_nchw(request)
-        replace_spreads(network, request.side_px)
+        replace_spreads(network, example_nchw(request), MatrixSpread)
         if variant.precision == "int8":
             from conversion.executorch_int8 import quantise
 
@@ -34,6 +34,11 @@ def deploy_nchw(request: Request) -> DeployedNchw:
     """Returns the deployed network of a request's checkpoint."""
     normalise = request.checkpoint.normalise
     return deploy(request.checkpoint.model, normalise.mean, normalise.std, "nchw")
+
+
+def example_nchw(request: Request) -> torch.Tensor:
+    """Returns a black photo, float32 [1, 3, side, side]."""
+    return torch.zeros(1, 3, request.side_px, request.side_px)
 
 
 def write_program(network: torch.nn.Module, side_px: int, partitioner: Any, path: Any) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import executorch.exir  # noqa: F401  # before coremltools: it registers the ops of the edge dialect
 
 from conversion.coreml_tools import ct
-from conversion.executorch import deploy_nchw, interface, write_program
+from conversion.executorch import deploy_nchw, example_nchw, interface, write_program
 from conversion.request import Made, Request
+from conversion.spreading import replace_spreads
 from conversion.variants import Variant
 
 
@@ -21,6 +22,7 @@ def convert(request: Request) -> Made:
     """
     for variant in request.variants:
         network, partitioner = deploy_nchw(request), _make_partitioner(variant)
+        replace_spreads(network, example_nchw(request))
         write_program(network, request.side_px, partitioner, request.path(variant))
         yield variant, interface(request)
 

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from conversion.deploy import deploy
 from conversion.errors import ConversionError
 from conversion.request import Interface, Made, Request
+from conversion.spreading import replace_spreads
 from conversion.tflite_int8 import quantise
 from conversion.tflite_metadata import METADATA_NAME, ModelCard, append_labels, build_metadata
 from training.files import write_atomic
@@ -40,7 +41,9 @@ def convert_float(request: Request) -> bytes:
     """Returns the float32 model, without metadata."""
     normalise, side = request.checkpoint.normalise, request.side_px
     deployed = deploy(request.checkpoint.model, normalise.mean, normalise.std, "nhwc")
-    converted = litert_torch.convert(deployed, (torch.zeros(1, side, side, 3),))
+    example = torch.zeros(1, side, side, 3)
+    replace_spreads(deployed, example)
+    converted = litert_torch.convert(deployed, (example,))
     return bytes(converted.model_content())
 
 

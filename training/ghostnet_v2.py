@@ -55,22 +55,12 @@ def compute_gates(x_nchw: Tensor, attention: nn.Module) -> Tensor:
 class Spread(nn.Module):
     """Repeats gates to the size of the features that they scale: each takes the nearest gate.
 
-    As `interpolate` does for these sizes, but by the factor 2 alone: at others, as from 3 places
-    to 7, runtimes disagree on which gate is the nearest (LiteRT measures from the middle of a
-    place, PyTorch from its start). A module of its own, so that a converter can put another way
-    of doing it in its place.
+    A module of its own, so that a converter can put another way of doing it in its place.
     """
 
     def forward(self, gates_nchw: Tensor, features_nchw: Tensor) -> Tensor:
-        """Maps gates [N, C, H // 2, W // 2] and features [N, C, H, W] to gates [N, C, H, W]."""
-        height, width = gates_nchw.shape[-2:]
-        x = F.interpolate(gates_nchw, size=(2 * height, 2 * width), mode="nearest")
-        # PyTorch's floor(i * h / (2 * h + 1)): of an odd side, the first gate is there thrice.
-        if features_nchw.shape[-2] % 2:
-            x = torch.cat([x[:, :, :1], x], dim=2)
-        if features_nchw.shape[-1] % 2:
-            x = torch.cat([x[..., :1], x], dim=3)
-        return x
+        """Maps gates [N, C, h, w] and features [N, C, H, W] to gates [N, C, H, W]."""
+        return F.interpolate(gates_nchw, size=features_nchw.shape[-2:], mode="nearest")
 
 
 class AttentiveGhostModule(GhostModule):
