@@ -1,7 +1,8 @@
 """Later versions of GhostNet pass through the converter of every runtime, at odd sizes too.
 
-Whole networks take minutes to convert; what is new in them is in their bottlenecks, so that six
-of these stand for all, shrinking 96 pixels to 3 places. docs/networks.md has whole ones.
+Whole networks take minutes to convert; what is new in them is in their bottlenecks, so that four
+of these stand for all. Two have attention, at 18 places and at 9, where 4 gates become 9: there
+runtimes could take another gate for the nearest. docs/networks.md has whole networks.
 """
 
 import dataclasses
@@ -27,17 +28,19 @@ from training.ghostnet_v2 import GhostNetV2
 from training.ghostnet_v3 import GhostNetV3
 from training.preprocess import Preprocess
 
-SIDE_PX = 96
+SIDE_PX = 72
 FEW_STAGES = (
-    (Row(3, 16, 16, False, 1),),
-    (Row(3, 48, 24, False, 2),),
+    (Row(3, 16, 16, False, 2),),
+    (Row(3, 48, 24, False, 1),),
     (Row(5, 72, 40, True, 2),),
-    (Row(3, 120, 40, False, 2),),
-    (Row(5, 160, 48, False, 2), Row(3, 192, 48, True, 1)),
+    (Row(3, 120, 40, True, 1),),
 )
 VERSIONS = {"ghostnetv2": GhostNetV2, "ghostnetv3": GhostNetV3}
 # Largest difference of a probability to the trained network's. Measured: see docs/networks.md.
-VARIANTS = {"executorch-fp32": 1e-4, "litert-fp32": 1e-4, "coreml-fp16": 0.02}
+LIMITS = {"executorch-fp32": 1e-4, "litert-fp32": 1e-4, "coreml-fp16": 0.02}
+# GhostNetV3, its branches merged, is the same graph: once is enough.
+VARIANTS = {"ghostnetv2": tuple(LIMITS), "ghostnetv3": ("litert-fp32",)}
+CASES = [(name, key) for name, keys in VARIANTS.items() for key in keys]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def photos(trained_checkpoint: Path) -> np.ndarray:
     return np.stack([preprocess.read(photo.read()) for photo in source.validation[::8]])
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module")
 def small(
     request: pytest.FixtureRequest, trained_checkpoint: Path, photos: np.ndarray
 ) -> tuple[Checkpoint, Path]:
@@ -57,7 +60,8 @@ def small(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ghostnet, "STAGES", FEW_STAGES)
         network = VERSIONS[request.param](len(like.labels), width=0.5, dropout=0.0)
-    converters = {converter_of(find_variant(key)) for key in VARIANTS}
+    keys = VARIANTS[request.param]
+    converters = {converter_of(find_variant(key)) for key in keys}
     decides = sorted(f"{one.hash_sources()} {one.versions()}" for one in converters)
     words = (request.param, Path(__file__).read_text(), *decides)
     folder = CACHE / f"{request.param}-{hash_sources(extra=words)}"
@@ -72,7 +76,7 @@ def small(
             settle(network, like.normalise(torch.from_numpy(photos)))
             with new_directory(folder / "made") as out:
                 torch.save(network.state_dict(), out / "network.pt")
-                write_artifacts(made, out)
+                write_artifacts(made, out, keys)
     network.load_state_dict(torch.load(folder / "made" / "network.pt", weights_only=True))
     network.eval()
     return made, folder / "made"
@@ -94,14 +98,14 @@ def settle(network: GhostNet, x_nchw: torch.Tensor) -> None:
         network.classifier.bias.sub_(logits.mean(dim=0)).mul_(gain)
 
 
-def write_artifacts(checkpoint: Checkpoint, folder: Path) -> None:
-    for key in VARIANTS:
+def write_artifacts(checkpoint: Checkpoint, folder: Path, keys: tuple[str, ...]) -> None:
+    for key in keys:
         variant = find_variant(key)
         module = importlib.import_module(converter_of(variant).module)
         list(module.convert(Request(checkpoint, "small", "1.0.0", folder, (variant,))))
 
 
-@pytest.mark.parametrize("key", VARIANTS)
+@pytest.mark.parametrize(("small", "key"), CASES, indirect=["small"])
 def test_an_artifact_answers_like_its_network(
     small: tuple[Checkpoint, Path], photos: np.ndarray, key: str
 ) -> None:
@@ -111,11 +115,12 @@ def test_an_artifact_answers_like_its_network(
     expected = checkpoint.probabilities(photos)
     assert np.ptp(expected, axis=0).max() > 0.2
     answers = open_runner(path, variant.runtime).probabilities(photos)
-    np.testing.assert_allclose(answers, expected, atol=VARIANTS[key])
+    np.testing.assert_allclose(answers, expected, atol=LIMITS[key])
 
 
+@pytest.mark.parametrize("small", VERSIONS, indirect=True)
 def test_these_networks_have_what_is_new(small: tuple[Checkpoint, Path]) -> None:
     network: GhostNet = small[0].model
-    assert sum("short_conv.0" in name for name in network.state_dict()) == 4
+    assert sum("short_conv.0" in name for name in network.state_dict()) == 2
     branched = any(isinstance(part, Branched) for part in network.modules())
     assert branched == isinstance(network, GhostNetV3)
