@@ -54,7 +54,7 @@ def hash_sources(*rooms: str, extra: tuple[str, ...] = ()) -> str:
 def one_at_a_time(made: Path) -> Iterator[None]:
     """Lets one test process at a time look for a cached folder, and make it where it is missing."""
     made.parent.mkdir(parents=True, exist_ok=True)
-    with made.with_name(f".{made.name}.lock").open("ab") as file:
+    with made.with_name(f".{made.name}.test-lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
