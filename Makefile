@@ -64,10 +64,10 @@ serve: setup ## serve what was published last, by `make demo` or by `make publis
 	$(RUN) -m serving run --repository $(firstword $(wildcard $(OUT)/repository) out/demo/repository) --port $(PORT)
 
 test: setup lint ## lint, types and all tests
-	$(RUN) -m pytest -q -n $(TEST_JOBS) --dist loadfile
+	$(RUN) -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 test-fast: setup ## only tests that train and convert nothing
-	$(RUN) -m pytest -q -n $(TEST_JOBS) --dist loadfile -m "not slow"
+	$(RUN) -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 lint: setup ## ruff and mypy --strict
 	$(RUN) -m ruff check .

@@ -189,7 +189,11 @@ def load_settings(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read settings from {path}: {error}") from error
+        words = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"cannot read settings from {path}: {words}; allowed are a TOML file, or the name of a "
+            "preset (`python -m training presets` lists them)"
+        ) from error
     return read_settings(text, str(path))
 
 

@@ -106,6 +106,12 @@ def _describe_selective(selective: dict[str, Any], confidence: dict[str, Any]) -
         if reached.get("precision") is not None:
             line += f", right {describe_share(reached, 'precision')}"
         lines.append(line)
+    elsewhere = confidence["sure"].get("cross_fitted")
+    if selective["thresholds_chosen_on_these_photos"] and elsewhere:
+        line = f"  on other photos, by cross-fitting: sure {describe_share(elsewhere, 'coverage')}"
+        if elsewhere["precision"] is not None:
+            line += f", right {describe_share(elsewhere, 'precision')}"
+        lines.append(line)
     return lines
 
 

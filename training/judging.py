@@ -10,6 +10,7 @@ from training.errors import DataError
 from training.evaluate import evaluate
 from training.judged import Judged
 from training.leakage import LIMIT_BITS, Leakage
+from training.metrics import measure_accuracy
 from training.pictures import write_pictures
 from training.seen import check_judged
 from training.summary import Classes, Predictions, summarise, summarise_fitted
@@ -106,4 +107,7 @@ def _summarise(
     if held is None:
         target = checkpoint.settings.train.target_precision
         return summarise_fitted(predictions, classes, target)
-    return summarise(predictions, classes, Confidence.from_json(held))
+    # A run's metrics hold the confusions of the photos that it chose its thresholds on.
+    accuracy = measure_accuracy(predictions.probabilities, predictions.truth, classes.names)
+    fitted_here = accuracy["confusions"] == checkpoint.metrics.get("confusions")
+    return summarise(predictions, classes, Confidence.from_json(held), fitted_here)

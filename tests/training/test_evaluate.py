@@ -79,7 +79,8 @@ def test_evaluating_a_runs_own_photos_gives_the_runs_own_figures(
     figures, metrics = json.loads(out.read_text()), load_checkpoint(trained_checkpoint).metrics
     for key in ("top1", "top5", "coarse_top1", "mean_class_accuracy", "leakage", "confidence"):
         assert figures[key] == metrics[key], key
-    assert figures["selective"]["thresholds_chosen_on_these_photos"] is False
+    assert figures["selective"]["thresholds_chosen_on_these_photos"] is True
+    assert "on other photos, by cross-fitting" in done.stdout
     leakage, first = (done.stdout.index(word) for word in ("leakage: none", "top-1:"))
     assert leakage < first
 
@@ -100,6 +101,7 @@ def test_a_folder_of_ones_own_with_a_training_photo_in_it(
     assert "apple/copy.jpg looks like the training photo" in done.stdout
     assert "their photos count as unknown things: ball" in done.stdout
     assert figures["unknown"]["other-class"]["photos"] == 1
+    assert figures["selective"]["thresholds_chosen_on_these_photos"] is False
     assert (tmp_path / "p" / "rejection.png").is_file()
 
 
