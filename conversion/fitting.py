@@ -12,7 +12,7 @@ from conversion.runners import Probabilities
 from conversion.verdicts import PhotoVerdicts
 from training.confidence import Confidence, fit_confidence, judge
 from training.errors import ConfidenceError
-from training.photos import kind_of
+from training.photos import find_kinds
 
 
 def fit_confidences(
@@ -91,8 +91,6 @@ def _fit(
 ) -> Confidence:
     by_kind: dict[str, Probabilities] = {}
     if answers.unknown is not None and unknown_rows is not None:
-        kinds = [kind_of(photo) for photo in answers.unknown.photos]
-        for kind in sorted(set(kinds)):
-            places = [place for place, other in enumerate(kinds) if other == kind]
-            by_kind[kind] = unknown_rows[places]
+        kinds = find_kinds(answers.unknown.photos)
+        by_kind = {kind: unknown_rows[places] for kind, places in kinds.items()}
     return fit_confidence(rows, answers.truth, target_precision, build.hierarchy, by_kind)

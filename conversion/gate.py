@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conversion.errors import ParityError
+from training.metrics import Z_95
 
 Reals = npt.NDArray[np.float64]
 Probabilities = npt.NDArray[np.float32]
@@ -27,7 +28,6 @@ PROBABILITY_FLOOR = 1e-7
 # So many photos of the nearest margin lend a photo their changes.
 NEIGHBOURS = 32
 _FLOAT = frozenset({"fp32", "fp16"})
-_Z_95 = 1.959964  # two-sided 95 % quantile of the normal distribution
 _NARROWEST = 1e-9  # of the kernel, where all margins are one
 
 
@@ -184,6 +184,6 @@ def _skewed_interval(values: Reals) -> Estimate:
         return Estimate(mean, mean, mean)
     skewness = float(((values - mean) ** 3).mean()) / deviation**3
     root = math.sqrt(len(values))
-    shift = skewness * (2 * _Z_95**2 + 1) / (6 * root)
-    low, high = (mean + deviation / root * (z + shift) for z in (-_Z_95, _Z_95))
+    shift = skewness * (2 * Z_95**2 + 1) / (6 * root)
+    low, high = (mean + deviation / root * (z + shift) for z in (-Z_95, Z_95))
     return Estimate(mean, max(-1.0, min(low, mean)), min(1.0, max(high, mean)))

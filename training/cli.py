@@ -137,7 +137,8 @@ def unknown(
     """
     from training.checkpoint import load_checkpoint
     from training.features import read_features
-    from training.rejection import describe_rejection, group_by_kind, measure_rejection
+    from training.photos import group_by_kind
+    from training.rejection import describe_rejection, measure_rejection
 
     loaded = load_checkpoint(checkpoint)
     settings = override(loaded.settings, assignments).data

@@ -40,11 +40,9 @@ def predict(
     truth = torch.tensor(photos.class_indices)
     loss = 0.0
     with torch.inference_mode():
-        for start in range(0, len(photos), _BATCH):
-            indices = range(start, min(start + _BATCH, len(photos)))
-            pixels = np.stack([photos.pixels(index) for index in indices])
-            logits = model(normalise(torch.from_numpy(pixels).to(device))).float().cpu()
-            expected = truth[start : start + len(indices)]
+        batches = zip(photos.batches(_BATCH), torch.split(truth, _BATCH), strict=True)
+        for x_nhwc, expected in batches:
+            logits = model(normalise(torch.from_numpy(x_nhwc).to(device))).float().cpu()
             loss += float(cross_entropy(logits, expected, reduction="sum", ignore_index=UNKNOWN))
             answers.append(logits.softmax(dim=1).numpy())
     return np.concatenate(answers), loss / len(photos)

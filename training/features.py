@@ -70,10 +70,8 @@ def read_features(
         decode_all(photos, decode, workers, progress) as decoded,
         torch.inference_mode(),
     ):
-        for start in range(0, len(decoded), _BATCH):
-            indices = range(start, min(start + _BATCH, len(decoded)))
-            pixels = np.stack([decoded.pixels(index) for index in indices])
-            features = model.embed(checkpoint.normalise(torch.from_numpy(pixels)))
+        for x_nhwc in decoded.batches(_BATCH):
+            features = model.embed(checkpoint.normalise(torch.from_numpy(x_nhwc)))
             logits.append(model.classifier(features).numpy())
             embeddings.append(features.numpy())
         classes = np.array(decoded.class_indices, np.int64)

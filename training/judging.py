@@ -10,7 +10,7 @@ from training.errors import DataError
 from training.evaluate import evaluate
 from training.judged import Judged
 from training.leakage import LIMIT_BITS, Leakage
-from training.metrics import measure_accuracy
+from training.metrics import count_confusions
 from training.pictures import write_pictures
 from training.seen import check_judged
 from training.summary import Classes, Predictions, summarise, summarise_fitted
@@ -108,6 +108,7 @@ def _summarise(
         target = checkpoint.settings.train.target_precision
         return summarise_fitted(predictions, classes, target)
     # A run's metrics hold the confusions of the photos that it chose its thresholds on.
-    accuracy = measure_accuracy(predictions.probabilities, predictions.truth, classes.names)
-    fitted_here = accuracy["confusions"] == checkpoint.metrics.get("confusions")
+    answers = predictions.probabilities.argmax(axis=1)
+    confusions = count_confusions(answers, predictions.truth, len(classes.names))
+    fitted_here = confusions.tolist() == checkpoint.metrics.get("confusions")
     return summarise(predictions, classes, Confidence.from_json(held), fitted_here)

@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-_Z_95 = 1.959964  # two-sided 95 % quantile of the normal distribution
+Z_95 = 1.959964  # two-sided 95 % quantile of the normal distribution
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -23,9 +23,9 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     """
     if trials == 0:
         return 0.0, 1.0
-    share, spread = successes / trials, _Z_95**2 / trials
+    share, spread = successes / trials, Z_95**2 / trials
     centre = (share + spread / 2) / (1 + spread)
-    half = _Z_95 * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
+    half = Z_95 * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
     # The ends are exact where nothing or everything happened; rounding must not move them.
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == trials else min(1.0, centre + half)

@@ -87,6 +87,12 @@ class DecodedPhotos:
         end = self._ends[index]
         return self._file[end - 3 * height * width : end].reshape(height, width, 3)
 
+    def batches(self, size: int) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yields photos of one size in their order: uint8, shape [at most `size`, H, W, 3]."""
+        for start in range(0, len(self), size):
+            places = range(start, min(start + size, len(self)))
+            yield np.stack([self.pixels(index) for index in places])
+
 
 @contextmanager
 def decode_all(

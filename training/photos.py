@@ -1,6 +1,6 @@
 """Labelled photos and the sources that they come from: the types. Free of torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,22 @@ def kind_of(photo: Photo) -> str:
     """
     first = photo.name.split("/")[0]
     return first if first in (HELD_OUT, CLUTTER) else UNKNOWN_THING
+
+
+def find_kinds(photos: Iterable[Photo]) -> dict[str, list[int]]:
+    """Returns where the photos of each kind of unknown things stand; see `kind_of`."""
+    places: dict[str, list[int]] = {}
+    for place, photo in enumerate(photos):
+        places.setdefault(kind_of(photo), []).append(place)
+    return dict(sorted(places.items()))
+
+
+def group_by_kind(photos: Sequence[Photo]) -> dict[str, tuple[Photo, ...]]:
+    """Returns the photos of each kind of unknown things; see `kind_of`."""
+    return {
+        kind: tuple(photos[place] for place in places)
+        for kind, places in find_kinds(photos).items()
+    }
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 Free of torch itself; `training.features` asks the network.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from training.errors import DataError
-from training.photos import Photo, kind_of
 from training.separation import compare_areas, measure_separation
 from training.temperature import calibrate, fit_temperature
 from training.unknown import (
@@ -133,12 +132,6 @@ def _measure_kind(known: dict[str, Floats], unknown: dict[str, Floats]) -> dict[
             "auroc_gain_interval_95": interval,
         }
     return figures
-
-
-def group_by_kind(photos: Sequence[Photo]) -> dict[str, tuple[Photo, ...]]:
-    """Returns the photos of each kind of unknown things; see `training.photos.kind_of`."""
-    kinds = sorted({kind_of(photo) for photo in photos})
-    return {kind: tuple(photo for photo in photos if kind_of(photo) == kind) for kind in kinds}
 
 
 def describe_rejection(figures: Mapping[str, Any]) -> Iterator[str]:

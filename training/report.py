@@ -9,7 +9,7 @@ from training.config import Settings
 from training.evaluate import answer_unknown, truth_of
 from training.metrics import Probabilities
 from training.photo_cache import DecodedPhotos, read_preprocessed
-from training.photos import Photo, Source, kind_of
+from training.photos import Source, group_by_kind
 from training.pictures import write_pictures
 from training.preprocess import Preprocess
 from training.seen import check_run
@@ -48,10 +48,7 @@ def report_run(
     model = settings.model
     preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
     decode = partial(read_preprocessed, preprocess=preprocess)
-    kinds: dict[str, list[Photo]] = {}
-    for photo in source.unknown:
-        kinds.setdefault(kind_of(photo), []).append(photo)
-    unknown = answer_unknown(kinds, decode, answer, workers)
+    unknown = answer_unknown(group_by_kind(source.unknown), decode, answer, workers)
     predictions = Predictions(answer(validation), truth_of(validation), unknown)
     classes = Classes(source.labels.names, source.hierarchy)
     figures = summarise_fitted(predictions, classes, settings.train.target_precision)

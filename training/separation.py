@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import DataError
-from training.metrics import wilson_interval
+from training.metrics import Z_95, wilson_interval
 
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 KEPT_SHARE = 0.95  # "FPR at 95 % TPR", the habit since Hendrycks and Gimpel, arXiv 1610.02136
-_Z_95 = 1.959964  # two-sided 95 % quantile of the normal distribution
 _HALVINGS = 50
 
 
@@ -84,7 +83,7 @@ def auroc_interval(area: float, known: int, unknown: int) -> Interval:
     def is_surprising(assumed: float) -> bool:
         spread = (1 - assumed) / (2 - assumed) + assumed / (1 + assumed)
         variance = assumed * (1 - assumed) * (1 + ((known + unknown) / 2 - 1) * spread)
-        return (area - assumed) ** 2 > _Z_95**2 * variance / (known * unknown)
+        return (area - assumed) ** 2 > Z_95**2 * variance / (known * unknown)
 
     def search(outer: float) -> float:
         inside, outside = area, outer
@@ -117,7 +116,7 @@ def compare_areas(
     # Seen from the unknown photos: the share of known ones above each.
     by_unknown = _place(-unknown, -known) - _place(-other_unknown, -other_known)
     variance = _variance_of_mean(by_known) + _variance_of_mean(by_unknown)
-    difference, half = float(by_known.mean()), _Z_95 * math.sqrt(variance)
+    difference, half = float(by_known.mean()), Z_95 * math.sqrt(variance)
     return difference, (max(-1.0, difference - half), min(1.0, difference + half))
 
 

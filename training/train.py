@@ -213,7 +213,8 @@ class Run:
         self.group.check_equal(self.learner.average.digest(), "averaged weights")
         if events is None:
             return
-        figures, loss = self._measure(judges)
+        probabilities, loss = self._predict(judges)
+        figures = measure_accuracy(probabilities, truth_of(judges), self.source.labels.names)
         entry = {
             "train_loss": train_loss,
             "validation_loss": loss,
@@ -253,14 +254,12 @@ class Run:
         shutil.rmtree(self.out / INDEX_NAME, ignore_errors=True)
         return metrics
 
-    def _measure(self, judges: DecodedPhotos) -> tuple[dict[str, Any], float]:
+    def _predict(self, photos: DecodedPhotos) -> tuple[Probabilities, float]:
         judge, normalise = self.learner.averaged_model(), self.learner.normalise
-        probabilities, loss = predict(judge, judges, normalise, self.group.device)
-        return measure_accuracy(probabilities, truth_of(judges), self.source.labels.names), loss
+        return predict(judge, photos, normalise, self.group.device)
 
     def _answer(self, photos: DecodedPhotos) -> Probabilities:
-        judge, normalise = self.learner.averaged_model(), self.learner.normalise
-        return predict(judge, photos, normalise, self.group.device)[0]
+        return self._predict(photos)[0]
 
     def _make_sampler(self, photos: DecodedPhotos) -> EpochBatches:
         train = self.settings.train

@@ -24,6 +24,7 @@ from training.data import open_source
 from training.files import SUMS_NAME
 from training.metrics import wilson_interval
 from training.preprocess import Preprocess
+from training.selective import risk_coverage
 
 SAMPLES = 10_000
 
@@ -76,15 +77,14 @@ def answer(checkpoint_dir: Path, test_px: int) -> Answers:
     if source.hierarchy is not None:
         parents = np.array(source.hierarchy.parents)
         coarse_right = source.hierarchy.sum_coarse(probabilities).argmax(axis=1) == parents[truth]
-    order = np.argsort(-probabilities.max(axis=1), kind="stable")
-    errors = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    risks = risk_coverage(probabilities.max(axis=1).astype(np.float64), right)[1]
     loss = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12, dtype=np.float64))
     minutes = checkpoint_dir.with_suffix(".minutes")
     return Answers(
         right,
         coarse_right,
         loss,
-        float(errors.mean()),
+        float(risks.mean()),
         float(minutes.read_text()) if minutes.exists() and not test_px else 0.0,
     )
 

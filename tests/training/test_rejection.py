@@ -10,8 +10,8 @@ from tests.conftest import run_command
 from training.clutter import draw_clutter
 from training.errors import DataError
 from training.features import Features
-from training.photos import UNKNOWN, Photo
-from training.rejection import SCORES, describe_rejection, group_by_kind, measure_rejection
+from training.photos import UNKNOWN, Photo, group_by_kind
+from training.rejection import SCORES, describe_rejection, measure_rejection
 
 DIRECTIONS = np.eye(4, 8, dtype=np.float32)
 
