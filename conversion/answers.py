@@ -14,8 +14,8 @@ from conversion.errors import ArtifactError, ParityError
 from conversion.runners import Probabilities, Runner, open_runner
 from conversion.spread import spread_places
 from training.checkpoint import Checkpoint
-from training.data import Photo, open_source
 from training.errors import PhotoError
+from training.sources.data import Photo, open_source
 
 _BATCH = 32
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conversion.errors import ArtifactError
-from conversion.parity_report import ParityReport
+from conversion.parity.report import ParityReport
 from conversion.variants import KEYS, VARIANTS, Variant
 from conversion.zips import zip_folder
 from training.errors import ConfigError, GhostlensError, LabelsError

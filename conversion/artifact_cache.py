@@ -13,7 +13,7 @@ from conversion.errors import ArtifactError
 from conversion.request import Quantisation
 from conversion.variants import Variant
 from training.files import new_directory, sha256_bytes, write_atomic
-from training.grocery_download import cache_folder
+from training.sources.grocery_download import cache_folder
 
 _ENTRY_NAME = "artifact.json"
 MAX_BYTES = 4 << 30

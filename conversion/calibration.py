@@ -11,11 +11,11 @@ import numpy.typing as npt
 from conversion.errors import ConversionError
 from conversion.spread import spread_places
 from training.config import DataSettings
-from training.data import open_source
 from training.errors import DataError, PhotoError
 from training.files import sha256_bytes
 from training.labels import LabelSet
 from training.preprocess import Preprocess
+from training.sources.data import open_source
 
 PixelsNhwc = npt.NDArray[np.uint8]
 

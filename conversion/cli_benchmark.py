@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from conversion.artifact import PARITY_NAME
-from conversion.benchmark_result import BENCHMARK_NAME
+from conversion.benchmark.result import BENCHMARK_NAME
 from training.console import share_cores
 
 _FOLDER = click.Path(path_type=Path)
@@ -36,10 +36,10 @@ def benchmark(build: Path, checkpoint: Path, rounds: int, spin: bool, out: Path 
     Exit code 1 if one that should run here could not.
     """
     share_cores()
-    from conversion.benchmark import run_benchmark
-    from conversion.benchmark_report import name_of, ratio_text
-    from conversion.benchmark_turns import Options
-    from conversion.html_report import write_report
+    from conversion.benchmark.measure import run_benchmark
+    from conversion.benchmark.report import name_of, ratio_text
+    from conversion.benchmark.turns import Options
+    from conversion.report.html_report import write_report
     from training.checkpoint import load_checkpoint
 
     options = Options(rounds, spin)

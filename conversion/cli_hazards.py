@@ -14,13 +14,13 @@ from conversion.errors import ArtifactError, ParityError
 from conversion.spread import spread_places
 from training.cli import find_data
 from training.config import DataSettings
-from training.data import Photo, open_source
 from training.errors import GhostlensError
 from training.preprocess import Preprocess
+from training.sources.data import Photo, open_source
 
 if TYPE_CHECKING:
-    from conversion.hazards import Hazard
-    from conversion.mil_package import Package
+    from conversion.mil.package import Package
+    from conversion.parity.hazards import Hazard
 
 _BATCH = 32
 
@@ -62,8 +62,8 @@ def hazards(
 
     Exit code 1 if something overflows.
     """
-    from conversion.hazards import find_hazards
-    from conversion.mil import MilProgram
+    from conversion.mil.evaluator import MilProgram
+    from conversion.parity.hazards import find_hazards
 
     program = MilProgram.from_path(artifact)
     chosen, preprocess = _choose(program.package, data, checkpoint, photos)

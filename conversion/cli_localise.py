@@ -16,7 +16,7 @@ from conversion.spread import spread_places
 from training.cli import find_data
 
 if TYPE_CHECKING:
-    from conversion.localise import Localisation
+    from conversion.localise.steps import Localisation
     from training.checkpoint import Checkpoint
 
 _FOLDER = click.Path(path_type=Path)
@@ -34,7 +34,7 @@ def localise(
 ) -> None:
     """Find the first layer where ARTIFACT leaves CHECKPOINT; exit code 1 if there is one."""
     variant = variant_of(artifact)
-    from conversion.localise import localise as search
+    from conversion.localise.steps import localise as search
     from training.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(checkpoint)
@@ -52,7 +52,7 @@ def localise(
 
 def _read_photos(checkpoint: "Checkpoint", limit: int) -> npt.NDArray[np.uint8]:
     """Returns validation photos at even distances, preprocessed; their labels do not matter."""
-    from training.data import open_source
+    from training.sources.data import open_source
 
     source = open_source(checkpoint.settings.data)
     photos = source.validation

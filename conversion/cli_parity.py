@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from conversion.artifact import read_build, read_parity
-from conversion.gate import Gate
-from conversion.parity_report import ParityReport, points
+from conversion.parity.gate import Gate
+from conversion.parity.report import ParityReport, points
 from training.cli import find_data
 
 _FOLDER = click.Path(path_type=Path)
@@ -56,7 +56,7 @@ def parity(
 
     Exit code 1 if one that was executed does not pass.
     """
-    from conversion.parity import Options, run_parity
+    from conversion.parity.check import Options, run_parity
     from training.checkpoint import load_checkpoint
 
     gate = Gate(margin_float=margin_float, margin_int8=margin_int8)

@@ -9,6 +9,6 @@ import click
 @click.argument("build", type=click.Path(path_type=Path))
 def report(build: Path) -> None:
     """Write BUILD's HTML report from its parity, and from its benchmark where there is one."""
-    from conversion.html_report import write_report
+    from conversion.report.html_report import write_report
 
     click.echo(f"report: {write_report(build)}")

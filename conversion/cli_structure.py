@@ -8,8 +8,8 @@ import click
 
 from conversion.artifact import EXTENSIONS
 from conversion.errors import ArtifactError
-from conversion.structure import INT8, Feature, Structure, faults
-from conversion.structure import inspect as read_structure
+from conversion.structure.summary import INT8, Feature, Structure, faults
+from conversion.structure.summary import inspect as read_structure
 from conversion.variants import VARIANTS, Variant
 
 

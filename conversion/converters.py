@@ -12,8 +12,8 @@ _SHARED_SOURCES = (
     "conversion/deploy.py",
     "conversion/request.py",
     "conversion/spreading.py",
-    "training/branches.py",
-    "training/ghostnet*.py",
+    "training/networks/branches.py",
+    "training/networks/ghostnet*.py",
 )
 
 
@@ -45,24 +45,29 @@ class Converter:
 
 
 _XNNPACK = ("executorch", "torch", "torchao")
-_EXECUTORCH_SOURCES = ("conversion/executorch*.py",)
+_EXECUTORCH_SOURCES = ("conversion/formats/executorch*.py",)
 # The longest first: what is left at the end then fits beside each other.
 CONVERTERS = (
-    Converter("executorch-int8", "conversion.executorch", _XNNPACK, _EXECUTORCH_SOURCES),
+    Converter("executorch-int8", "conversion.formats.executorch", _XNNPACK, _EXECUTORCH_SOURCES),
     Converter(
         "litert",
-        "conversion.tflite",
+        "conversion.formats.tflite",
         ("litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "torch"),
-        ("conversion/tflite*.py", "conversion/zips.py"),
+        ("conversion/formats/tflite*.py", "conversion/zips.py"),
     ),
-    Converter("coreml", "conversion.coreml", ("coremltools", "torch"), ("conversion/coreml*.py",)),
+    Converter(
+        "coreml",
+        "conversion.formats.coreml",
+        ("coremltools", "torch"),
+        ("conversion/formats/coreml*.py",),
+    ),
     Converter(
         "executorch-delegates",
-        "conversion.executorch_delegates",
+        "conversion.formats.executorch_delegates",
         ("executorch", "torch", "coremltools"),
         _EXECUTORCH_SOURCES,
     ),
-    Converter("executorch-fp32", "conversion.executorch", _XNNPACK, _EXECUTORCH_SOURCES),
+    Converter("executorch-fp32", "conversion.formats.executorch", _XNNPACK, _EXECUTORCH_SOURCES),
 )
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from conversion.answers import Answers, PixelsNhwc, Tell, without_folder
 from conversion.artifact import Artifact, Build
 from conversion.errors import ArtifactError
+from conversion.parity.statistics import CrossCheck
 from conversion.runners import Probabilities
 from conversion.spread import spread_places
-from conversion.statistics import CrossCheck
 from conversion.tensorflow_runner import TensorFlowRunner
 from training.checkpoint import Checkpoint
 

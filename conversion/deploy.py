@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from conversion.errors import ConversionError
-from training.branches import merge_all
-from training.ghostnet import GhostNet
+from training.networks.branches import merge_all
+from training.networks.ghostnet import GhostNet
 
 Rgb = tuple[float, float, float]
 
@@ -23,8 +23,9 @@ def fuse(model: nn.Module) -> nn.Module:
     """Returns a copy whose branches are merged, and every BN folded into the convolution before.
 
     Args:
-        model: in evaluation mode; a BN that is no branch of a `training.branches.Branched` module
-            must be registered right after its convolution, as all networks do.
+        model: in evaluation mode; a BN that is no branch of a
+            `training.networks.branches.Branched` module must be registered right
+            after its convolution, as all networks do.
 
     Raises:
         ConversionError: the model is in training mode, or a BN has no convolution before it.

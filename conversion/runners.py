@@ -220,7 +220,7 @@ class MilRunner:
             ArtifactError: see `open_runner`.
         """
         try:
-            from conversion.mil import MilProgram
+            from conversion.mil.evaluator import MilProgram
         except ImportError as error:
             raise _missing("coremltools", error) from error
         self._where = str(path)
@@ -250,8 +250,8 @@ class CoreMlRunner:
             ArtifactError: see `open_runner`.
         """
         try:
-            from conversion.coreml_tools import ct
-            from conversion.mil_package import read_package
+            from conversion.formats.coreml_tools import ct
+            from conversion.mil.package import read_package
         except ImportError as error:
             raise _missing("coremltools", error) from error
         package = read_package(path)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conversion.errors import ConversionError
-from training.ghostnet_v2 import Spread
+from training.networks.ghostnet_v2 import Spread
 
 Sides = tuple[int, int]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from conversion.confidences import ArtifactConfidence
-from conversion.parity_report import points
+from conversion.parity.confidences import ArtifactConfidence
+from conversion.parity.report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.errors import PullError

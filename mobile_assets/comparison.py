@@ -3,12 +3,12 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from conversion.gate import Gate, bootstrap_loss
-from conversion.verdicts import PhotoVerdicts, read_verdicts
+from conversion.parity.gate import Gate, bootstrap_loss
+from conversion.parity.verdicts import PhotoVerdicts, read_verdicts
 from mobile_assets.parts import read_path
 from mobile_assets.reading import Node
 from mobile_assets.released import ReleasedModel
-from training.confidence import SURE
+from training.evaluation.confidence import SURE
 
 _MAX_PHOTOS = 10**9
 

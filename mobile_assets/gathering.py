@@ -14,8 +14,8 @@ from conversion.artifact import (
     read_golden,
     read_parity,
 )
-from conversion.confidences import ArtifactConfidence, read_confidences
-from conversion.parity_report import ParityReport
+from conversion.parity.confidences import ArtifactConfidence, read_confidences
+from conversion.parity.report import ParityReport
 from mobile_assets.errors import BundleError
 from mobile_assets.parts import FOLDERS, BundledArtifact, File, Golden, Metrics
 from mobile_assets.platforms import SERVER_PLATFORM, SERVER_RUNTIME, platforms_of

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from conversion.artifact import RUNTIMES, check_model_name, check_version
-from conversion.confidences import ArtifactConfidence
 from conversion.errors import ArtifactError
-from conversion.parity_report import ParityReport
+from conversion.parity.confidences import ArtifactConfidence
+from conversion.parity.report import ParityReport
 from conversion.variants import VARIANTS, Variant
 from mobile_assets.errors import ManifestError
 from mobile_assets.platforms import PLATFORMS

@@ -11,8 +11,8 @@ from mobile_assets.errors import BundleError
 from mobile_assets.installed import PulledModel
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
-from training.confidence import COARSE, SURE, UNKNOWN, UNSURE, decide
 from training.errors import ConfidenceError
+from training.evaluation.confidence import COARSE, SURE, UNKNOWN, UNSURE, decide
 
 
 @dataclass(frozen=True)

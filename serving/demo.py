@@ -20,8 +20,8 @@ import click
 from conversion.artifact import read_build, read_parity
 from serving.errors import DemoError
 from training.config import DataSettings
-from training.data import open_source
 from training.files import write_atomic
+from training.sources.data import open_source
 
 _MODEL, _VERSION = "demo", "1.0.0"
 # One file a format and an int8 one: all twelve variants would take as long as the training.

@@ -9,7 +9,7 @@ from apiflask import APIBlueprint
 from flask import current_app, render_template
 from markupsafe import Markup, escape
 
-from conversion.parity_report import points
+from conversion.parity.report import points
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORM_OF_DELEGATE
@@ -18,7 +18,7 @@ from serving.engine import choose_artifact
 from serving.errors import NoArtifactError, NotReadyError
 from serving.problems import KINDS
 from serving.releases import describe_file, describe_version
-from training.confidence import COARSE, SURE, Threshold
+from training.evaluation.confidence import COARSE, SURE, Threshold
 
 API_DESCRIPTION = (
     "Which model version to run, its signed files, and names for photos that a phone is not sure "

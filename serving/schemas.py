@@ -8,7 +8,7 @@ from conversion.artifact import RUNTIMES
 from conversion.variants import PRECISIONS
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.released import CLOUD, DEVICE
-from training.confidence import VERDICTS
+from training.evaluation.confidence import VERDICTS
 
 MAX_TOP_K = 1000
 _MAX_VERSION_CHARS = 64

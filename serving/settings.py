@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
 from serving.errors import SettingsError
-from training.grocery_download import CACHE_VARIABLE
+from training.sources.grocery_download import CACHE_VARIABLE
 
 _PREFIX = "GHOSTLENS_"
 # Variables of other rooms, which may stand in the same environment.

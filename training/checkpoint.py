@@ -14,14 +14,14 @@ from torch import Tensor
 
 from training.config import Settings, read_settings
 from training.errors import CheckpointError, GhostlensError
+from training.evaluation.metrics import Probabilities
+from training.evaluation.photo_hash import HASHES_NAME
 from training.files import check_sums, write_atomic, write_sums
-from training.ghostnet import HEAD_CHANNELS, GhostNet
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
-from training.metrics import Probabilities
-from training.networks import create
-from training.normalise import Normalise
-from training.photo_hash import HASHES_NAME
+from training.networks.catalogue import create
+from training.networks.ghostnet import HEAD_CHANNELS, GhostNet
+from training.networks.normalise import Normalise
 from training.preprocess import Preprocess
 
 WEIGHTS_NAME = "model.safetensors"
@@ -39,7 +39,7 @@ class Checkpoint:
         labels: names of the outputs.
         preprocess: from photo to pixels.
         normalise: from pixels to network input.
-        metrics: figures on the validation photos; see `training.summary.summarise`.
+        metrics: figures on the validation photos; see `training.evaluation.summary.summarise`.
         settings: what it was trained with.
         sha256: SHA-256 of its sums file, which names the content of the whole folder.
         hierarchy: the coarse class of each label; None where the source had none.

@@ -12,14 +12,21 @@ import click
 
 from training.config import ARCHITECTURES, DataSettings, Settings, load_settings, override
 from training.console import TypedErrorGroup
-from training.data import Problem, Source, check_source, count_checked, drop_problems, open_source
-from training.describe import describe_share
 from training.errors import ConfigError, DataError
+from training.evaluation.describe import describe_share
+from training.evaluation.judged import SPLITS, open_judged
+from training.evaluation.leakage import LIMIT_BITS
+from training.evaluation.photo_hash import HASH_BITS
 from training.files import SUMS_NAME, write_atomic
-from training.judged import SPLITS, open_judged
-from training.leakage import LIMIT_BITS
-from training.photo_hash import HASH_BITS
-from training.source_index import INDEX_NAME, SourceIndex
+from training.sources.data import (
+    Problem,
+    Source,
+    check_source,
+    count_checked,
+    drop_problems,
+    open_source,
+)
+from training.sources.source_index import INDEX_NAME, SourceIndex
 
 _DATA_HELP = (
     "Photos: a folder of classes, a CSV manifest, a copy of the Grocery Store Dataset, or one of "
@@ -45,8 +52,8 @@ def fit(
     config: str, data: str, pretrained: str, assignments: tuple[str, ...], out: Path, fresh: bool
 ) -> None:
     """Train a network. The same command goes on after a kill, and runs under torchrun."""
-    from training.parallel import open_group
-    from training.train import fit as train_network
+    from training.learning.parallel import open_group
+    from training.learning.train import fit as train_network
 
     settings = resolve_settings(config, data, assignments)
     if pretrained:
@@ -96,8 +103,8 @@ def evaluate(
     class folders without splits.
     """
     from training.checkpoint import load_checkpoint
-    from training.describe import describe_leakage
-    from training.judging import check_leakage, describe_judgement, judge_checkpoint
+    from training.evaluation.describe import describe_leakage
+    from training.evaluation.judging import check_leakage, describe_judgement, judge_checkpoint
 
     loaded = load_checkpoint(checkpoint)
     settings = find_data(data, loaded.settings.data) if data else loaded.settings.data
@@ -136,9 +143,9 @@ def unknown(
     unknown/ and the split "unknown" of a manifest.
     """
     from training.checkpoint import load_checkpoint
-    from training.features import read_features
+    from training.evaluation.features import read_features
+    from training.evaluation.rejection import describe_rejection, measure_rejection
     from training.photos import group_by_kind
-    from training.rejection import describe_rejection, measure_rejection
 
     loaded = load_checkpoint(checkpoint)
     settings = override(loaded.settings, assignments).data
@@ -178,8 +185,8 @@ def check(data: str) -> None:
 @click.option("--input-px", default=224, show_default=True, help="Side of the input.")
 def describe(classes: int, input_px: int) -> None:
     """Print the size of each network, as it is deployed."""
-    from training.branches import merge_all
-    from training.networks import create, measure
+    from training.networks.branches import merge_all
+    from training.networks.catalogue import create, measure
 
     for name in ARCHITECTURES:
         model = create(name, classes).eval()
@@ -207,7 +214,7 @@ def benchmark(
     config: str, data: str, assignments: tuple[str, ...], steps: int, rounds: int, ladder: bool
 ) -> None:
     """Measure how fast training is beside a plain PyTorch loop."""
-    from training.throughput import OURS, describe_machine, measure_throughput
+    from training.learning.throughput import OURS, describe_machine, measure_throughput
 
     settings = resolve_settings(config, data, assignments)
     click.echo(f"before: {describe_machine()}")
@@ -233,7 +240,7 @@ def sample(per_class: int, seed: int, out: Path) -> None:
     """Draw a sheet of the built-in synthetic photos."""
     import io
 
-    from training.synthetic import contact_sheet
+    from training.sources.synthetic import contact_sheet
 
     buffer = io.BytesIO()
     contact_sheet(per_class, seed).save(buffer, "PNG")
@@ -306,7 +313,7 @@ def open_checked(settings: DataSettings, index: SourceIndex | None = None) -> So
 
 def _make_way(out: Path, fresh: bool) -> None:
     """Discards a former run where that is asked for, and refuses to write over a finished one."""
-    from training.state import STATE_NAME
+    from training.learning.state import STATE_NAME
 
     if fresh:
         for name in ("events", INDEX_NAME, SUMS_NAME, STATE_NAME):

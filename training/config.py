@@ -26,7 +26,8 @@ ARCHITECTURES = (
     "ghostnetv3_130",
     "ghostnetv3_160",
 )
-# Decoded photos up to this size are kept on disk while a run lasts; see `training.photo_cache`.
+# Decoded photos up to this size are kept on disk while a run lasts; see
+# `training.learning.photo_cache`.
 _CACHE_SIZE_BYTES = 16_000_000_000
 
 
@@ -91,7 +92,8 @@ class ModelSettings:
         resampler: "bilinear", "bicubic" or "lanczos".
         dropout: share of the last features dropped in training (the paper uses 0.2).
         pretrained: weights to start from: a local .safetensors or .pth file, or one of
-            `training.pretrained.HUB_NAMES`, as in "timm/ghostnet_100.in1k"; empty for none.
+            `training.networks.pretrained.HUB_NAMES`, as in "timm/ghostnet_100.in1k"; empty for
+            none.
         pretrained_sha256: what the file's SHA-256 must be; empty to skip the check for a local
             file.
     """

@@ -99,7 +99,7 @@ class Problem:
     """Something about a source that its owner should know before training on it.
 
     Attributes:
-        kind: one of the kinds that `training.check` names, for example "unreadable".
+        kind: one of the kinds that `training.sources.check` names, for example "unreadable".
         photos: names of the photos concerned, none where a class as a whole is concerned.
         message: what is wrong and where, for a person.
         severity: "error" stops training; "note" does not.

@@ -20,11 +20,11 @@ import numpy.typing as npt
 
 from training.checkpoint import load_checkpoint
 from training.console import share_cores
-from training.data import open_source
+from training.evaluation.metrics import wilson_interval
+from training.evaluation.selective import risk_coverage
 from training.files import SUMS_NAME
-from training.metrics import wilson_interval
 from training.preprocess import Preprocess
-from training.selective import risk_coverage
+from training.sources.data import open_source
 
 SAMPLES = 10_000
 

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from training.augment import Augment, crop_and_resize, draw_crop, jitter_colour
 from training.cli import find_data
 from training.config import DataSettings
-from training.data import open_source
-from training.photo_cache import KEPT_RESOLUTION, decode_all, read_whole
+from training.learning.augment import Augment, crop_and_resize, draw_crop, jitter_colour
+from training.learning.photo_cache import KEPT_RESOLUTION, decode_all, read_whole
 from training.preprocess import Preprocess, decode_photo
 from training.recipe import TrainSettings
+from training.sources.data import open_source
 
 _ROUNDS = 7
 

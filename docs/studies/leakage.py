@@ -13,10 +13,10 @@ from PIL import Image, ImageEnhance
 
 from training.cli import find_data
 from training.config import DataSettings
-from training.data import open_source
-from training.photo_hash import PhotoHashes, Words, hash_image, hash_photos
+from training.evaluation.photo_hash import PhotoHashes, Words, hash_image, hash_photos
 from training.photos import Photo
 from training.preprocess import decode_photo
+from training.sources.data import open_source
 
 LIMITS = (16, 24, 32, 40, 48, 56)
 Distances = npt.NDArray[np.uint8]

@@ -14,14 +14,14 @@ import click
 import numpy as np
 from ai_edge_quantizer.quantizer import Quantizer
 
-from conversion import tflite_ranges
 from conversion.calibration import read_calibration
+from conversion.formats import tflite_ranges
+from conversion.formats.tflite_int8 import make_recipe
+from conversion.formats.tflite_metadata import append_labels
 from conversion.request import KEEP_FLOAT
 from conversion.runners import LiteRtRunner
-from conversion.tflite_int8 import make_recipe
-from conversion.tflite_metadata import append_labels
 from training.checkpoint import load_checkpoint
-from training.data import open_source
+from training.sources.data import open_source
 
 TAILS = (0.0, 0.0001, 0.0005)
 BEYOND = (0.0, 0.02, 0.05)

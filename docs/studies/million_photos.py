@@ -51,12 +51,12 @@ def _jpeg(seed: int) -> bytes:
 
 def run_step(step: str, folder: Path) -> None:
     """Takes one step in this process, and prints its time and the process' peak memory."""
-    from training.batches import EpochBatches
-    from training.check import check_source
     from training.config import DataSettings
-    from training.data import open_source
-    from training.photo_index import class_indices_of
-    from training.source_index import SourceIndex
+    from training.learning.batches import EpochBatches
+    from training.sources.check import check_source
+    from training.sources.data import open_source
+    from training.sources.photo_index import class_indices_of
+    from training.sources.source_index import SourceIndex
 
     settings = DataSettings(source="folder", path=str(folder / "photos"))
     index = SourceIndex(folder / "run", settings)

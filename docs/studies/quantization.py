@@ -23,7 +23,7 @@ from conversion.runners import Runner, open_runner
 from conversion.variants import find_variant
 from training.checkpoint import load_checkpoint
 from training.console import share_cores
-from training.data import open_source
+from training.sources.data import open_source
 
 CHOICES = ((), ("gates",), ("first",), ("last",))
 FLOAT = {"executorch": "executorch-fp32", "litert": "litert-fp32", "coreml": "coreml-fp16"}

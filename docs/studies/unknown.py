@@ -20,13 +20,18 @@ from training.checkpoint import Checkpoint, load_checkpoint
 from training.cli import find_data
 from training.config import DataSettings
 from training.console import share_cores
-from training.data import open_source
-from training.features import Features, read_features
+from training.evaluation.features import Features, read_features
+from training.evaluation.rejection import (
+    Scorer,
+    describe_rejection,
+    group_by_kind,
+    measure_rejection,
+)
+from training.evaluation.separation import measure_separation
+from training.evaluation.temperature import calibrate
+from training.evaluation.unknown import Floats, NearestNeighbours, gen, max_probability
 from training.photos import HELD_OUT, UNKNOWN, Photo
-from training.rejection import Scorer, describe_rejection, group_by_kind, measure_rejection
-from training.separation import measure_separation
-from training.temperature import calibrate
-from training.unknown import Floats, NearestNeighbours, gen, max_probability
+from training.sources.data import open_source
 
 SHOWN = ("max_probability", "gen", "energy", "class_means", "nearest", "mahalanobis")
 TRAINING_SPLIT = "held-out, training split"

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from conversion.deploy import DeployedNchw, deploy
-from conversion.mil_package import read_package
-from conversion.pte import read_pte
-from conversion.tables import Table
-from conversion.tflite_graph import read_tflite
-from conversion.xnnpack_graph import parse_xnnpack
+from conversion.mil.package import read_package
+from conversion.report.tables import Table
+from conversion.structure.pte_file import read_pte
+from conversion.structure.tflite_graph import read_tflite
+from conversion.structure.xnnpack_graph import parse_xnnpack
 from tests.conversion import damage
 from training.checkpoint import Checkpoint
-from training.ghostnet import GhostNet
+from training.networks.ghostnet import GhostNet
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 # What each break hits: a layer in the middle of the network, where noise has gathered already.

@@ -13,11 +13,11 @@ from conversion.convert import Job, convert
 from conversion.converters import CONVERTERS
 from conversion.request import Quantisation
 from tests.conftest import CACHE, ROOT, hash_sources, one_at_a_time
-from tests.conversion.mil_packages import hash_of_packages, write_packages
+from tests.conversion.mil.packages import hash_of_packages, write_packages
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from training.data import open_source
-from training.ghostnet import GhostNet
-from training.networks import create
+from training.networks.catalogue import create
+from training.networks.ghostnet import GhostNet
+from training.sources.data import open_source
 
 # Few photos: they are small, and the fixture's network knows only these classes.
 QUANTISATION = Quantisation(calibration_photos=32)
@@ -148,7 +148,7 @@ def copy_of_build(build_folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def mil_packages() -> Path:
-    """A folder of `.mlpackage`s of one random network; see `tests.conversion.mil_packages`."""
+    """A folder of `.mlpackage`s of one random network; see `tests.conversion.mil.packages`."""
     folder = CACHE / f"mil-{hash_of_packages()}"
     with one_at_a_time(folder):
         if not folder.exists():

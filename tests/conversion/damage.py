@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from conversion.artifact import artifact_bytes
-from conversion.coreml_tools import Model_pb2
 from conversion.deploy import deploy
-from conversion.tflite_metadata import append_labels
+from conversion.formats.coreml_tools import Model_pb2
+from conversion.formats.tflite_metadata import append_labels
 from conversion.variants import Variant
 from training.checkpoint import Checkpoint
 from training.files import sha256_bytes, write_sums

@@ -8,8 +8,8 @@ import pytest
 from conversion.calibration import read_calibration
 from conversion.errors import ConversionError
 from training.config import DataSettings
-from training.data import open_source
 from training.preprocess import Preprocess
+from training.sources.data import open_source
 
 DATA = DataSettings(train_per_class=3, validation_per_class=2)
 PREPROCESS = Preprocess.for_input(32)

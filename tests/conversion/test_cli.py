@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import run_command
 from tests.conversion import damage
-from tests.conversion.test_parity import FAITHFUL, write_photos
+from tests.conversion.parity.test_check import FAITHFUL, write_photos
 
 
 @pytest.fixture

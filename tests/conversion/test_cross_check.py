@@ -14,7 +14,7 @@ from conversion.errors import ArtifactError
 from conversion.runners import LiteRtRunner
 from conversion.tensorflow_runner import TensorFlowRunner
 from tests.conftest import ROOT
-from training.data import open_source
+from training.sources.data import open_source
 
 LITERT_KEYS = ("litert-fp32", "litert-fp16", "litert-dynamic-int8", "litert-int8")
 

@@ -12,9 +12,9 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import number_types as numbers
 from flatbuffers.table import Table
 
-from conversion.coreml_tools import Model_pb2
+from conversion.formats.coreml_tools import Model_pb2
+from conversion.formats.tflite_metadata import ModelCard, append_labels, build_metadata
 from conversion.runners import open_runner
-from conversion.tflite_metadata import ModelCard, append_labels, build_metadata
 from tests.conversion import damage
 from training.labels import LabelSet
 

@@ -18,15 +18,15 @@ from conversion.request import Request
 from conversion.runners import open_runner
 from conversion.variants import find_variant
 from tests.conftest import CACHE, hash_sources, one_at_a_time
-from training import ghostnet
-from training.branches import Branched
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.data import open_source
 from training.files import new_directory
-from training.ghostnet import GhostNet, Row
-from training.ghostnet_v2 import GhostNetV2
-from training.ghostnet_v3 import GhostNetV3
+from training.networks import ghostnet
+from training.networks.branches import Branched
+from training.networks.ghostnet import GhostNet, Row
+from training.networks.ghostnet_v2 import GhostNetV2
+from training.networks.ghostnet_v3 import GhostNetV3
 from training.preprocess import Preprocess
+from training.sources.data import open_source
 
 SIDE_PX = 72
 FEW_STAGES = (

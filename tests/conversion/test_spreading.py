@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from conversion.deploy import deploy
 from conversion.errors import ConversionError
 from conversion.spreading import DoublingSpread, MatrixSpread, replace_spreads
-from training.ghostnet_v2 import Spread
-from training.networks import create
+from training.networks.catalogue import create
+from training.networks.ghostnet_v2 import Spread
 
 FORMS = (DoublingSpread, MatrixSpread)
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from training.config import DataSettings
-from training.data import open_source
+from training.sources.data import open_source
 
 pytestmark = pytest.mark.slow
 

@@ -22,12 +22,12 @@ from conversion.artifact import (
     read_parity,
     to_json_text,
 )
-from conversion.confidences import CONFIDENCE_FOLDER, ArtifactConfidence, write_confidence
-from conversion.parity_report import ParityReport
-from conversion.tflite_metadata import append_labels
+from conversion.formats.tflite_metadata import append_labels
+from conversion.parity.confidences import CONFIDENCE_FOLDER, ArtifactConfidence, write_confidence
+from conversion.parity.report import ParityReport
 from conversion.variants import Variant, find_variant
 from tests.mobile_assets.tiny_model import COLOURS, make_tflite
-from training.confidence import Confidence, Known, Share, Threshold
+from training.evaluation.confidence import Confidence, Known, Share, Threshold
 from training.files import sha256_bytes, write_atomic, write_sums
 from training.labels import LabelSet
 from training.preprocess import Preprocess

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from conversion.artifact import artifact_name, read_build
+from conversion.formats.tflite_metadata import append_labels
 from conversion.runners import LiteRtRunner
-from conversion.tflite_metadata import append_labels
 from conversion.variants import find_variant
 from tests.mobile_assets.builds import (
     COLOURS,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversion.artifact import read_build
-from conversion.confidences import write_confidence
 from conversion.errors import ArtifactError
+from conversion.parity.confidences import write_confidence
 from mobile_assets.archive import pack
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.errors import BundleError, ManifestError

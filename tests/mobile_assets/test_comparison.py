@@ -7,7 +7,7 @@ import pytest
 
 from conversion.artifact import to_json_text
 from conversion.errors import ArtifactError
-from conversion.verdicts import PhotoVerdicts
+from conversion.parity.verdicts import PhotoVerdicts
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.comparison import Comparison
 from mobile_assets.errors import ManifestError

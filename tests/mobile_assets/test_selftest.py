@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conversion.tflite_metadata import append_labels
+from conversion.formats.tflite_metadata import append_labels
 from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact

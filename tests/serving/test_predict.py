@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from conversion.artifact import read_build
-from conversion.confidences import write_confidence
+from conversion.parity.confidences import write_confidence
 from mobile_assets.bundle import write_bundle
 from serving.app import create_app
 from serving.engine import Engine

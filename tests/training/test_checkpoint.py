@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from training.checkpoint import load_checkpoint, load_weights
-from training.data import open_source
 from training.errors import CheckpointError
 from training.files import write_sums
-from training.ghostnet import GhostNet
-from training.synthetic import HIERARCHY
+from training.networks.ghostnet import GhostNet
+from training.sources.data import open_source
+from training.sources.synthetic import HIERARCHY
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Time, memory and size of artifacts, measured in turns on one machine."""

@@ -1,0 +1,1 @@
+"""The converters: ExecuTorch, Core ML and LiteRT, one process each."""

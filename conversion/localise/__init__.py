@@ -1,0 +1,1 @@
+"""Finds the step at which an artifact leaves the network that it was made from."""

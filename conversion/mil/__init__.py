@@ -1,0 +1,1 @@
+"""Runs the program inside of a Core ML package without Core ML: MIL reference evaluation."""

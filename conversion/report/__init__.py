@@ -1,0 +1,1 @@
+"""The page that holds everything known of a build, for whoever decides on a release."""

@@ -1,0 +1,1 @@
+"""What lies inside of an artifact: operators, weights, delegates."""

@@ -1,0 +1,255 @@
+"""Thresholds keep what they promise on photos that they were not chosen on."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.errors import ConfidenceError
+from training.evaluation.confidence import (
+    COARSE,
+    SURE,
+    UNKNOWN,
+    UNSURE,
+    VERDICTS,
+    Confidence,
+    calibrate,
+    decide,
+    fit_confidence,
+    judge,
+)
+from training.evaluation.decisions import SCORES
+from training.hierarchy import Hierarchy
+from training.labels import LabelSet
+
+CLASSES = 12
+# Four labels below each of three coarse classes.
+HIERARCHY = Hierarchy(LabelSet(("apple", "milk", "juice")), tuple(np.arange(CLASSES) // 4))
+
+
+def draw(photos: int, seed: int, clear: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Answers that are calibrated by construction, siblings being hard to tell apart."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 3, photos)
+    logits = rng.normal(0, 1, (photos, CLASSES)) * clear
+    for row, parent in enumerate(coarse):
+        logits[row, 4 * parent : 4 * parent + 4] += 3
+    probabilities = np.exp(logits)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    truth = np.array([rng.choice(CLASSES, p=row) for row in probabilities])
+    return probabilities.astype(np.float32), truth
+
+
+def draw_unknown(photos: int, seed: int) -> np.ndarray:
+    """Answers that are spread over many classes."""
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.full(CLASSES, 3.0), photos).astype(np.float32)
+
+
+@pytest.mark.parametrize("score", sorted(SCORES))
+def test_thresholds_reach_the_target_on_photos_that_chose_nothing(score):
+    probabilities, truth = draw(3000, 1)
+    unknown = {"clutter": draw_unknown(500, 2)}
+    confidence = fit_confidence(probabilities, truth, 0.9, HIERARCHY, unknown, score)
+    assert confidence.sure.precision >= 0.9
+    assert confidence.coarse.precision >= 0.9
+    assert confidence.known.kept.value >= 0.9
+    assert confidence.known.precision >= 0.9
+
+    other, other_truth = draw(3000, 3)
+    calibrated, verdicts = judge(other, confidence.limits, HIERARCHY)
+    right = calibrated.argmax(axis=1) == other_truth
+    assert right[verdicts == SURE].mean() == pytest.approx(0.9, abs=0.02)
+    parents = np.array(HIERARCHY.parents)
+    coarse_right = parents[calibrated.argmax(axis=1)] == parents[other_truth]
+    assert coarse_right[verdicts == COARSE].mean() >= 0.85
+    assert (verdicts == UNSURE).any()
+    assert (verdicts != UNKNOWN).mean() >= 0.88
+    rejected = judge(draw_unknown(500, 4), confidence.limits, HIERARCHY)[1] == UNKNOWN
+    assert rejected.mean() == pytest.approx(confidence.known.rejected["clutter"].value, abs=0.08)
+
+
+def test_cross_fitted_figures_do_not_promise_too_much():
+    # What is chosen on few photos promises more than it keeps on others.
+    promised, cross_fitted, kept = [], [], []
+    for seed in range(30):
+        probabilities, truth = draw(200, 100 + seed)
+        sure = (confidence := fit_confidence(probabilities, truth, 0.9)).sure
+        if sure.min_probability is None or sure.cross_fitted.precision is None:
+            continue
+        other, other_truth = draw(1000, 500 + seed)
+        calibrated, verdicts = judge(other, confidence.limits, None)
+        right = calibrated.argmax(axis=1) == other_truth
+        promised.append(sure.precision)
+        cross_fitted.append(sure.cross_fitted.precision)
+        kept.append(right[verdicts == SURE].mean())
+    assert len(kept) > 20 and np.mean(promised) >= 0.9
+    assert np.mean(kept) < np.mean(promised) - 0.01
+    assert np.mean(cross_fitted) == pytest.approx(np.mean(kept), abs=0.04)
+    assert np.mean(cross_fitted) < np.mean(promised) - 0.01
+
+
+def test_shares_of_verdicts_are_counted_over_all_photos():
+    probabilities, truth = draw(500, 5)
+    confidence = fit_confidence(probabilities, truth, 0.9, HIERARCHY)
+    verdicts = judge(probabilities, confidence.limits, HIERARCHY)[1]
+    assert confidence.sure.coverage == (verdicts == SURE).mean()
+    assert confidence.coarse.coverage == (verdicts == COARSE).mean()
+    assert confidence.known.kept.value == (verdicts != UNKNOWN).mean()
+    assert confidence.sure.photos == confidence.coarse.photos == 500
+
+
+def test_nothing_is_sure_of_an_answer_drawn_by_chance():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(CLASSES), 400)
+    confidence = fit_confidence(probabilities, rng.integers(0, CLASSES, 400), 0.95, HIERARCHY)
+    assert confidence.sure.min_probability is None
+    assert confidence.sure.precision is None and confidence.sure.coverage == 0
+    assert confidence.coarse.min_probability is None
+    assert set(judge(probabilities, confidence.limits, HIERARCHY)[1]) <= {UNSURE, UNKNOWN}
+
+
+def test_a_handful_of_right_answers_is_not_enough_to_be_sure_with():
+    probabilities = np.full((19, 3), 0.1)
+    probabilities[:, 0] = 0.8
+    truth = np.zeros(19, np.int64)
+    assert fit_confidence(probabilities, truth, 0.95).sure.min_probability is None
+    twenty = np.vstack([probabilities, probabilities[:1]])
+    assert fit_confidence(twenty, np.zeros(20, np.int64), 0.95).sure.coverage == 1
+
+
+def test_unknown_things_that_look_like_known_ones_are_not_called_unknown():
+    # The rule must not reject known things to catch what cannot be caught.
+    probabilities, truth = draw(1000, 7)
+    confidence = fit_confidence(probabilities, truth, 0.95, None, {"look-alike": draw(500, 8)[0]})
+    known = confidence.known
+    assert known.min_score is None or known.kept.value > 0.99
+
+
+def test_few_unknown_photos_choose_nothing_but_are_counted():
+    probabilities, truth = draw(500, 9)
+    without = fit_confidence(probabilities, truth, 0.95)
+    few = fit_confidence(probabilities, truth, 0.95, None, {"clutter": draw_unknown(5, 1)})
+    assert few.known.min_score == without.known.min_score
+    assert few.known.rejected["clutter"].photos == 5
+    assert without.known.precision is None
+
+
+@given(st.integers(0, 10_000), st.sampled_from(sorted(SCORES)), st.booleans())
+@settings(deadline=None, max_examples=30)
+def test_json_round_trip(seed, score, nested):
+    probabilities, truth = draw(40, seed)
+    unknown = {"clutter": draw_unknown(20, seed)}
+    confidence = fit_confidence(
+        probabilities, truth, 0.8, HIERARCHY if nested else None, unknown, score
+    )
+    assert Confidence.from_json(json.loads(json.dumps(confidence.to_json()))) == confidence
+
+
+@given(st.integers(0, 10_000), st.floats(0, 0.99))
+@settings(deadline=None, max_examples=60)
+def test_a_clearer_answer_never_has_a_lower_verdict(seed, towards):
+    confidence = _FITTED
+    row = np.random.default_rng(seed).dirichlet(np.full(CLASSES, 0.5))
+    clearer = (1 - towards) * row
+    clearer[row.argmax()] += towards
+    rank = {UNKNOWN: 0, UNSURE: 1, COARSE: 2, SURE: 3}
+    # Without coarse classes: the sum of siblings may lead elsewhere than the best label.
+    first, second = (decide(given, confidence, None) for given in (row, clearer))
+    assert rank[second.verdict] >= rank[first.verdict]
+    assert second.index == first.index and second.probability >= first.probability - 1e-12
+
+
+_FITTED = fit_confidence(*draw(1000, 11), 0.9, HIERARCHY, {"clutter": draw_unknown(300, 12)})
+
+
+def test_decisions_name_label_and_coarse_class():
+    sure = np.full(CLASSES, 0.001)
+    sure[5] = 1 - 0.011
+    split = np.full(CLASSES, 0.001)
+    split[4:8] = 0.248
+    decision = decide(sure, _FITTED, HIERARCHY)
+    assert (decision.verdict, decision.index, decision.coarse_index) == (SURE, 5, 1)
+    assert decision.probabilities.sum() == pytest.approx(1)
+    decision = decide(split, _FITTED, HIERARCHY)
+    assert decision.coarse_index == 1
+    assert decision.coarse_probability > 0.9 > decision.probability
+    assert decide(split, _FITTED, None).coarse_index is None
+
+
+def test_one_photo_is_judged_as_among_many():
+    probabilities, _ = draw(200, 13)
+    calibrated, verdicts = judge(probabilities, _FITTED.limits, HIERARCHY)
+    for row, expected, verdict in zip(probabilities, calibrated, verdicts, strict=True):
+        decision = decide(row, _FITTED, HIERARCHY)
+        assert decision.verdict == verdict
+        np.testing.assert_allclose(decision.probabilities, expected, rtol=1e-12)
+    assert set(verdicts) == set(VERDICTS)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "truth", "message"),
+    [
+        (np.empty((0, 3)), np.empty(0, np.int64), "at least one photo"),
+        (np.array([[0.5, np.nan]]), np.zeros(1, np.int64), "no probability"),
+        (np.array([[0.5, -0.5]]), np.zeros(1, np.int64), "no probability"),
+        (np.array([[0.0, 0.0]]), np.zeros(1, np.int64), "0 for every class"),
+        (np.array([[0.5, 0.5]]), np.array([2]), "outside of 0 to 1"),
+        (np.array([[0.5, 0.5]]), np.array([-1]), "outside of 0 to 1"),
+    ],
+)
+def test_what_are_no_answers_is_refused(probabilities, truth, message):
+    with pytest.raises(ConfidenceError, match=message):
+        fit_confidence(probabilities, truth, 0.95)
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0, -1.0, float("nan")])
+def test_a_target_out_of_range_is_refused(target):
+    with pytest.raises(ConfidenceError, match="target_precision"):
+        fit_confidence(*draw(20, 0), target)
+
+
+def _with(value: dict, path: str, replacement: object) -> dict:
+    copy = json.loads(json.dumps(value))
+    *parents, last = path.split(".")
+    table = copy
+    for name in parents:
+        table = table[name]
+    table[last] = replacement
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "replacement", "message"),
+    [
+        ("temperature", 0, "temperature"),
+        ("temperature", "1", "must be a number"),
+        ("temperature", True, "must be a number"),
+        ("sure.min_probability", 1.5, "min_probability"),
+        ("sure.precision", 0.1, "outside of its interval"),
+        ("sure.precision_interval_95", [0.5], "two numbers"),
+        ("sure.photos", -1, "whole numbers"),
+        ("sure.surprise", 1, "exactly"),
+        ("known.score", "energy", "allowed are"),
+        ("known.min_score", float("nan"), "must be a number"),
+        ("known.rejected", [], "no object"),
+        ("known.kept.value", 2, "allowed are 0"),
+        ("coarse", 3, "must be an object"),
+    ],
+)
+def test_json_out_of_range_is_refused(path, replacement, message):
+    with pytest.raises(ConfidenceError, match=message):
+        Confidence.from_json(_with(_FITTED.to_json(), path, replacement))
+
+
+def test_calibration_is_part_of_the_decision():
+    rng = np.random.default_rng(0)
+    probabilities, truth = draw(3000, 21)
+    boastful = calibrate(probabilities, 0.4)
+    confidence = fit_confidence(boastful, truth, 0.9)
+    assert confidence.temperature == pytest.approx(2.5, rel=0.1)
+    photo = int(rng.integers(len(truth)))
+    decision = decide(boastful[photo], confidence, None)
+    assert decision.probability == pytest.approx(float(probabilities[photo].max()), abs=0.05)

@@ -1,0 +1,1 @@
+"""From photos to weights: batches, augmentation, losses, optimisers, processes."""

@@ -1,0 +1,1 @@
+"""Where photos come from: synthetic, folders, CSV files, the Grocery Store Dataset."""

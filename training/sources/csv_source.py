@@ -1,0 +1,221 @@
+"""A source of one's own: a CSV manifest. Free of torch."""
+
+import csv
+import os
+from array import array
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+
+from training.errors import DataError, LabelsError
+from training.hierarchy import Hierarchy
+from training.labels import LabelSet
+from training.photos import UNKNOWN, UNKNOWN_THING, Photo, PhotoFile, Source
+from training.sources.file_sources import clean_label
+from training.sources.photo_index import IndexWriter
+
+_TEST = "test"
+_SPLITS = ("train", "validation", "val", _TEST, UNKNOWN_THING)
+_COLUMNS = ("path", "label", "split")
+_COARSE = "coarse"
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    name: str
+    label: str
+    split: str
+    coarse: str
+
+
+def open_csv(path: Path) -> Source:
+    """Opens a CSV manifest: a header with path, label and split, then one photo a row.
+
+    Paths are relative to the manifest, with forward slashes; the split is "train",
+    "validation" ("val" means the same), "test", for photos that are kept aside, or "unknown", for
+    photos of none of the labels, whose own label does not matter. A column coarse, where there is
+    one, gives the coarse class of each row's label. Other columns are ignored. Labels are those
+    of the training rows, without spaces around them and in Unicode's form NFC, by code point.
+
+    Raises:
+        DataError: no such file, not UTF-8, a column is missing, or a row has an unknown split, a
+            missing photo, a path that stands in an earlier row, a label that no training row
+            has, or another coarse class than its label had above; the message names the line.
+    """
+    classes = _Classes(path)
+    with ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(IndexWriter(path.parent))
+            for split in ("train", "validation", UNKNOWN_THING)
+        }
+        for row in _read_rows(path):
+            if row.split != _TEST:
+                writers[row.split].add(path.parent / row.name, classes.number(row))
+        train, validation, unknown = (writer.finish() for writer in writers.values())
+    labels = classes.labels()
+    if not validation:
+        raise DataError(f"{path} has no row with split validation")
+    places = np.array([labels.index(name) for name in classes.names], np.int64)
+    return Source(
+        name=f"csv {path.name}",
+        labels=labels,
+        train=train.renumber(places),
+        validation=validation.renumber(places),
+        licence="not stated",
+        hierarchy=classes.hierarchy(labels),
+        unknown=unknown,
+        listed=(path,),
+    )
+
+
+class _Classes:
+    """What the rows say about labels, collected row by row.
+
+    Attributes:
+        names: the labels, in the order in which they appear.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.names: list[str] = []
+        self._path = path
+        self._numbers: dict[str, int] = {}
+        self._first_lines: dict[str, int] = {}
+        self._trained: set[str] = set()
+        self._parents: dict[str, str] = {}
+
+    def number(self, row: _Row) -> int:
+        """Takes a row in, and returns the place of its label in `names`.
+
+        Raises:
+            DataError: the label had another coarse class above.
+        """
+        if row.split == UNKNOWN_THING:
+            return UNKNOWN
+        if row.label not in self._numbers:
+            self._numbers[row.label] = len(self.names)
+            self._first_lines[row.label] = row.line
+            self.names.append(row.label)
+        if row.split == "train":
+            self._trained.add(row.label)
+        if row.coarse and self._parents.setdefault(row.label, row.coarse) != row.coarse:
+            raise DataError(
+                f"{self._path}, line {row.line}: {row.label!r} has the coarse class "
+                f"{row.coarse!r} here and {self._parents[row.label]!r} above"
+            )
+        return self._numbers[row.label]
+
+    def labels(self) -> LabelSet:
+        """Returns the labels of the training rows.
+
+        Raises:
+            DataError: there are fewer than two, or another row has a label that is none of them.
+        """
+        try:
+            labels = LabelSet(tuple(sorted(self._trained)))
+        except LabelsError as error:
+            raise DataError(f"{self._path}: rows with split train: {error}") from error
+        for name in self.names:
+            if name not in self._trained:
+                raise DataError(
+                    f"{self._path}, line {self._first_lines[name]}: no training row has the "
+                    f"label {name!r}"
+                )
+        return labels
+
+    def hierarchy(self, labels: LabelSet) -> Hierarchy | None:
+        """Returns the coarse classes, None where no row gives one.
+
+        Raises:
+            DataError: a label has none, or they make no hierarchy.
+        """
+        if not self._parents:
+            return None
+        missing = [name for name in labels.names if name not in self._parents]
+        if missing:
+            raise DataError(f"{self._path}: no row gives a coarse class to {missing}")
+        try:
+            return Hierarchy.from_names([self._parents[name] for name in labels.names])
+        except LabelsError as error:
+            raise DataError(f"{self._path}: {error}") from error
+
+
+def list_rows(path: Path, split: str) -> list[tuple[str, Photo]]:
+    """Lists the photos of one split of a CSV manifest, each with its label.
+
+    Args:
+        path: the manifest; it needs no training rows here.
+        split: "train", "validation", "test" or "unknown".
+
+    Returns:
+        Photos without a class index, in the manifest's order.
+
+    Raises:
+        DataError: see `open_csv`.
+    """
+    return [
+        (row.label, Photo(row.name, UNKNOWN, PhotoFile(path.parent / row.name)))
+        for row in _read_rows(path)
+        if row.split == split
+    ]
+
+
+def _read_rows(path: Path) -> Iterator[_Row]:
+    """Reads the manifest row by row; at its end, refuses a path that stands in two rows."""
+    # Numbers, because a million names would not fit.
+    names = array("q")
+    for row in _parse_rows(path):
+        names.append(hash(row.name))
+        yield row
+    numbers, times = np.unique(np.frombuffer(names, np.int64), return_counts=True)
+    repeated = set(numbers[times > 1].tolist())
+    lines: dict[str, int] = {}
+    for row in _parse_rows(path) if repeated else ():
+        if hash(row.name) in repeated and lines.setdefault(row.name, row.line) != row.line:
+            raise DataError(
+                f"{path}, line {row.line}: {row.name!r} stands in line {lines[row.name]} already"
+            )
+
+
+def _parse_rows(path: Path) -> Iterator[_Row]:
+    try:
+        # utf-8-sig drops the byte order mark that spreadsheets write.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            header = reader.fieldnames or []
+            missing = [column for column in _COLUMNS if column not in header]
+            if missing:
+                raise DataError(
+                    f"{path}, line 1: no column {', '.join(missing)}; needed are "
+                    f"{', '.join(_COLUMNS)}"
+                )
+            for values in reader:
+                yield _parse_row(path, reader.line_num, values)
+    except FileNotFoundError:
+        raise DataError(f"no CSV file at {path}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row:
+    where = f"{path}, line {line}"
+    texts = {column: (values[column] or "").strip() for column in _COLUMNS}
+    if texts["split"] == UNKNOWN_THING:
+        texts["label"] = UNKNOWN_THING
+    for column, text in texts.items():
+        if not text:
+            raise DataError(f"{where}: {column} is empty")
+    if texts["split"] not in _SPLITS:
+        raise DataError(f"{where}: split is {texts['split']!r}: allowed are {', '.join(_SPLITS)}")
+    if PurePosixPath(texts["path"]).is_absolute() or PureWindowsPath(texts["path"]).drive:
+        raise DataError(f"{where}: {texts['path']!r} must be relative to the folder of {path.name}")
+    name = os.path.normpath(texts["path"])
+    if not (path.parent / name).is_file():
+        raise DataError(f"{where}: no photo at {path.parent / name}")
+    if texts["split"] == UNKNOWN_THING:
+        return _Row(line, name, "", UNKNOWN_THING, "")
+    split = "validation" if texts["split"] == "val" else texts["split"]
+    return _Row(line, name, clean_label(texts["label"]), split, clean_label(values.get(_COARSE)))
