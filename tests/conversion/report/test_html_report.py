@@ -22,7 +22,7 @@ from conversion.report.html_charts import Point, draw_scatter, nice_ticks
 from conversion.report.html_data import Material, gather
 from conversion.report.html_report import render, write_report
 from conversion.report.html_words import explain
-from tests.conftest import run_command
+from tests.conftest import ROOT, run_command
 from tests.conversion import damage
 from tests.conversion.parity.test_report import make_report
 from tests.conversion.parity.test_statistics import draw_case
@@ -179,7 +179,7 @@ def test_the_page_can_be_read_without_seeing_it(page):
 
 def test_colours_of_text_are_told_apart_by_weak_eyes():
     """WCAG 2.2, success criterion 1.4.3: a contrast of at least 4.5 to 1."""
-    style = Path(__file__).parents[2] / "conversion" / "templates" / "_style.html"
+    style = ROOT / "conversion" / "templates" / "_style.html"
     rules = re.findall(r"\.(\w+) \{ color: (#\w+); background: (#\w+);", style.read_text())
     assert {name for name, _, _ in rules} == {"passed", "failed", "inconclusive", "not"}
     for name, text, ground in [*rules, ("soft", "#555", "#fff"), ("body", "#1c1c1c", "#fff")]:
