@@ -96,8 +96,8 @@ def summarise(
         The figures of `training.evaluation.metrics.measure_accuracy`, and with them
         `coarse_top1` and its interval (None without coarse classes), `mean_class_accuracy` and
         its interval, `most_confused`, `calibration` (`before` and `after` the temperature),
-        `selective` (`aurc`, and `verdicts` with what each is worth), `unknown` by kind, `confidence`, and how
-        intervals were drawn. Shares have Wilson's interval, the AUROC
+        `selective` (`aurc`, and `verdicts` with what each is worth), `unknown` by kind,
+        `confidence`, and how intervals were drawn. Shares have Wilson's interval, the AUROC
         Newcombe's, all else the bootstrap's.
     """
     probabilities, truth = predictions.probabilities, predictions.truth
