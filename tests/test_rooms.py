@@ -46,6 +46,7 @@ NEED_HEAVY = {
         "networks/ghostnet.py",
         "networks/ghostnet_v2.py",
         "networks/ghostnet_v3.py",
+        "networks/known_score.py",
         "networks/normalise.py",
         "networks/pretrained.py",
     },
