@@ -25,9 +25,9 @@ NEED_HEAVY = {
     "training": {
         "checkpoint.py",
         "evaluation/evaluate.py",
-        "evaluation/features.py",
         "learning/augment.py",
         "learning/batches.py",
+        "learning/density.py",
         "learning/ema.py",
         "learning/learner.py",
         "learning/losses.py",
@@ -48,6 +48,7 @@ NEED_HEAVY = {
         "networks/ghostnet_v3.py",
         "networks/known_score.py",
         "networks/normalise.py",
+        "networks/outputs.py",
         "networks/pretrained.py",
     },
     "conversion": {

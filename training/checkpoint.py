@@ -7,24 +7,28 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from training.answers import Answers
 from training.config import Settings, read_settings
 from training.errors import CheckpointError, GhostlensError
-from training.evaluation.metrics import Probabilities
 from training.evaluation.photo_hash import HASHES_NAME
+from training.feature_density import FeatureDensity
 from training.files import check_sums, write_atomic, write_sums
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.networks.catalogue import create
 from training.networks.ghostnet import HEAD_CHANNELS, GhostNet
 from training.networks.normalise import Normalise
+from training.networks.outputs import ask
 from training.preprocess import Preprocess
 
 WEIGHTS_NAME = "model.safetensors"
+DENSITY_NAME = "feature_density.safetensors"
 _BATCH = 32
 
 
@@ -39,10 +43,12 @@ class Checkpoint:
         labels: names of the outputs.
         preprocess: from photo to pixels.
         normalise: from pixels to network input.
+        density: of the features of the training photos; it gives the known score.
         metrics: figures on the validation photos; see `training.evaluation.summary.summarise`.
         settings: what it was trained with.
         sha256: SHA-256 of its sums file, which names the content of the whole folder.
         hierarchy: the coarse class of each label; None where the source had none.
+        teacher_sha256: of the checkpoint that this one was distilled from; None where it had none.
     """
 
     directory: Path
@@ -51,26 +57,22 @@ class Checkpoint:
     labels: LabelSet
     preprocess: Preprocess
     normalise: Normalise
+    density: FeatureDensity
     metrics: dict[str, Any]
     settings: Settings
     sha256: str
     hierarchy: Hierarchy | None = None
+    teacher_sha256: str | None = None
 
-    def probabilities(self, x_nhwc: npt.NDArray[np.uint8]) -> Probabilities:
+    def answer(self, x_nhwc: npt.NDArray[np.uint8]) -> Answers:
         """Answers as the trained network does: the reference for every artifact.
 
         Args:
-            x_nhwc: preprocessed photos, uint8, shape [N, input_px, input_px, 3], RGB.
-
-        Returns:
-            float32, shape [N, classes], each row summing to 1.
+            x_nhwc: preprocessed photos, uint8, shape [N, input_px, input_px, 3], RGB, N from 1.
         """
-        answers: list[Probabilities] = []
-        with torch.inference_mode():
-            for start in range(0, len(x_nhwc), _BATCH):
-                pixels = torch.from_numpy(x_nhwc[start : start + _BATCH])
-                answers.append(self.model(self.normalise(pixels)).softmax(dim=1).numpy())
-        return np.concatenate(answers)
+        batches = (x_nhwc[start : start + _BATCH] for start in range(0, len(x_nhwc), _BATCH))
+        outputs = ask(self.model, self.normalise, batches)
+        return Answers.concatenate(each.to_answers(self.density) for each in outputs)
 
 
 def save_checkpoint(
@@ -79,9 +81,11 @@ def save_checkpoint(
     weights: dict[str, Tensor],
     labels: LabelSet,
     normalise: Normalise,
+    density: FeatureDensity,
     metrics: dict[str, Any],
     card: str,
     hierarchy: Hierarchy | None = None,
+    teacher_sha256: str | None = None,
 ) -> str:
     """Writes a checkpoint; its sums file comes last and marks it as complete.
 
@@ -92,9 +96,11 @@ def save_checkpoint(
         weights: the network's state, on any device.
         labels: names of the outputs.
         normalise: scaling of the pixels.
+        density: of the features of the training photos.
         metrics: figures on the validation photos.
         card: the model card, Markdown.
         hierarchy: the coarse class of each label, where the source has them.
+        teacher_sha256: of the teacher's checkpoint, where there was one.
 
     Returns:
         The checkpoint's SHA-256.
@@ -122,10 +128,12 @@ def save_checkpoint(
         },
         "preprocess": preprocess.to_json(),
         "hierarchy": None if hierarchy is None else hierarchy.to_json(),
+        "teacher_sha256": teacher_sha256,
     }
     contiguous = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     written: dict[str, bytes | str] = {
         WEIGHTS_NAME: save(contiguous, {"format": "pt"}),
+        DENSITY_NAME: _pack_density(density),
         "config.json": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
         "metrics.json": json.dumps(metrics, indent=2, ensure_ascii=False) + "\n",
         "training.toml": settings.to_toml(),
@@ -146,12 +154,13 @@ def load_checkpoint(directory: Path) -> Checkpoint:
 
     Raises:
         CheckpointError: missing, incomplete, changed after it was written, or its weights do not
-            fit the network that its `config.json` names.
+            fit the network that its `config.json` names; or of a release without a known score.
     """
     if not directory.is_dir():
         raise CheckpointError(f"no checkpoint at {directory}")
     try:
         sha256 = check_sums(directory)
+        density = _read_density(directory)
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         labels = LabelSet(tuple(config["label_names"]))
         # Checkpoints of before there were coarse classes lack the key.
@@ -177,11 +186,39 @@ def load_checkpoint(directory: Path) -> Checkpoint:
         labels,
         preprocess,
         normalise,
+        density,
         metrics,
         settings,
         sha256,
         hierarchy,
+        config.get("teacher_sha256"),
     )
+
+
+def _pack_density(density: FeatureDensity) -> bytes:
+    arrays = {
+        "mean": density.mean,
+        "directions": density.directions,
+        "precision": np.array([density.precision], np.float64),
+    }
+    return save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def _read_density(directory: Path) -> FeatureDensity:
+    path = directory / DENSITY_NAME
+    if not path.is_file():
+        raise CheckpointError(
+            f"{directory} has no {DENSITY_NAME}: it was trained before networks had a known score. "
+            "Train it again with `python -m training fit --config "
+            f"{directory / 'training.toml'} --out NEW_FOLDER`"
+        )
+    arrays = load_arrays(path.read_bytes())
+    density = FeatureDensity(arrays["mean"], arrays["directions"], float(arrays["precision"][0]))
+    if len(density.mean) != HEAD_CHANNELS:
+        raise CheckpointError(
+            f"{path} is of {len(density.mean)} features; these networks have {HEAD_CHANNELS}"
+        )
+    return density
 
 
 def load_weights(model: GhostNet, weights: dict[str, Tensor], where: str) -> None:

@@ -71,7 +71,7 @@ def answer(checkpoint_dir: Path, test_px: int) -> Answers:
     source = open_source(checkpoint.settings.data)
     x_nhwc = np.stack([preprocess.read(photo.read()) for photo in source.validation])
     truth = np.array([photo.class_index for photo in source.validation])
-    probabilities = checkpoint.probabilities(x_nhwc)
+    probabilities = checkpoint.answer(x_nhwc).probabilities
     right = probabilities.argmax(axis=1) == truth
     coarse_right = right
     if source.hierarchy is not None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
-from training.checkpoint import load_checkpoint, load_weights
+from training.checkpoint import DENSITY_NAME, load_checkpoint, load_weights
 from training.errors import CheckpointError
 from training.files import write_sums
 from training.networks.ghostnet import GhostNet
@@ -33,8 +34,10 @@ def test_answers_as_it_was_measured(trained_checkpoint: Path) -> None:
     checkpoint = load_checkpoint(trained_checkpoint)
     photos = open_source(checkpoint.settings.data).validation
     x_nhwc = np.stack([checkpoint.preprocess.read(photo.read()) for photo in photos])
-    probabilities = checkpoint.probabilities(x_nhwc)
-    assert probabilities.dtype == np.float32
+    answers = checkpoint.answer(x_nhwc)
+    probabilities = answers.probabilities
+    assert probabilities.dtype == answers.known_scores.dtype == np.float32
+    assert len(answers) == len(photos)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     right = probabilities.argmax(axis=1) == [photo.class_index for photo in photos]
     assert right.mean() == checkpoint.metrics["top1"]
@@ -59,7 +62,9 @@ def test_holds_card_metrics_settings_events_and_pictures(trained_checkpoint: Pat
     assert not (trained_checkpoint / "training_state.pt").exists()
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "training.toml"])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", DENSITY_NAME, "config.json", "training.toml"]
+)
 def test_a_changed_file_is_named(copy: Path, name: str) -> None:
     (copy / name).write_bytes((copy / name).read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=f"{name} was changed"):
@@ -100,6 +105,47 @@ def test_an_older_checkpoint_has_no_coarse_classes(copy: Path) -> None:
     (copy / "config.json").write_text(json.dumps(config))
     rewrite_config(copy)
     assert load_checkpoint(copy).hierarchy is None
+
+
+def test_the_known_score_of_training_photos_is_higher_than_of_noise(
+    trained_checkpoint: Path,
+) -> None:
+    checkpoint = load_checkpoint(trained_checkpoint)
+    photos = open_source(checkpoint.settings.data).validation
+    x_nhwc = np.stack([checkpoint.preprocess.read(photo.read()) for photo in photos[::8]])
+    noise = np.random.default_rng(0).integers(0, 256, x_nhwc.shape, np.uint8)
+    known, unknown = (checkpoint.answer(pixels).known_scores for pixels in (x_nhwc, noise))
+    assert np.median(known) > np.quantile(unknown, 0.95)
+
+
+def test_a_checkpoint_of_before_the_known_score_is_told_to_train_again(copy: Path) -> None:
+    (copy / DENSITY_NAME).unlink()
+    sums = (copy / "SHA256SUMS").read_text().splitlines()
+    write_sums(copy, [line.split("  ")[1] for line in sums if DENSITY_NAME not in line])
+    with pytest.raises(CheckpointError, match=r"before .* known score\. Train it again"):
+        load_checkpoint(copy)
+
+
+@pytest.mark.parametrize("change", ["no mean", "other features", "not finite"])
+def test_a_density_that_does_not_fit_is_refused(copy: Path, change: str) -> None:
+    arrays = load_file(copy / DENSITY_NAME)
+    if change == "no mean":
+        del arrays["mean"]
+    elif change == "other features":
+        arrays |= {name: arrays[name][..., :-1].copy() for name in ("mean", "directions")}
+    else:
+        arrays["precision"][0] = np.inf
+    save_file(arrays, copy / DENSITY_NAME)
+    rewrite_config(copy)
+    with pytest.raises(CheckpointError, match=r"checkpoint|features"):
+        load_checkpoint(copy)
+
+
+def test_a_checkpoint_without_a_teacher_says_so(copy: Path) -> None:
+    assert json.loads((copy / "config.json").read_text())["teacher_sha256"] is None
+    assert load_checkpoint(copy).teacher_sha256 is None
+    rewrite_config(copy, teacher_sha256="ab" * 32)
+    assert load_checkpoint(copy).teacher_sha256 == "ab" * 32
 
 
 def test_weights_that_do_not_fit_are_named() -> None:

@@ -14,6 +14,7 @@ from training.evaluation.summary import Predictions
 from training.learning.photo_cache import Decode, DecodedPhotos, decode_all, read_preprocessed
 from training.networks.ghostnet import GhostNet
 from training.networks.normalise import Normalise
+from training.networks.outputs import ask
 from training.photos import UNKNOWN
 from training.sources.data import Photo
 
@@ -35,16 +36,14 @@ def predict(
         Probabilities, float32, shape [N, classes]; and the mean cross-entropy in nats, to which
         photos of unknown things add nothing.
     """
-    model.eval()
     answers: list[Probabilities] = []
     truth = torch.tensor(photos.class_indices)
     loss = 0.0
-    with torch.inference_mode():
-        batches = zip(photos.batches(_BATCH), torch.split(truth, _BATCH), strict=True)
-        for x_nhwc, expected in batches:
-            logits = model(normalise(torch.from_numpy(x_nhwc).to(device))).float().cpu()
-            loss += float(cross_entropy(logits, expected, reduction="sum", ignore_index=UNKNOWN))
-            answers.append(logits.softmax(dim=1).numpy())
+    batches = ask(model, normalise, photos.batches(_BATCH), device)
+    for outputs, expected in zip(batches, torch.split(truth, _BATCH), strict=True):
+        logits = outputs.logits
+        loss += float(cross_entropy(logits, expected, reduction="sum", ignore_index=UNKNOWN))
+        answers.append(logits.softmax(dim=1).numpy())
     return np.concatenate(answers), loss / len(photos)
 
 

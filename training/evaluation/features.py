@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from training.checkpoint import Checkpoint
 from training.errors import DataError
 from training.learning.photo_cache import decode_all, read_preprocessed
+from training.networks.outputs import ask
 from training.photos import Photo
 
 _BATCH = 64
@@ -64,15 +64,11 @@ def read_features(
     if not photos:
         raise DataError("no photos to ask the network about")
     decode = partial(read_preprocessed, preprocess=checkpoint.preprocess)
-    model = checkpoint.model.eval()
-    logits, embeddings = [], []
-    with (
-        decode_all(photos, decode, workers, progress) as decoded,
-        torch.inference_mode(),
-    ):
-        for x_nhwc in decoded.batches(_BATCH):
-            features = model.embed(checkpoint.normalise(torch.from_numpy(x_nhwc)))
-            logits.append(model.classifier(features).numpy())
-            embeddings.append(features.numpy())
+    with decode_all(photos, decode, workers, progress) as decoded:
+        outputs = list(ask(checkpoint.model, checkpoint.normalise, decoded.batches(_BATCH)))
         classes = np.array(decoded.class_indices, np.int64)
-    return Features(np.concatenate(logits), np.concatenate(embeddings), classes)
+    return Features(
+        np.concatenate([each.logits.numpy() for each in outputs]),
+        np.concatenate([each.features.numpy() for each in outputs]),
+        classes,
+    )

@@ -88,7 +88,7 @@ class Learner:
         self.teacher = None
         if settings.distill.teacher:
             self.teacher = Teacher(settings.distill, labels, self.normalise, self.device)
-            self.started += f"; taught by {self.teacher.name} ({self.teacher.sha256[:12]})"
+            self.started += f"; taught by {self.teacher.name} (checkpoint {self.teacher.sha256})"
         self._label_loss = LabelLoss(
             train.label_smoothing, train.coarse_weight, hierarchy, self.device
         )

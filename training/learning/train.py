@@ -26,6 +26,7 @@ from training.evaluation.report import report_run
 from training.files import SUMS_NAME, exclusive_lock, write_atomic
 from training.learning.augment import Augment
 from training.learning.batches import AugmentedPhotos, EpochBatches, load_batches
+from training.learning.density import fit_density
 from training.learning.events import EventWriter
 from training.learning.learner import Learner, Moment
 from training.learning.optimise import advise_on_average, learning_rate_at
@@ -94,8 +95,11 @@ def check_possible(settings: Settings, source: Source) -> None:
         ConfigError: a setting needs what is not there.
         DataError: no photos for training or validation.
     """
-    if not source.train or not source.validation:
-        raise DataError(f"{source.name}: photos are needed for both training and validation")
+    if len(source.train) < 2 or not source.validation:
+        raise DataError(
+            f"{source.name}: photos are needed for both training and validation, at least two for "
+            "training"
+        )
     train = settings.train
     if train.coarse_weight > 0 and source.hierarchy is None:
         raise ConfigError(
@@ -127,7 +131,7 @@ class Run:
         train, model, source = self.settings.train, self.settings.model, self.source
         view_px = self.learner.view_px(largest_side(train, model.input_px))
         largest = Preprocess.for_input(view_px, model.crop_pct, model.resampler)
-        preprocess = Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
+        preprocess = self._preprocess
         whole = partial(read_whole, short_px=round(KEPT_RESOLUTION * largest.resize_px))
         plain = partial(read_preprocessed, preprocess=preprocess)
         size_bytes = self.settings.data.cache_size_bytes
@@ -236,6 +240,10 @@ class Run:
         return self.group.share(self._write_checkpoint(photos, judges) if is_first else {})
 
     def _write_checkpoint(self, photos: DecodedPhotos, judges: DecodedPhotos) -> dict[str, Any]:
+        learner = self.learner
+        density = fit_density(
+            learner.averaged_model(), photos, self._preprocess, learner.normalise, learner.device
+        )
         figures = report_run(self.settings, self.source, photos, judges, self._answer, self.out)
         source = {"name": self.source.name, "licence": self.source.licence}
         loss = figures["calibration"]["before"]["nll"]
@@ -243,16 +251,23 @@ class Run:
         save_checkpoint(
             self.out,
             self.settings,
-            self.learner.average.weights,
+            learner.average.weights,
             self.source.labels,
-            self.learner.normalise,
+            learner.normalise,
+            density,
             metrics,
-            write_card(self.settings, self.source, metrics, self.learner.started),
+            write_card(self.settings, self.source, metrics, learner.started),
             self.source.hierarchy,
+            learner.teacher.sha256 if learner.teacher else None,
         )
         (self.out / STATE_NAME).unlink(missing_ok=True)
         shutil.rmtree(self.out / INDEX_NAME, ignore_errors=True)
         return metrics
+
+    @property
+    def _preprocess(self) -> Preprocess:
+        model = self.settings.model
+        return Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
 
     def _predict(self, photos: DecodedPhotos) -> tuple[Probabilities, float]:
         judge, normalise = self.learner.averaged_model(), self.learner.normalise

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import ROOT, run_command
+from training.checkpoint import load_checkpoint
 from training.config import DataSettings, ModelSettings, Settings
 from training.errors import ConfigError, DataError, StorageError, TrainingError
 from training.files import exclusive_lock
@@ -179,6 +180,9 @@ def test_the_whole_recipe_at_once_trains_and_a_teacher_is_taken_from(
     assert torch.equal(first["bn1.running_mean"], second["bn1.running_mean"]), "BN was frozen"
     assert not torch.equal(first["classifier.weight"], second["classifier.weight"])
     assert metrics["history"][-1]["train_loss"] < 1.5
+    taught = load_checkpoint(tmp_path / "run")
+    assert taught.teacher_sha256 == load_checkpoint(trained_checkpoint).sha256
+    assert taught.teacher_sha256 in (tmp_path / "run" / "README.md").read_text()
     names = ("another", *source.labels.names[1:])
     other = replace(source, labels=replace(source.labels, names=names))
     with pytest.raises(TrainingError, match=r"teacher .* other classes .*'another'"):
