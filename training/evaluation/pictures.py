@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation.confidence import Confidence
-from training.evaluation.plots import draw_confusions
 from training.evaluation.plots_confidence import (
     draw_rejection,
     draw_reliability,
     draw_risk_coverage,
 )
+from training.evaluation.plots_confusion import draw_confusions
 from training.evaluation.plots_photos import draw_worst
 from training.evaluation.summary import Classes, Predictions
 from training.evaluation.temperature import calibrate

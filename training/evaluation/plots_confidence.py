@@ -14,9 +14,17 @@ from training.evaluation.plots import BLUE, GREY, ORANGE, plain, to_png
 from training.evaluation.selective import risk_coverage
 from training.evaluation.temperature import calibrate
 from training.hierarchy import Hierarchy
+from training.photos import CLUTTER, HELD_OUT, UNKNOWN_THING
+from training.words import count_words
 
 _COLOURS = (ORANGE, "#5b8c3a", "#8c4aa8", "#b02a3c")
 _SCORE_WORDS = {"max_probability": "probability of the best answer", "gen": "GEN score"}
+_KIND_WORDS = {
+    UNKNOWN_THING: "Photos of unknown things",
+    HELD_OUT: "Photos of items that it was not taught",
+    CLUTTER: "Drawn scenes without any item",
+}
+_SMALL = 8  # points, for the figures that a specialist looks for
 
 
 def draw_reliability(calibration: dict[str, Any], photos: str) -> bytes:
@@ -28,20 +36,16 @@ def draw_reliability(calibration: dict[str, Any], photos: str) -> bytes:
     """
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
-    temperature = calibration["temperature"]
     highest = max(e["photos"] for part in ("before", "after") for e in calibration[part]["bins"])
     for column, part, words in (
         (0, "before", "As the network answers"),
-        (1, "after", f"After the temperature, {temperature:.2f}"),
+        (1, "after", "Adjusted, as apps show it"),
     ):
         measured = calibration[part]
         upper, lower = grid[0, column], grid[1, column]
         _draw_bins(upper, measured["bins"])
         upper.set_title(
-            f"{words}\nerror {100 * measured['ece']:.1f} points "
-            f"(chance alone: {100 * measured['ece_by_chance']:.1f}, "
-            f"rarely over {100 * measured['ece_by_chance_95']:.1f})",
-            fontsize=10,
+            f"{words}: {100 * measured['ece']:.1f} points off on average", fontsize=10, loc="left"
         )
         lower.bar(
             [(e["low"] + e["high"]) * 50 for e in measured["bins"]],
@@ -49,22 +53,34 @@ def draw_reliability(calibration: dict[str, Any], photos: str) -> bytes:
             width=88 / BINS,
             color=GREY,
         )
-        lower.set(xlabel="how sure the answer is, %", ylim=(0, 1.1 * highest), xlim=(0, 100))
-    grid[0, 0].set_ylabel("right, % of the answers")
+        lower.set(xlabel="how sure it says it is, %", ylim=(0, 1.1 * highest), xlim=(0, 100))
+    grid[0, 0].set_ylabel("how often it is right, %")
     grid[1, 0].set_ylabel("photos")
-    grid[0, 0].legend(frameon=False, loc="upper left", fontsize=9)
-    chosen = " The temperature was chosen on them." if calibration["fitted_on_these_photos"] else ""
-    figure.suptitle(
-        f"Are answers right as often as they claim? {plain(photos)}.{chosen}", fontsize=11
-    )
+    grid[0, 0].legend(framealpha=0.9, edgecolor="none", loc="lower right", fontsize=9)
+    figure.suptitle(f"Is it right as often as it says? {plain(photos)}", fontsize=11)
+    figure.supxlabel(_describe_calibration(calibration), fontsize=_SMALL, color=GREY)
     return to_png(figure)
+
+
+def _describe_calibration(calibration: dict[str, Any]) -> str:
+    errors = (
+        f"{part} {100 * measured['ece']:.1f} points (by chance alone about "
+        f"{100 * measured['ece_by_chance']:.1f}, rarely over "
+        f"{100 * measured['ece_by_chance_95']:.1f})"
+        for part, measured in ((part, calibration[part]) for part in ("before", "after"))
+    )
+    chosen = ", chosen on these photos" if calibration["fitted_on_these_photos"] else ""
+    return (
+        f"Adjusted by one number, the temperature: {calibration['temperature']:.2f}{chosen}.\n"
+        f"Expected calibration error: {'; '.join(errors)}."
+    )
 
 
 def _draw_bins(axes: Axes, bins: list[dict[str, Any]]) -> None:
     claimed = np.array([100 * entry["mean_probability"] for entry in bins])
     right = np.array([100 * entry["right"] for entry in bins])
     ends = 100 * np.array([entry["right_interval_95"] for entry in bins])
-    axes.plot((0, 100), (0, 100), color=GREY, linestyle=":", label="as often as claimed")
+    axes.plot((0, 100), (0, 100), color=GREY, linestyle=":", label="right as often as it says")
     axes.errorbar(
         claimed,
         right,
@@ -182,21 +198,37 @@ def draw_rejection(
     colours = (BLUE, *(_COLOURS[index % len(_COLOURS)] for index in range(len(kinds))))
     for axes, (kind, values), colour in zip(all_axes, drawn.items(), colours, strict=True):
         axes.hist(values, edges, color=colour, weights=np.full(len(values), 100 / len(values)))
+        axes.set_xlim(edges[0], edges[-1])
         if limit is not None:
+            axes.axvspan(min(limit, edges[0]), limit, color=GREY, alpha=0.25, linewidth=0)
             axes.axvline(limit, color="black", linewidth=1)
-        axes.set_title(_describe_kind(kind, values, limit, figures), fontsize=10, loc="left")
-        axes.set_ylabel("% of photos")
+        axes.set_title(_describe_kind(kind, values, limit), fontsize=10, loc="left")
+        axes.set_ylabel("% of them")
         axes.grid(alpha=0.25)
-    words = _SCORE_WORDS[score]
-    said = "no threshold: nothing is called unknown" if limit is None else "line: threshold"
-    all_axes[-1].set_xlabel(f"{words}, after the temperature ({said})")
-    figure.suptitle(f"Are unknown things told from known ones? {plain(photos)}", fontsize=11)
+    said = "nothing is called unknown" if limit is None else 'grey: called "not a known item"'
+    all_axes[-1].tick_params("x", labelsize=_SMALL, labelcolor=GREY)
+    all_axes[-1].set_xlabel(f"←  looks unknown        looks like a known item  →        {said}")
+    figure.suptitle(f"Does it notice what it does not know? {plain(photos)}", fontsize=11)
+    figure.supxlabel(
+        _describe_score(confidence, figures, tuple(kinds)), fontsize=_SMALL, color=GREY
+    )
     return to_png(figure)
 
 
-def _describe_kind(kind: str, values: Any, limit: float | None, figures: dict[str, Any]) -> str:
+def _describe_kind(kind: str, values: Any, limit: float | None) -> str:
     below = 100 * float((values < limit).mean()) if limit is not None else 0.0
+    count = count_words(len(values), "photo")
     if not kind:
-        return f"known things, {len(values)} photos: {below:.0f} % are wrongly called unknown"
-    area = figures[kind]["auroc"]
-    return f"{kind}, {len(values)} photos: {below:.0f} % are called unknown (AUROC {area:.2f})"
+        return f"Photos of known things ({count}): {below:.0f} % wrongly called unknown"
+    words = _KIND_WORDS.get(kind, kind)
+    return f"{words} ({count}): {below:.0f} % rightly called unknown"
+
+
+def _describe_score(confidence: Confidence, figures: dict[str, Any], kinds: tuple[str, ...]) -> str:
+    known = confidence.known
+    limit = "no threshold" if known.min_score is None else f"threshold {known.min_score:.3g}"
+    areas = ", ".join(f"{kind} {figures[kind]['auroc']:.2f}" for kind in kinds)
+    return (
+        f"{_SCORE_WORDS.get(known.score, known.score)}, temperature {confidence.temperature:.2f}, "
+        f"{limit}. AUROC (0.5: a coin, 1: all told apart): {areas}."
+    )

@@ -1,5 +1,6 @@
 """Pictures: every one is drawn of any figures, the same of the same, and none is left over."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from training.config import DataSettings
 from training.evaluation.pictures import write_pictures
-from training.evaluation.plots import draw_confusions
+from training.evaluation.plots_confusion import draw_confusions
 from training.evaluation.plots_photos import find_worst
 from training.evaluation.summary import Classes, Predictions, summarise_fitted
 from training.hierarchy import Hierarchy
@@ -57,6 +58,33 @@ def test_every_picture_is_drawn_whatever_the_figures(
 def test_the_same_figures_give_the_same_bytes() -> None:
     figures = summarise_fitted(make_predictions(5, 1.0), Classes(("a", "b", "c")), 0.9)
     assert draw_confusions(figures) == draw_confusions(figures)
+
+
+def draw_many(wrong: dict[tuple[int, int], int], hierarchy: Hierarchy | None) -> Image.Image:
+    """Draws the confusions of 1,000 classes, ten photos each, some of them answered wrong."""
+    names = tuple(f"class {index}" for index in range(1000))
+    counts = np.diag(np.full(1000, 10))
+    for place, photos in wrong.items():
+        counts[place] = photos
+    figures = {
+        "per_class": [{"label": name} for name in names],
+        "confusions": counts.tolist(),
+        "top1": 0.9,
+    }
+    return Image.open(io.BytesIO(draw_confusions(figures, hierarchy)))
+
+
+def test_of_many_classes_only_those_that_are_confused_are_shown() -> None:
+    few = draw_many({(3, 900): 4}, None)
+    many = draw_many({(index, index + 1): 4 for index in range(0, 990, 2)}, None)
+    assert few.height < many.height < 1500
+    coarse = Hierarchy.from_names([f"group {index // 10}" for index in range(1000)])
+    # The coarse classes get a matrix of their own, below.
+    assert draw_many({(3, 900): 4}, coarse).height > few.height + 300
+
+
+def test_many_classes_without_a_confusion_are_drawn_too() -> None:
+    assert min(draw_many({}, None).size) > 200
 
 
 def test_the_worst_class_is_the_one_that_is_surely_bad() -> None:
