@@ -161,7 +161,9 @@ def unknown(
         for kind, photos in group_by_kind(source.unknown).items()
     }
     training = read_features(loaded, source.train, workers, "training photos")
-    figures = {"checkpoint": loaded.sha256} | measure_rejection(training, known, kinds, k)
+    figures = {"checkpoint": loaded.sha256} | measure_rejection(
+        training, known, kinds, loaded.density, k
+    )
     for line in describe_rejection(figures):
         click.echo(line)
     if out is not None:

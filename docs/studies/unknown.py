@@ -33,7 +33,15 @@ from training.evaluation.unknown import Floats, NearestNeighbours, gen, max_prob
 from training.photos import HELD_OUT, UNKNOWN, Photo
 from training.sources.data import open_source
 
-SHOWN = ("max_probability", "gen", "energy", "class_means", "nearest", "mahalanobis")
+SHOWN = (
+    "known_score",
+    "max_probability",
+    "gen",
+    "energy",
+    "class_means",
+    "nearest",
+    "mahalanobis",
+)
 TRAINING_SPLIT = "held-out, training split"
 SAMPLES = 10_000
 NEIGHBOURS = (1, 2, 5, 10, 20, 50)
@@ -146,7 +154,7 @@ def main(checkpoint: Path, data: str, out: Path) -> None:
     known = read_features(loaded, source.validation, 0)
     groups[TRAINING_SPLIT] = find_held_out_training(settings)
     unknown = {kind: read_features(loaded, photos, 0) for kind, photos in groups.items()}
-    figures = measure_rejection(training, known, unknown)
+    figures = measure_rejection(training, known, unknown, loaded.density)
     out.mkdir(parents=True, exist_ok=True)
     (out / "unknown.json").write_text(json.dumps(figures, indent=2) + "\n")
     right = (known.logits.argmax(axis=1) == known.class_indices).mean()
@@ -156,7 +164,7 @@ def main(checkpoint: Path, data: str, out: Path) -> None:
     click.echo(f"| choice | {' | '.join(unknown)} |\n| --- | {'---: | ' * len(unknown)}")
     for name, areas in compare_choices(training, known, unknown, figures["temperature"]):
         click.echo(f"| {name} | {' | '.join(f'{100 * area:.1f}' for area in areas)} |")
-    scorer = Scorer(training, figures["temperature"], figures["k"])
+    scorer = Scorer(training, figures["temperature"], figures["k"], loaded.density)
     parts = np.array([_part_of(photo) for photo in groups[HELD_OUT]])
     known_scores, scores = scorer(known), scorer(unknown[HELD_OUT])
     click.echo("\nheld-out, AUROC with intervals over other choices of classes:")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.answers import Answers
 from training.errors import ConfidenceError
 from training.evaluation.decisions import (
     COARSE,
-    SCORES,
     SURE,
     UNKNOWN,
     UNSURE,
@@ -30,12 +30,14 @@ from training.evaluation.decisions import (
     Rejection,
     Share,
     Threshold,
+    check_answers,
     decide,
     judge,
     sum_coarse,
 )
 from training.evaluation.metrics import Indices
-from training.evaluation.temperature import calibrate, check_answers, fit_temperature
+from training.evaluation.temperature import calibrate, fit_temperature
+from training.evaluation.unknown import KNOWN_SCORE, SCORES, score_known
 from training.hierarchy import Hierarchy
 
 __all__ = [
@@ -59,11 +61,10 @@ __all__ = [
     "judge",
 ]
 
-Answers = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
 
 # As measured in docs/unknown.md.
-DEFAULT_SCORE = "gen"
+DEFAULT_SCORE = KNOWN_SCORE
 _FOLDS = 5
 _SEED = 0
 _LEAST_PHOTOS = 2 * _FOLDS
@@ -73,7 +74,7 @@ _LEAST_PHOTOS = 2 * _FOLDS
 class _Asked:
     """Answers on known things with their true classes, and on kinds of unknown things."""
 
-    probabilities: Answers
+    answers: Answers
     truth: Indices
     unknown: Mapping[str, Answers]
 
@@ -85,7 +86,7 @@ class _Asked:
         for kind, answers in self.unknown.items():
             theirs = (_folds(len(answers)) == fold) == kept
             unknown[kind] = answers[theirs]
-        return _Asked(self.probabilities[chosen], self.truth[chosen], unknown)
+        return _Asked(self.answers[chosen], self.truth[chosen], unknown)
 
 
 @dataclass(frozen=True)
@@ -99,40 +100,40 @@ class _Judged:
 
 
 def fit_confidence(
-    probabilities: Answers,
+    answers: Answers,
     truth: Indices,
     target_precision: float,
     hierarchy: Hierarchy | None = None,
-    unknown_probabilities: Mapping[str, Answers] | None = None,
+    unknown: Mapping[str, Answers] | None = None,
     score: str = DEFAULT_SCORE,
 ) -> Confidence:
     """Chooses a temperature and thresholds on labelled photos.
 
     Args:
-        probabilities: what the network or artifact answers, shape [N, classes].
+        answers: of the network or artifact, on N photos.
         truth: true class of each photo, shape [N], at least one.
         target_precision: wanted share of right answers among those that stand, 0 to below 1.
         hierarchy: the coarse class of each label; None where there are none.
-        unknown_probabilities: kind of unknown things, as in "clutter" -> answers on photos of
-            them, shape [M, classes].
+        unknown: kind of unknown things, as in "clutter" -> answers on photos of them.
         score: which one of `SCORES` tells known from unknown things.
 
     Returns:
         What `decide` takes.
 
     Raises:
-        ConfidenceError: no photo, a value that is no probability, or a target out of range.
+        ConfidenceError: no photo, a value that is no probability or no score, or a target out of
+            range.
     """
-    check_answers(probabilities, truth)
+    check_answers(answers, truth)
     if not 0 < target_precision < 1 or score not in SCORES:
         raise ConfidenceError(
             f"target_precision {target_precision} and score {score!r}: allowed are over 0 to "
             f"below 1, and {', '.join(SCORES)}"
         )
-    unknown = {kind: rows for kind, rows in (unknown_probabilities or {}).items() if len(rows)}
-    for rows in unknown.values():
-        check_answers(rows, None)
-    asked = _Asked(probabilities, truth, unknown)
+    kinds = {kind: those for kind, those in (unknown or {}).items() if len(those)}
+    for those in kinds.values():
+        check_answers(those, None)
+    asked = _Asked(answers, truth, kinds)
     limits = _choose(asked, target_precision, hierarchy, score)
     judged = _judge(asked, limits, hierarchy)
     others = _cross_fit(asked, target_precision, hierarchy, score)
@@ -155,11 +156,14 @@ def fit_confidence(
 
 def _choose(asked: _Asked, target: float, hierarchy: Hierarchy | None, score: str) -> Limits:
     """Chooses in the order in which verdicts are given: unknown, sure, coarse."""
-    temperature = fit_temperature(asked.probabilities, asked.truth)
-    calibrated = calibrate(asked.probabilities, temperature)
-    scores = SCORES[score](calibrated)
-    rows_of_kinds = [rows for rows in asked.unknown.values() if len(rows)]
-    unknown = [SCORES[score](calibrate(rows, temperature)) for rows in rows_of_kinds]
+    temperature = fit_temperature(asked.answers.probabilities, asked.truth)
+    calibrated = calibrate(asked.answers.probabilities, temperature)
+    scores = score_known(score, calibrated, asked.answers.known_scores)
+    unknown = [
+        score_known(score, calibrate(those.probabilities, temperature), those.known_scores)
+        for those in asked.unknown.values()
+        if len(those)
+    ]
     min_score = _choose_min_score(scores, unknown, target)
     left = np.full(len(scores), True) if min_score is None else scores >= min_score
     best = calibrated.max(axis=1)
@@ -221,15 +225,15 @@ def _least_answers(target: float) -> int:
 
 
 def _judge(asked: _Asked, limits: Limits, hierarchy: Hierarchy | None) -> _Judged:
-    calibrated, verdicts = judge(asked.probabilities, limits, hierarchy)
+    calibrated, verdicts = judge(asked.answers, limits, hierarchy)
     right = calibrated.argmax(axis=1) == asked.truth
     coarse_right = right
     if hierarchy is not None:
         parents = np.array(hierarchy.parents)[asked.truth]
         coarse_right = sum_coarse(hierarchy, calibrated).argmax(axis=1) == parents
     unknown = {
-        kind: judge(rows, limits, hierarchy)[1] if len(rows) else np.empty(0, "<U7")
-        for kind, rows in asked.unknown.items()
+        kind: judge(those, limits, hierarchy)[1] if len(those) else np.empty(0, "<U7")
+        for kind, those in asked.unknown.items()
     }
     return _Judged(verdicts, right, coarse_right, unknown)
 

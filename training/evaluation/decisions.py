@@ -1,25 +1,25 @@
 """What an answer is worth: sure, only coarse, unsure, or not a known thing. Free of torch.
 
-A phone follows the same five steps; docs/adr/0006-confidence.md has them in words.
+A phone follows the same five steps; `docs/adr/0006-confidence.md` has them in words.
 """
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from training.answers import Answers
 from training.errors import ConfidenceError
 from training.evaluation.metrics import wilson_interval
 from training.evaluation.temperature import (
     MAX_TEMPERATURE,
     MIN_TEMPERATURE,
     calibrate,
-    check_answers,
+    check_probabilities,
 )
-from training.evaluation.unknown import gen, max_probability
+from training.evaluation.unknown import SCORES, score_known
 from training.hierarchy import Hierarchy
 
 Floats = npt.NDArray[np.float64]
@@ -31,8 +31,7 @@ UNSURE = "unsure"
 UNKNOWN = "unknown"
 VERDICTS = (SURE, COARSE, UNSURE, UNKNOWN)
 
-# Scores of "a known thing" that need nothing but calibrated probabilities.
-SCORES: Mapping[str, Callable[[Floats], Floats]] = {"max_probability": max_probability, "gen": gen}
+_LEAST_SCORE = -1e12  # beyond what the density gives of features that never vary
 _MAX_KINDS = 100
 
 
@@ -139,7 +138,7 @@ class Known(Rejection):
     """From which score on a photo shows a known thing.
 
     Attributes:
-        score: one of `SCORES`, of the calibrated probabilities.
+        score: one of `SCORES`.
         min_score: below it is "not a known thing"; None where that is never said.
         target_precision: what it was chosen for, on either side: at least this share of known
             things is kept, and, where unknown things were at hand, `precision` reaches it.
@@ -154,10 +153,10 @@ class Known(Rejection):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_target(self.target_precision)
-        if self.score not in tuple(SCORES):
+        if self.score not in SCORES:
             raise ConfidenceError(f"score is {self.score!r}: allowed are {', '.join(SCORES)}")
         if self.min_score is not None:
-            _check_number("min_score", self.min_score, -1e6, 1)
+            _check_number("min_score", self.min_score, _LEAST_SCORE, 1)
 
 
 @dataclass(frozen=True)
@@ -199,6 +198,11 @@ class Confidence:
         return Limits(
             self.temperature, known.score, known.min_score, self.sure.min_probability, coarse
         )
+
+    def score(self, answers: Answers) -> Floats:
+        """Returns how much each photo looks like a known thing, float64 [N]: see `known.score`."""
+        calibrated = calibrate(answers.probabilities, self.temperature)
+        return score_known(self.known.score, calibrated, answers.known_scores)
 
     def to_json(self) -> dict[str, Any]:
         """Returns what `from_json` takes back, also after a way through JSON."""
@@ -243,21 +247,20 @@ class Decision:
     probabilities: Floats
 
 
-def decide(
-    probabilities: npt.NDArray[np.floating], confidence: Confidence, hierarchy: Hierarchy | None
-) -> Decision:
+def decide(answers: Answers, confidence: Confidence, hierarchy: Hierarchy | None) -> Decision:
     """Judges one photo's answer.
 
     Args:
-        probabilities: as the network or artifact gives them, shape [classes].
+        answers: as the network or artifact gives them, of one photo.
         confidence: fitted on the answers of the same network or artifact.
         hierarchy: the coarse class of each label; None where there are none.
 
     Raises:
-        ConfidenceError: not probabilities.
+        ConfidenceError: more than one photo, no probabilities, or a known score that is no number.
     """
-    row = np.asarray(probabilities)[None]
-    calibrated, verdicts = judge(row, confidence.limits, hierarchy)
+    if len(answers) != 1:
+        raise ConfidenceError(f"answers on {len(answers)} photos: one is judged at a time")
+    calibrated, verdicts = judge(answers, confidence.limits, hierarchy)
     index = int(calibrated[0].argmax())
     coarse_index = coarse_probability = None
     if hierarchy is not None:
@@ -275,12 +278,12 @@ def decide(
 
 
 def judge(
-    probabilities: npt.NDArray[np.floating], limits: Limits, hierarchy: Hierarchy | None
+    answers: Answers, limits: Limits, hierarchy: Hierarchy | None
 ) -> tuple[Floats, npt.NDArray[np.str_]]:
     """Judges the answers on many photos.
 
     Args:
-        probabilities: as the network or artifact gives them, shape [N, classes].
+        answers: as the network or artifact gives them, of N photos.
         limits: of the same network or artifact.
         hierarchy: see `decide`.
 
@@ -288,10 +291,10 @@ def judge(
         The calibrated probabilities, float64 [N, classes], and a verdict each, shape [N].
 
     Raises:
-        ConfidenceError: not probabilities.
+        ConfidenceError: no probabilities, or a known score that is no number.
     """
-    check_answers(probabilities, None)
-    calibrated = calibrate(probabilities, limits.temperature)
+    check_answers(answers, None)
+    calibrated = calibrate(answers.probabilities, limits.temperature)
     verdicts = np.full(len(calibrated), UNSURE, dtype="<U7")
     # The last to speak is heard: what is no known thing has no name, however sure.
     if hierarchy is not None and limits.coarse is not None:
@@ -299,8 +302,21 @@ def judge(
     if limits.sure is not None:
         verdicts[calibrated.max(axis=1) >= limits.sure] = SURE
     if limits.min_score is not None:
-        verdicts[SCORES[limits.score](calibrated) < limits.min_score] = UNKNOWN
+        scores = score_known(limits.score, calibrated, answers.known_scores)
+        verdicts[scores < limits.min_score] = UNKNOWN
     return calibrated, verdicts
+
+
+def check_answers(answers: Answers, truth: npt.NDArray[np.int64] | None) -> None:
+    """Raises `ConfidenceError` unless these are answers on photos with their true classes.
+
+    Args:
+        answers: should hold probabilities, and known scores that are finite.
+        truth: see `training.evaluation.temperature.check_probabilities`.
+    """
+    check_probabilities(answers.probabilities, truth)
+    if not np.isfinite(answers.known_scores).all():
+        raise ConfidenceError("the answers hold a known score that is no number")
 
 
 def sum_coarse(hierarchy: Hierarchy, calibrated: Floats) -> Floats:

@@ -46,7 +46,7 @@ def describe_figures(figures: dict[str, Any]) -> list[str]:
     lines += _describe_selective(figures["selective"], figures["confidence"])
     for kind, measured in figures["unknown"].items():
         lines.append(
-            f"unknown ({kind}, {measured['photos']} photos): rejected "
+            f"unknown ({kind}, {measured['photos']} photos), by {measured['score']}: rejected "
             f"{describe_share(measured, 'rejected')}, given a name "
             f"{describe_share(measured, 'named')}; AUROC {_number(measured, 'auroc')}; let "
             f"through where 95 % of known ones are kept: {describe_share(measured, 'fpr95')}"

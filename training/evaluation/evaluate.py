@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from training.answers import Answers
 from training.checkpoint import Checkpoint
 from training.evaluation.judged import Judged
 from training.evaluation.metrics import Indices, Probabilities
 from training.evaluation.summary import Predictions
+from training.feature_density import FeatureDensity
 from training.learning.photo_cache import Decode, DecodedPhotos, decode_all, read_preprocessed
 from training.networks.ghostnet import GhostNet
 from training.networks.normalise import Normalise
@@ -47,6 +49,26 @@ def predict(
     return np.concatenate(answers), loss / len(photos)
 
 
+def answer_all(
+    model: GhostNet,
+    density: FeatureDensity,
+    photos: DecodedPhotos,
+    normalise: Normalise,
+    device: torch.device,
+) -> Answers:
+    """Answers on preprocessed photos with both outputs.
+
+    Args:
+        model: the network, already on `device`; it is put into evaluation mode.
+        density: of the network's features on its training photos.
+        photos: as `read_preprocessed` gives them, all of one size.
+        normalise: scaling of the pixels.
+        device: where to compute.
+    """
+    outputs = ask(model, normalise, photos.batches(_BATCH), device)
+    return Answers.concatenate(each.to_answers(density) for each in outputs)
+
+
 def truth_of(photos: Sequence[Photo] | DecodedPhotos) -> Indices:
     """Returns the true class of each photo, int64, shape [N]."""
     if isinstance(photos, DecodedPhotos):
@@ -67,32 +89,34 @@ def evaluate(checkpoint: Checkpoint, judged: Judged, workers: int) -> Prediction
     """
     device = torch.device("cpu")
 
-    def answer(decoded: DecodedPhotos) -> Probabilities:
-        return predict(checkpoint.model, decoded, checkpoint.normalise, device)[0]
+    def answer(decoded: DecodedPhotos) -> Answers:
+        return answer_all(
+            checkpoint.model, checkpoint.density, decoded, checkpoint.normalise, device
+        )
 
     decode = partial(read_preprocessed, preprocess=checkpoint.preprocess)
     with decode_all(judged.photos, decode, workers, "decode") as decoded:
-        probabilities = answer(decoded)
+        known = answer(decoded)
     unknown = answer_unknown(judged.unknown, decode, answer, workers)
-    return Predictions(probabilities, truth_of(judged.photos), unknown)
+    return Predictions(known, truth_of(judged.photos), unknown)
 
 
 def answer_unknown(
     photos: Mapping[str, Sequence[Photo]],
     decode: Decode,
-    answer: Callable[[DecodedPhotos], Probabilities],
+    answer: Callable[[DecodedPhotos], Answers],
     workers: int,
-) -> dict[str, Probabilities]:
+) -> dict[str, Answers]:
     """Answers on photos of unknown things.
 
     Args:
         photos: kind -> photos of it.
         decode: from a photo to the network's input.
-        answer: from decoded photos to probabilities.
+        answer: from decoded photos to answers.
         workers: processes to decode with.
 
     Returns:
-        Kind -> probabilities, float32, shape [M, classes].
+        Kind -> answers.
     """
     answers = {}
     for kind, those in photos.items():

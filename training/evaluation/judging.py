@@ -113,7 +113,7 @@ def _summarise(
         target = checkpoint.settings.train.target_precision
         return summarise_fitted(predictions, classes, target)
     # A run's metrics hold the confusions of the photos that it chose its thresholds on.
-    answers = predictions.probabilities.argmax(axis=1)
+    answers = predictions.answers.probabilities.argmax(axis=1)
     confusions = count_confusions(answers, predictions.truth, len(classes.names))
     fitted_here = confusions.tolist() == checkpoint.metrics.get("confusions")
     return summarise(predictions, classes, Confidence.from_json(held), fitted_here)

@@ -41,16 +41,16 @@ def write_pictures(
         StorageError: the disk is full, or the folder cannot be written.
     """
     confidence = Confidence.from_json(figures["confidence"])
-    known, truth = predictions.probabilities, predictions.truth
+    known, truth = predictions.answers, predictions.truth
     words = f"{len(truth)} photos, {name}"
     verdicts = figures["selective"]["verdicts"]
     hierarchy = classes.hierarchy
-    calibrated = calibrate(known, confidence.temperature)
+    calibrated = calibrate(known.probabilities, confidence.temperature)
     drawn = {
         "confusion.png": draw_confusions(figures, hierarchy),
         "reliability.png": draw_reliability(figures["calibration"], words),
         "risk_coverage.png": draw_risk_coverage(
-            known, truth, confidence, hierarchy, verdicts, words
+            known.probabilities, truth, confidence, hierarchy, verdicts, words
         ),
         "worst_classes.jpg": draw_worst(photos, calibrated, truth, classes.names),
     }

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.answers import Answers
 from training.evaluation.calibration import BINS
-from training.evaluation.decisions import SCORES, Confidence, sum_coarse
+from training.evaluation.decisions import Confidence, sum_coarse
 from training.evaluation.metrics import Indices, Probabilities
 from training.evaluation.plots import BLUE, GREY, ORANGE, plain, to_png
 from training.evaluation.selective import risk_coverage
@@ -18,7 +19,12 @@ from training.photos import CLUTTER, HELD_OUT, UNKNOWN_THING
 from training.words import count_words
 
 _COLOURS = (ORANGE, "#5b8c3a", "#8c4aa8", "#b02a3c")
-_SCORE_WORDS = {"max_probability": "probability of the best answer", "gen": "GEN score"}
+_SCORE_WORDS = {
+    "known_score": "known score",
+    "max_probability": "probability of the best answer",
+    "gen": "GEN score",
+}
+_FAR_SHARE = 0.02  # of photos that score lowest; they must not set the scale
 _KIND_WORDS = {
     UNKNOWN_THING: "Photos of unknown things",
     HELD_OUT: "Photos of items that it was not taught",
@@ -169,8 +175,8 @@ def _mark(axes: Axes, reached: dict[str, Any], colour: str, words: str) -> None:
 
 
 def draw_rejection(
-    known: Probabilities,
-    unknown: Mapping[str, Probabilities],
+    known: Answers,
+    unknown: Mapping[str, Answers],
     confidence: Confidence,
     figures: dict[str, Any],
     photos: str,
@@ -178,26 +184,27 @@ def draw_rejection(
     """Draws the scores of known and of unknown things, and returns a PNG.
 
     Args:
-        known: answers on photos of known things, shape [N, classes].
-        unknown: kind -> answers on photos of unknown things, shape [M, classes].
+        known: answers on photos of known things.
+        unknown: kind -> answers on photos of unknown things.
         confidence: temperature, score and threshold.
         figures: the entry "unknown" of the figures.
         photos: on which photos, in words.
     """
-    kinds = {kind: rows for kind, rows in unknown.items() if len(rows)}
+    kinds = {kind: answers for kind, answers in unknown.items() if len(answers)}
     figure = Figure(figsize=(8.4, 1.6 + 1.5 * (1 + len(kinds))), layout="constrained")
     all_axes = np.atleast_1d(figure.subplots(1 + len(kinds), 1, sharex=True))
-    score, limit = confidence.known.score, confidence.known.min_score
-    scores = {"": known, **kinds}
-    drawn = {
-        kind: SCORES[score](calibrate(rows, confidence.temperature))
-        for kind, rows in scores.items()
-    }
+    limit = confidence.known.min_score
+    drawn = {kind: confidence.score(answers) for kind, answers in {"": known, **kinds}.items()}
     every = np.concatenate(list(drawn.values()))
-    edges = np.linspace(every.min(), every.max(), 41)
+    edges = np.linspace(np.quantile(every, _FAR_SHARE), every.max(), 41)
     colours = (BLUE, *(_COLOURS[index % len(_COLOURS)] for index in range(len(kinds))))
     for axes, (kind, values), colour in zip(all_axes, drawn.items(), colours, strict=True):
-        axes.hist(values, edges, color=colour, weights=np.full(len(values), 100 / len(values)))
+        axes.hist(
+            np.maximum(values, edges[0]),
+            edges,
+            color=colour,
+            weights=np.full(len(values), 100 / len(values)),
+        )
         axes.set_xlim(edges[0], edges[-1])
         if limit is not None:
             axes.axvspan(min(limit, edges[0]), limit, color=GREY, alpha=0.25, linewidth=0)

@@ -13,6 +13,7 @@ from training.errors import DataError
 from training.evaluation.separation import compare_areas, measure_separation
 from training.evaluation.temperature import calibrate, fit_temperature
 from training.evaluation.unknown import (
+    KNOWN_SCORE,
     ClassMeans,
     Mahalanobis,
     NearestNeighbours,
@@ -22,14 +23,16 @@ from training.evaluation.unknown import (
     max_logit,
     max_probability,
 )
+from training.feature_density import FeatureDensity
 
 if TYPE_CHECKING:
     from training.evaluation.features import Features
 
 Floats = npt.NDArray[np.float64]
 
-# What each score needs of an artifact: a phone has its probabilities, and no more.
+# What each score needs of an artifact: a phone has its probabilities and the known score.
 SCORES: Mapping[str, str] = {
+    KNOWN_SCORE: "known score",
     "max_probability": "probabilities",
     "entropy": "probabilities",
     "gen": "probabilities",
@@ -49,10 +52,13 @@ class Scorer:
         training: what the network makes of its training photos.
         temperature: for the scores of probabilities.
         k: which nearest training photo counts.
+        density: of the training photos' features, as the checkpoint holds it.
     """
 
-    def __init__(self, training: "Features", temperature: float, k: int) -> None:
-        self._temperature = temperature
+    def __init__(
+        self, training: "Features", temperature: float, k: int, density: FeatureDensity
+    ) -> None:
+        self._temperature, self._density = temperature, density
         self._nearest = NearestNeighbours(training.embeddings, k)
         self._class_means = ClassMeans(training.embeddings, training.class_indices)
         self._mahalanobis = Mahalanobis(training.embeddings, training.class_indices)
@@ -61,6 +67,7 @@ class Scorer:
         """Returns each of `SCORES`, float64 [N]; higher is more like what is known."""
         calibrated = calibrate(features.probabilities, self._temperature)
         return {
+            KNOWN_SCORE: self._density(features.embeddings),
             "max_probability": max_probability(calibrated),
             "entropy": entropy(calibrated),
             "gen": gen(calibrated),
@@ -76,6 +83,7 @@ def measure_rejection(
     training: "Features",
     known: "Features",
     unknown: Mapping[str, "Features"],
+    density: FeatureDensity,
     k: int | None = None,
 ) -> dict[str, Any]:
     """Measures every score on each kind of unknown things.
@@ -84,6 +92,7 @@ def measure_rejection(
         training: of the photos that the network was trained on.
         known: of the validation photos.
         unknown: kind of unknown things -> of photos of them.
+        density: of the training photos' features, as the checkpoint holds it.
         k: which nearest training photo counts; a thousandth of them when not given.
 
     Returns:
@@ -101,7 +110,7 @@ def measure_rejection(
         )
     temperature = fit_temperature(known.probabilities, known.class_indices)
     k = k or max(1, len(training.logits) // 1000)
-    scorer = Scorer(training, temperature, k)
+    scorer = Scorer(training, temperature, k, density)
     known_scores = scorer(known)
     kinds = {
         kind: {

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from training.answers import Answers
 from training.config import Settings
 from training.evaluation.evaluate import answer_unknown, truth_of
-from training.evaluation.metrics import Probabilities
 from training.evaluation.pictures import write_pictures
 from training.evaluation.seen import check_run
 from training.evaluation.summary import Classes, Predictions, summarise_fitted
@@ -21,7 +21,7 @@ def report_run(
     source: Source,
     training: DecodedPhotos,
     validation: DecodedPhotos,
-    answer: Callable[[DecodedPhotos], Probabilities],
+    answer: Callable[[DecodedPhotos], Answers],
     out: Path,
 ) -> dict[str, Any]:
     """Measures a trained network on the validation photos, and draws its pictures.
@@ -33,7 +33,7 @@ def report_run(
         source: of the run.
         training: the source's training photos, whole.
         validation: the source's validation photos, preprocessed.
-        answer: from preprocessed photos to probabilities.
+        answer: from preprocessed photos to answers.
         out: the run's folder, which gets the pictures and the hashes of the training photos.
 
     Returns:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.answers import Answers
 from training.evaluation.decisions import (
     COARSE,
     SURE,
@@ -68,7 +69,7 @@ def measure_aurc(best: Floats, right: Flags) -> dict[str, Any]:
 
 
 def measure_verdicts(
-    probabilities: npt.NDArray[np.floating],
+    answers: Answers,
     truth: Indices,
     confidence: Confidence,
     hierarchy: Hierarchy | None,
@@ -76,7 +77,7 @@ def measure_verdicts(
     """Applies thresholds as they are, and says what each verdict is worth on these photos.
 
     Args:
-        probabilities: as the network gives them, shape [N, classes].
+        answers: as the network gives them, on N photos.
         truth: true class of each photo, shape [N].
         confidence: temperature and thresholds, fitted beforehand.
         hierarchy: the coarse class of each label; None where there are none.
@@ -86,7 +87,7 @@ def measure_verdicts(
         `precision` and `coverage` with their intervals; for "unsure" and "unknown": `photos` and
         `coverage`. "answered" adds up sure and coarse.
     """
-    calibrated, verdicts = judge(probabilities, confidence.limits, hierarchy)
+    calibrated, verdicts = judge(answers, confidence.limits, hierarchy)
     right = {SURE: calibrated.argmax(axis=1) == truth}
     if hierarchy is not None:
         parents = np.array(hierarchy.parents)[truth]

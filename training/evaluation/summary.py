@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from training.answers import Answers
 from training.evaluation.calibration import measure_calibration
 from training.evaluation.confidence import fit_confidence
 from training.evaluation.decisions import COARSE as COARSE_VERDICT
-from training.evaluation.decisions import SCORES, Confidence, Share, judge, sum_coarse
 from training.evaluation.decisions import SURE as SURE_VERDICT
 from training.evaluation.decisions import UNKNOWN as UNKNOWN_VERDICT
+from training.evaluation.decisions import Confidence, Share, judge, sum_coarse
 from training.evaluation.intervals import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED, bootstrap_interval
 from training.evaluation.metrics import (
     Flags,
     Floats,
     Indices,
-    Probabilities,
     measure_accuracy,
     wilson_interval,
 )
@@ -34,18 +34,18 @@ class Predictions:
     """What a network answered.
 
     Attributes:
-        probabilities: on photos of known things, float32, shape [N, classes].
+        answers: on N photos of known things.
         truth: their true classes, int64, shape [N].
-        unknown: kind of unknown things -> answers on photos of them, shape [M, classes].
+        unknown: kind of unknown things -> answers on photos of them.
     """
 
-    probabilities: Probabilities
+    answers: Answers
     truth: Indices
-    unknown: Mapping[str, Probabilities] = field(default_factory=dict)
+    unknown: Mapping[str, Answers] = field(default_factory=dict)
 
     def take(self, chosen: Flags) -> "Predictions":
         """Returns some of the known things; bool, shape [N]."""
-        return Predictions(self.probabilities[chosen], self.truth[chosen], self.unknown)
+        return Predictions(self.answers[chosen], self.truth[chosen], self.unknown)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def summarise_fitted(
         target_precision: see `training.evaluation.confidence.fit_confidence`.
     """
     confidence = fit_confidence(
-        predictions.probabilities,
+        predictions.answers,
         predictions.truth,
         target_precision,
         classes.hierarchy,
@@ -100,7 +100,8 @@ def summarise(
         `confidence`, and how intervals were drawn. Shares have Wilson's interval, the AUROC
         Newcombe's, all else the bootstrap's.
     """
-    probabilities, truth = predictions.probabilities, predictions.truth
+    answers, truth = predictions.answers, predictions.truth
+    probabilities = answers.probabilities
     calibrated = calibrate(probabilities, confidence.temperature)
     best, right = calibrated.max(axis=1), calibrated.argmax(axis=1) == truth
     figures = measure_accuracy(probabilities, truth, classes.names)
@@ -118,12 +119,12 @@ def summarise(
         "selective": {
             "thresholds_chosen_on_these_photos": fitted_here,
             **measure_aurc(best, right),
-            "verdicts": measure_verdicts(probabilities, truth, confidence, classes.hierarchy),
+            "verdicts": measure_verdicts(answers, truth, confidence, classes.hierarchy),
         },
         "unknown": {
-            kind: measure_unknown(probabilities, rows, confidence, classes.hierarchy)
-            for kind, rows in predictions.unknown.items()
-            if len(rows)
+            kind: measure_unknown(answers, those, confidence, classes.hierarchy)
+            for kind, those in predictions.unknown.items()
+            if len(those)
         },
         "confidence": confidence.to_json(),
         "bootstrap": {"seed": BOOTSTRAP_SEED, "resamples": BOOTSTRAP_RESAMPLES},
@@ -160,26 +161,25 @@ def list_confusions(
 
 
 def measure_unknown(
-    known: Probabilities,
-    unknown: Probabilities,
+    known: Answers,
+    unknown: Answers,
     confidence: Confidence,
     hierarchy: Hierarchy | None,
 ) -> dict[str, Any]:
     """Measures how one kind of unknown things is told from known things.
 
     Args:
-        known: answers on photos of known things, shape [N, classes].
-        unknown: answers on photos of unknown things, shape [M, classes].
+        known: answers on photos of known things.
+        unknown: answers on photos of unknown things.
         confidence: temperature and thresholds.
         hierarchy: the coarse class of each label; None where there are none.
 
     Returns:
-        `photos`; `auroc` and `fpr95` as in `training.evaluation.separation`, with their intervals;
+        `photos`; `score`, by which they are told apart; `auroc` and `fpr95` as in
+        `training.evaluation.separation`, with their intervals;
         `rejected` and `named`, the shares with the verdict "unknown", and with "sure" or "coarse".
     """
-    score = SCORES[confidence.known.score]
-    known_scores = score(calibrate(known, confidence.temperature))
-    scores = score(calibrate(unknown, confidence.temperature))
+    known_scores, scores = (confidence.score(answers) for answers in (known, unknown))
     _, verdicts = judge(unknown, confidence.limits, hierarchy)
     separation = measure_separation(known_scores, scores)
     figures: dict[str, Any] = {

@@ -57,7 +57,7 @@ def fit_temperature(probabilities: npt.NDArray[np.floating], truth: npt.NDArray[
     Raises:
         ConfidenceError: no photo, or a probability that is not finite.
     """
-    check_answers(probabilities, truth)
+    check_probabilities(probabilities, truth)
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), _FLOOR))
     true_logs = logs[np.arange(len(truth)), truth]
     low, high = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
@@ -77,7 +77,7 @@ def fit_temperature(probabilities: npt.NDArray[np.floating], truth: npt.NDArray[
     return 1 / sharpness
 
 
-def check_answers(
+def check_probabilities(
     probabilities: npt.NDArray[np.floating], truth: npt.NDArray[np.int64] | None
 ) -> None:
     """Raises `ConfidenceError` unless these are probabilities of photos with their true classes.

@@ -1,8 +1,10 @@
 """Scores that tell photos of known things from photos of unknown ones. Free of torch.
 
-Every score is higher for what looks known. `max_probability` and `gen` need only the answers of
-an artifact, so a phone can compute them; see `docs/unknown.md` for what each is worth.
+Every score is higher for what looks known. A phone has those of `SCORES`; see `docs/unknown.md`
+for what each is worth.
 """
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +55,32 @@ def gen(
     best = np.clip(best, 0, 1)
     spread: Floats = -((best * (1 - best)) ** gamma).sum(axis=1)
     return spread
+
+
+# What tells known things from unknown ones: the second output of every network and artifact, or
+# something that is computed from calibrated probabilities alone.
+KNOWN_SCORE = "known_score"
+_OF_PROBABILITIES: Mapping[str, Callable[[Floats], Floats]] = {
+    "max_probability": max_probability,
+    "gen": gen,
+}
+SCORES = (KNOWN_SCORE, *_OF_PROBABILITIES)
+
+
+def score_known(score: str, calibrated: Floats, known_scores: npt.NDArray[np.floating]) -> Floats:
+    """Returns how much each photo looks like a known thing, by the score that is asked for.
+
+    Args:
+        score: one of `SCORES`.
+        calibrated: probabilities after the temperature, shape [N, classes].
+        known_scores: the second output, shape [N].
+
+    Returns:
+        float64, shape [N]; higher is better known.
+    """
+    if score == KNOWN_SCORE:
+        return np.asarray(known_scores, np.float64)
+    return _OF_PROBABILITIES[score](calibrated)
 
 
 def entropy(probabilities: npt.NDArray[np.floating]) -> Floats:

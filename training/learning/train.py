@@ -15,12 +15,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from training.answers import Answers
 from training.checkpoint import save_checkpoint
 from training.config import Settings
 from training.errors import ConfigError, DataError, TrainingError
 from training.evaluation.card import write_card
-from training.evaluation.evaluate import predict, truth_of
-from training.evaluation.metrics import Probabilities, measure_accuracy
+from training.evaluation.evaluate import answer_all, predict, truth_of
+from training.evaluation.metrics import measure_accuracy
 from training.evaluation.plots import draw_learning_curve
 from training.evaluation.report import report_run
 from training.files import SUMS_NAME, exclusive_lock, write_atomic
@@ -217,7 +218,9 @@ class Run:
         self.group.check_equal(self.learner.average.digest(), "averaged weights")
         if events is None:
             return
-        probabilities, loss = self._predict(judges)
+        learner = self.learner
+        model = learner.averaged_model()
+        probabilities, loss = predict(model, judges, learner.normalise, learner.device)
         figures = measure_accuracy(probabilities, truth_of(judges), self.source.labels.names)
         entry = {
             "train_loss": train_loss,
@@ -240,11 +243,13 @@ class Run:
         return self.group.share(self._write_checkpoint(photos, judges) if is_first else {})
 
     def _write_checkpoint(self, photos: DecodedPhotos, judges: DecodedPhotos) -> dict[str, Any]:
-        learner = self.learner
-        density = fit_density(
-            learner.averaged_model(), photos, self._preprocess, learner.normalise, learner.device
-        )
-        figures = report_run(self.settings, self.source, photos, judges, self._answer, self.out)
+        learner, model = self.learner, self.learner.averaged_model()
+        density = fit_density(model, photos, self._preprocess, learner.normalise, learner.device)
+
+        def answer(decoded: DecodedPhotos) -> Answers:
+            return answer_all(model, density, decoded, learner.normalise, learner.device)
+
+        figures = report_run(self.settings, self.source, photos, judges, answer, self.out)
         source = {"name": self.source.name, "licence": self.source.licence}
         loss = figures["calibration"]["before"]["nll"]
         metrics = {"source": source, "loss": loss, **figures, "history": self.history}
@@ -268,13 +273,6 @@ class Run:
     def _preprocess(self) -> Preprocess:
         model = self.settings.model
         return Preprocess.for_input(model.input_px, model.crop_pct, model.resampler)
-
-    def _predict(self, photos: DecodedPhotos) -> tuple[Probabilities, float]:
-        judge, normalise = self.learner.averaged_model(), self.learner.normalise
-        return predict(judge, photos, normalise, self.group.device)
-
-    def _answer(self, photos: DecodedPhotos) -> Probabilities:
-        return self._predict(photos)[0]
 
     def _make_sampler(self, photos: DecodedPhotos) -> EpochBatches:
         train = self.settings.train

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from training.answers import Answers
 from training.config import DataSettings, Settings
 from training.evaluation.card import write_card
 from training.evaluation.leakage import find_leakage
@@ -19,8 +20,9 @@ def make_card(right: bool, unknown: int, seen: int) -> str:
     rows = np.full((60, classes), 0.02 / (classes - 1), np.float32)
     rows[np.arange(60), truth if right else (truth + 1) % classes] = 0.98
     flat = np.full((unknown, classes), 1 / classes, np.float32)
+    known = Answers(rows, np.zeros(60, np.float32))
     figures = summarise_fitted(
-        Predictions(rows, truth, {"clutter": flat}),
+        Predictions(known, truth, {"clutter": Answers(flat, np.full(unknown, -9, np.float32))}),
         Classes(SOURCE.labels.names, SOURCE.hierarchy),
         0.95,
     )

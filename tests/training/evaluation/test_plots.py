@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training.answers import Answers
 from training.config import DataSettings
 from training.evaluation.pictures import write_pictures
 from training.evaluation.plots_confusion import draw_confusions
@@ -26,7 +27,8 @@ def make_predictions(unknown: int, sharpness: float) -> Predictions:
     logits[np.arange(24), truth] += sharpness
     powers = np.exp(logits)
     rows = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-    return Predictions(rows, truth, {"clutter": rows[:unknown]})
+    answers = Answers(rows, random.normal(size=24).astype(np.float32))
+    return Predictions(answers, truth, {"clutter": answers[:unknown]})
 
 
 HIERARCHY = Hierarchy(LabelSet(("fruit", "root")), (0, 1, 0))

@@ -10,6 +10,7 @@ from tests.conftest import run_command
 from training.errors import DataError
 from training.evaluation.features import Features
 from training.evaluation.rejection import SCORES, describe_rejection, measure_rejection
+from training.feature_density import fit_feature_density
 from training.photos import UNKNOWN, Photo, group_by_kind
 from training.sources.clutter import draw_clutter
 
@@ -26,11 +27,12 @@ def make_features(truth: np.ndarray, strength: float, seed: int) -> Features:
 
 TRUTH = np.arange(60) % 4
 TRAINING, KNOWN = make_features(TRUTH, 1, 0), make_features(TRUTH, 1, 1)
+DENSITY = fit_feature_density(TRAINING.embeddings)
 
 
 def test_every_score_tells_noise_from_known_things() -> None:
     noise = make_features(TRUTH, 0, 2)
-    figures = measure_rejection(TRAINING, KNOWN, {"noise": noise, "same": KNOWN}, k=3)
+    figures = measure_rejection(TRAINING, KNOWN, {"noise": noise, "same": KNOWN}, DENSITY, k=3)
     assert (figures["k"], figures["known_photos"]) == (3, 60)
     for name in SCORES:
         row = figures["kinds"]["noise"]["scores"][name]
@@ -42,7 +44,7 @@ def test_every_score_tells_noise_from_known_things() -> None:
 
 
 def test_the_table_names_every_score_and_kind() -> None:
-    figures = measure_rejection(TRAINING, KNOWN, {"noise": make_features(TRUTH, 0, 2)})
+    figures = measure_rejection(TRAINING, KNOWN, {"noise": make_features(TRUTH, 0, 2)}, DENSITY)
     text = "\n".join(describe_rejection(figures))
     assert text.startswith("noise: 60 photos against 60 of known things")
     assert all(f"| {name} |" in text for name in SCORES)
@@ -50,7 +52,7 @@ def test_the_table_names_every_score_and_kind() -> None:
 
 def test_without_unknown_things_it_says_how_to_have_some() -> None:
     with pytest.raises(DataError, match=r"add a folder unknown/.*data\.held_out.*data\.clutter"):
-        measure_rejection(TRAINING, KNOWN, {})
+        measure_rejection(TRAINING, KNOWN, {}, DENSITY)
 
 
 def test_photos_are_grouped_by_kind() -> None:
@@ -78,9 +80,11 @@ def test_the_command_measures_a_checkpoint_on_clutter(
     )
     assert done.returncode == 0, done.stderr
     assert "| gen | probabilities |" in done.stdout
+    assert "| known_score | known score |" in done.stdout
     figures = json.loads(out.read_text())
     assert figures["kinds"]["clutter"]["photos"] == 22
     assert figures["kinds"]["clutter"]["scores"]["gen"]["auroc"] > 0.6
+    assert figures["kinds"]["clutter"]["scores"]["known_score"]["auroc"] > 0.6
 
 
 def test_the_command_refuses_other_classes(trained_checkpoint: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.answers import Answers
 from training.evaluation.confidence import fit_confidence
 from training.evaluation.decisions import Confidence
 from training.evaluation.selective import measure_aurc, measure_verdicts, risk_coverage
@@ -36,7 +37,7 @@ def test_verdicts_add_up_and_thresholds_are_used_as_they_are() -> None:
     hierarchy = Hierarchy(LabelSet(("fruit", "root")), (0, 0, 1))
     sure = [[0.98, 0.01, 0.01]] * 40 + [[0.48, 0.47, 0.05]] * 40 + [[0.34, 0.33, 0.33]] * 20
     truth = np.array([0] * 40 + [0, 1] * 20 + [0, 1, 2, 2] * 5)
-    rows = np.array(sure, np.float32)
+    rows = Answers(np.array(sure, np.float32), np.zeros(100, np.float32))
     confidence = fit_confidence(rows, truth, 0.95, hierarchy)
     figures = measure_verdicts(rows, truth, confidence, hierarchy)
     assert sum(figures[name]["photos"] for name in ("sure", "coarse", "unsure", "unknown")) == 100
@@ -50,7 +51,7 @@ def test_verdicts_add_up_and_thresholds_are_used_as_they_are() -> None:
 
 
 def test_without_coarse_classes_there_is_no_such_verdict() -> None:
-    rows = np.array([[0.9, 0.1]] * 30, np.float32)
+    rows = Answers(np.array([[0.9, 0.1]] * 30, np.float32), np.zeros(30, np.float32))
     confidence = fit_confidence(rows, np.zeros(30, np.int64), 0.9)
     assert isinstance(confidence, Confidence)
     assert "coarse" not in measure_verdicts(rows, np.zeros(30, np.int64), confidence, None)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from training.answers import Answers
 from training.evaluation.confidence import Confidence
 from training.evaluation.summary import (
     Classes,
@@ -28,8 +29,9 @@ def draw_predictions(seed: int, count: int = 60) -> Predictions:
     logits[np.arange(count), truth] += 2
     powers = np.exp(logits)
     rows = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-    flat = np.full((20, 3), 1 / 3, np.float32)
-    return Predictions(rows, truth, {"clutter": flat, "none": flat[:0]})
+    scores = random.normal(size=count).astype(np.float32)
+    unknown = Answers(np.full((20, 3), 1 / 3, np.float32), scores[:20] - 5)
+    return Predictions(Answers(rows, scores), truth, {"clutter": unknown, "none": unknown[:0]})
 
 
 def test_the_summary_survives_json_and_its_confidence_is_read_back() -> None:
@@ -55,7 +57,8 @@ def test_thresholds_from_elsewhere_are_not_fitted_again() -> None:
 
 def test_mean_class_accuracy_counts_classes_alike_and_only_those_with_photos() -> None:
     rows = np.array([[0.8, 0.1, 0.1]] * 4, np.float32)
-    figures = summarise_fitted(Predictions(rows, np.array([0, 0, 0, 1])), CLASSES, 0.9)
+    answers = Answers(rows, np.zeros(4, np.float32))
+    figures = summarise_fitted(Predictions(answers, np.array([0, 0, 0, 1])), CLASSES, 0.9)
     assert figures["top1"] == 0.75
     assert figures["mean_class_accuracy"] == 0.5
     assert figures["classes_with_photos"] == 2
@@ -76,14 +79,17 @@ def test_the_most_frequent_confusion_comes_first_and_right_answers_are_none() ->
 
 
 def test_separation_of_unknown_things_by_hand() -> None:
-    known = np.array([[0.9, 0.1], [0.7, 0.3]], np.float32)
-    unknown = np.array([[0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.5, 0.5]], np.float32)
+    scores = np.array([0.9, 0.7, 0.8, 0.7, 0.6, 0.5], np.float32)
+    # Probabilities that say the contrary: only the known score counts.
+    answers = Answers(np.stack([1 - scores, scores], axis=1), scores)
+    known, unknown = answers[:2], answers[2:]
     confidence = Confidence.from_json(
         summarise_fitted(Predictions(known, np.array([0, 0])), Classes(("a", "b")), 0.9)[
             "confidence"
         ]
     )
     figures = measure_unknown(known, unknown, confidence, None)
+    assert figures["score"] == "known_score"
     # Of eight pairs 6 are in order and one is a tie.
     assert figures["auroc"] == pytest.approx(6.5 / 8)
     assert figures["fpr95"] == 0.5
