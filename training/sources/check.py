@@ -7,14 +7,22 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from training.errors import DataError, PhotoError
+from training.evaluation.photo_hash import Words, hash_image
 from training.labels import LabelSet
 from training.photos import UNKNOWN, Photo, Problem, Source
 from training.preprocess import decode_photo
+from training.sources.near_copies import (
+    MOST_PAIRS,
+    count_pairs,
+    describe_not_compared,
+    find_near_copies,
+)
 from training.sources.photo_index import JoinedPhotos, class_indices_of, select_photos
 
 UNREADABLE = "unreadable"
@@ -43,10 +51,13 @@ class _Seen:
         digests: of each photo's size and decoded pixels, uint8, shape [N, 16]; zeros where it
             cannot be decoded.
         errors: what is wrong with those, by their place.
+        hashes: perceptual, of each photo and its mirror image, uint64, shape [N, 2, 3]; zeros
+            where it cannot be decoded; None where there are too many photos to compare them.
     """
 
     digests: npt.NDArray[np.uint8]
     errors: dict[int, str]
+    hashes: Words | None
 
 
 def check_source(
@@ -57,7 +68,9 @@ def check_source(
     """Reads and decodes every photo once, and reports what its owner should know.
 
     The same photo is told by its decoded pixels, so a copy is found whatever its file format,
-    metadata or name; a copy that was resized or encoded again with losses is not.
+    metadata or name. Between training and validation, copies that were resized, cut a little or
+    encoded again with losses are found too, by their perceptual hashes, while there are at most
+    `training.sources.near_copies.MOST_PAIRS` pairs of photos.
 
     Args:
         source: what to check.
@@ -69,13 +82,15 @@ def check_source(
     """
     sample = _take_sample(source)
     photos = _all_photos(sample)
-    seen = _look_at_all(photos, workers or os.cpu_count() or 1, tick or (lambda: None))
+    compare = count_pairs(sample) <= MOST_PAIRS
+    seen = _look_at_all(photos, compare, workers or os.cpu_count() or 1, tick or (lambda: None))
     problems = [
         *source.notes,
         *_describe_sample(source, len(photos)),
         *_find_duplicate_names(_all_photos(source)),
         *_find_unreadable(photos, seen),
         *_find_same_photos(sample, seen),
+        *_find_near_copies(sample, seen),
         *_find_empty_classes(source),
         *_find_single_photos(source),
         *_find_look_alikes(source.labels),
@@ -161,21 +176,26 @@ def _describe_sample(source: Source, checked: int) -> list[Problem]:
     return [Problem(SAMPLED, (), message, severity="note")]
 
 
-def _look_at_all(photos: Sequence[Photo], workers: int, tick: Callable[[], object]) -> _Seen:
-    seen = _Seen(np.zeros((len(photos), _DIGEST_BYTES), np.uint8), {})
+def _look_at_all(
+    photos: Sequence[Photo], compare: bool, workers: int, tick: Callable[[], object]
+) -> _Seen:
+    hashes = np.zeros((len(photos), 2, 3), np.uint64) if compare else None
+    seen = _Seen(np.zeros((len(photos), _DIGEST_BYTES), np.uint8), {}, hashes)
 
-    def take(place: int, outcome: bytes | str) -> None:
-        if isinstance(outcome, str):
-            seen.errors[place] = outcome
+    def take(place: int, looked: _Look | str) -> None:
+        if isinstance(looked, str):
+            seen.errors[place] = looked
         else:
-            seen.digests[place] = np.frombuffer(outcome, np.uint8)
+            seen.digests[place] = np.frombuffer(looked.digest, np.uint8)
+            if seen.hashes is not None and looked.hashed is not None:
+                seen.hashes[place] = looked.hashed
         tick()
 
-    pending: deque[Future[bytes | str]] = deque()
+    pending: deque[Future[_Look | str]] = deque()
     # Threads suffice: reading, decoding and hashing all let other threads run meanwhile.
     with ThreadPoolExecutor(workers) as pool:
         for place, photo in enumerate(photos):
-            pending.append(pool.submit(_look_at, photo))
+            pending.append(pool.submit(_look_at, photo, compare))
             if len(pending) == _AHEAD * workers:
                 take(place + 1 - len(pending), pending.popleft().result())
         for place in range(len(photos) - len(pending), len(photos)):
@@ -183,15 +203,22 @@ def _look_at_all(photos: Sequence[Photo], workers: int, tick: Callable[[], objec
     return seen
 
 
-def _look_at(photo: Photo) -> bytes | str:
-    """Returns the digest of a photo's pixels, or what is wrong."""
+class _Look(NamedTuple):
+    """What one photo showed: the digest of its pixels, and its perceptual hash if asked for."""
+
+    digest: bytes
+    hashed: Words | None
+
+
+def _look_at(photo: Photo, compare: bool) -> _Look | str:
+    """Returns what a photo shows, or what is wrong."""
     try:
         image = decode_photo(photo.read(), photo.name)
     except PhotoError as error:
         return str(error)
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(image.tobytes())
-    return digest.digest()[:_DIGEST_BYTES]
+    return _Look(digest.digest()[:_DIGEST_BYTES], hash_image(image) if compare else None)
 
 
 def _find_duplicate_names(photos: Sequence[Photo]) -> list[Problem]:
@@ -225,6 +252,19 @@ def _find_same_photos(source: Source, seen: _Seen) -> list[Problem]:
     return [
         _describe_same(source, positions) for positions in groups.values() if len(positions) > 1
     ]
+
+
+def _find_near_copies(source: Source, seen: _Seen) -> list[Problem]:
+    if seen.hashes is None:
+        return [describe_not_compared(source)]
+    places = len(source.train) + len(source.validation)
+    compared = np.ones(places, np.bool_)
+    compared[[place for place in seen.errors if place < places]] = False
+    # What is the same to the pixel is told as such already.
+    digests = seen.digests.view(np.uint64)[:places, 0]
+    trained, judged = digests[: len(source.train)], digests[len(source.train) :]
+    compared[len(source.train) :] &= ~np.isin(judged, trained)
+    return find_near_copies(source, seen.hashes[:places], compared)
 
 
 def _describe_same(source: Source, positions: list[int]) -> Problem:
