@@ -139,10 +139,10 @@ class BundleClient:
             raise PullError(f"{path} of {self.base_url} is about {release.model!r}")
         if version is None:
             return release.current
-        if check_version(version) not in release.versions:
+        if check_version(version) not in release.names:
             raise PullError(
                 f"{self.base_url} publishes no {model} {version}: allowed are "
-                f"{', '.join(release.versions)}"
+                f"{', '.join(release.names)}"
             )
         return version
 

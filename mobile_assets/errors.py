@@ -21,3 +21,7 @@ class PullError(GhostlensError):
 
 class SelfTestError(GhostlensError):
     """A pulled artifact does not answer as expected on the golden photos."""
+
+
+class VersionError(GhostlensError):
+    """A version, or a range of versions, is not of the form that is allowed."""

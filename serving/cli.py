@@ -70,7 +70,7 @@ def releases(repository: Path) -> None:
     for problem in problems:
         click.echo(f"problem: {problem}", err=True)
     for model, release in storage.catalogue.releases.items():
-        for version in release.versions:
+        for version in release.names:
             manifest = storage.read_manifest(model, version)
             mark = "*" if version == release.current else " "
             runtimes = ", ".join(artifact.runtime for artifact in manifest.artifacts)

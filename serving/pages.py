@@ -61,7 +61,7 @@ def show_home() -> str:
             "manifest": storage.read_manifest(model, release.current),
             "versions": [
                 describe_version(model, version)
-                for version in list(reversed(release.versions))[:_MAX_LISTED_VERSIONS]
+                for version in list(reversed(release.names))[:_MAX_LISTED_VERSIONS]
             ],
             "samples": list(_describe_samples(storage.read_manifest(model, release.current))),
             "thresholds": list(_list_thresholds(storage.read_manifest(model, release.current))),

@@ -34,7 +34,7 @@ def show_model(model: str) -> dict[str, Any]:
     catalogue = get_storage().catalogue
     release = catalogue.find_release(model)
     signed = catalogue.find_target(release_path(model))
-    versions = [describe_version(model, version) for version in reversed(release.versions)]
+    versions = [describe_version(model, version) for version in reversed(release.names)]
     return {
         **_describe_model(model),
         "release_url": f"/targets/{stored_path(signed)}",
