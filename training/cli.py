@@ -27,6 +27,7 @@ from training.sources.data import (
     open_source,
 )
 from training.sources.source_index import INDEX_NAME, SourceIndex
+from training.words import count_words
 
 _DATA_HELP = (
     "Photos: a folder of classes, a CSV manifest, a copy of the Grocery Store Dataset, or one of "
@@ -307,10 +308,16 @@ def open_checked(settings: DataSettings, index: SourceIndex | None = None) -> So
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors and not settings.skip_problems:
         raise DataError(
-            f"{source.name}: {len(errors)} problems, named above; mend them, or leave those "
-            "photos out with --set data.skip_problems=true"
+            f"{source.name}: {count_words(len(errors), 'problem')}, named above; mend "
+            f"{'it' if len(errors) == 1 else 'them'}{_offer_to_skip(errors)}"
         )
     return drop_problems(source, errors) if errors else source
+
+
+def _offer_to_skip(errors: list[Problem]) -> str:
+    if not all(problem.leave_out for problem in errors):
+        return ""  # leaving photos out would not be enough
+    return ", or let `fit` leave those photos out with --set data.skip_problems=true"
 
 
 def _make_way(out: Path, fresh: bool) -> None:

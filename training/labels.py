@@ -102,6 +102,11 @@ class LabelSet:
         return cls.from_text(text, str(path))
 
 
+def clean_label(text: str | None) -> str:
+    """Returns a label as a table's cell means it: without spaces around, in form NFC."""
+    return unicodedata.normalize("NFC", (text or "").strip())
+
+
 def _check_name(index: int, name: str) -> None:
     if not name or name != name.strip() or len(name) > _MAX_NAME_CHARS:
         raise LabelsError(

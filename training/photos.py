@@ -123,8 +123,8 @@ class Source:
         train: photos to learn from.
         validation: photos to measure on.
         licence: terms of the photos, in words, for the bundle; "not stated" where unknown.
-        notes: what was noticed while opening, such as files that are no photos; `check_source`
-            reports it together with what it finds.
+        notes: what was noticed while opening, such as files that are no photos, or a hierarchy
+            that does not fit; `check_source` reports it together with what it finds.
         sample_per_class: the check decodes this many photos of each class and split; None for
             every photo, which is right for all that Ghostlens did not draw itself.
         hierarchy: the coarse class of each label; None where the source has none.

@@ -17,6 +17,7 @@ from training.evaluation.photo_hash import Words, hash_image
 from training.labels import LabelSet
 from training.photos import UNKNOWN, Photo, Problem, Source
 from training.preprocess import decode_photo
+from training.sources.hierarchy_file import BAD_HIERARCHY
 from training.sources.near_copies import (
     MOST_PAIRS,
     count_pairs,
@@ -119,7 +120,8 @@ def drop_problems(source: Source, problems: list[Problem]) -> Source:
         problems: what `check_source` returned.
 
     Raises:
-        DataError: a class would have no training photo, or nothing would be left to validate on.
+        DataError: a class would have no training photo, nothing would be left to validate on, or
+            what is wrong is not about photos.
     """
     names = {name for problem in problems for name in problem.leave_out}
 
@@ -133,6 +135,9 @@ def drop_problems(source: Source, problems: list[Problem]) -> Source:
         validation=keep(source.validation),
         unknown=keep(source.unknown),
     )
+    bad = [problem.message for problem in problems if problem.kind == BAD_HIERARCHY]
+    if bad:
+        raise DataError(f"{source.name}: leaving out photos does not mend {'; '.join(bad)}")
     empty = [problem.message for problem in _find_empty_classes(kept) if _is_error(problem)]
     if empty:
         raise DataError(

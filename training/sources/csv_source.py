@@ -12,9 +12,8 @@ import numpy as np
 
 from training.errors import DataError, LabelsError
 from training.hierarchy import Hierarchy
-from training.labels import LabelSet
+from training.labels import LabelSet, clean_label
 from training.photos import UNKNOWN, UNKNOWN_THING, Photo, PhotoFile, Source
-from training.sources.file_sources import clean_label
 from training.sources.photo_index import IndexWriter
 
 _TEST = "test"

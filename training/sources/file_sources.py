@@ -1,6 +1,5 @@
 """A source of one's own: a folder of classes. Free of torch."""
 
-import csv
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -9,16 +8,15 @@ from pathlib import Path, PurePath
 from typing import NoReturn
 
 from training.errors import DataError, LabelsError
-from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.photos import PHOTO_SUFFIXES, UNKNOWN, Photo, Problem, Source
+from training.sources.hierarchy_file import HIERARCHY_NAME, read_hierarchy
 from training.sources.photo_index import PhotoIndex, index_photos
 
 NOT_A_PHOTO = "not a photo"
 NOT_FOLLOWED = "link not followed"
 _LAYOUT = "expected are train/<class>/<photos> and val/<class>/<photos> (or validation/)"
 ORDER_NAME = "labels.txt"
-HIERARCHY_NAME = "hierarchy.csv"
 UNKNOWN_FOLDER = "unknown"
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 
@@ -28,12 +26,13 @@ def open_folder(path: Path) -> Source:
 
     Labels are the names of the folders in `train`, in Unicode's form NFC, by code point; the
     lines of a `labels.txt` beside it fix another order. Photos may lie in folders below a class.
-    A `hierarchy.csv` with the columns label and coarse gives each label a coarse class. Photos
-    below a folder `unknown` show none of the labels.
+    A `hierarchy.csv` with the columns label and coarse gives each label a coarse class; what is
+    wrong with it is among the source's notes, so that the check can report it with the rest.
+    Photos below a folder `unknown` show none of the labels.
 
     Raises:
         DataError: the layout is another, there is one class only, validation has a class
-            that training lacks, or a label file does not fit; the message names it.
+            that training lacks, or `labels.txt` does not fit; the message names it.
     """
     train, validation = path / "train", _find_validation(path)
     found, judged = _class_folders(train), _class_folders(validation)
@@ -42,15 +41,16 @@ def open_folder(path: Path) -> Source:
     if strangers:
         raise DataError(f"{validation}: {_quoted(strangers)}: no such class in {train}")
     listing = _Listing(path)
+    hierarchy, faults = read_hierarchy(path / HIERARCHY_NAME, labels)
     source = Source(
         name=f"folder {path.name}",
         labels=labels,
         train=listing.add_split(train, found, labels),
         validation=listing.add_split(validation, judged, labels),
         licence="not stated",
-        hierarchy=_read_hierarchy(path / HIERARCHY_NAME, labels),
+        hierarchy=hierarchy,
         unknown=listing.add_unknown(path / UNKNOWN_FOLDER),
-        notes=tuple(listing.notes),
+        notes=(*faults, *listing.notes),
         listed=(path, *listing.folders, *_existing(path / ORDER_NAME, path / HIERARCHY_NAME)),
     )
     if not source.validation:
@@ -140,38 +140,6 @@ def _folder_labels(path: Path, found: list[str]) -> LabelSet:
     if only_found:
         raise DataError(f"{order} does not name the folder {_quoted(only_found)} of train")
     return labels
-
-
-def _read_hierarchy(path: Path, labels: LabelSet) -> Hierarchy | None:
-    if not path.exists():
-        return None
-    parents: dict[str, str] = {}
-    try:
-        # utf-8-sig drops the byte order mark that spreadsheets write.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = {"label", "coarse"} - set(reader.fieldnames or ())
-            if missing:
-                raise DataError(f"{path}, line 1: no column {', '.join(sorted(missing))}")
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                label, coarse = (clean_label(row[column]) for column in ("label", "coarse"))
-                if label not in labels.names:
-                    raise DataError(f"{where}: no class {label!r} among the folders of train")
-                if label in parents:
-                    raise DataError(f"{where}: {label!r} stands in an earlier line")
-                parents[label] = coarse
-        missing = set(labels.names) - set(parents)
-        if missing:
-            raise DataError(f"{path} does not name {_quoted(sorted(missing))}")
-        return Hierarchy.from_names([parents[name] for name in labels.names])
-    except (OSError, UnicodeDecodeError, csv.Error, LabelsError) as error:
-        raise DataError(f"{path}: {error}") from error
-
-
-def clean_label(text: str | None) -> str:
-    """Returns a label as a table's cell means it: without spaces around, in form NFC."""
-    return unicodedata.normalize("NFC", (text or "").strip())
 
 
 def _existing(*paths: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Folder sources: coarse classes, unknown things, and names in any alphabet."""
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from tests.training.sources.test_data import open_shop, put
 from training.cli import main
 from training.errors import DataError
 from training.photos import UNKNOWN, kind_of
-from training.sources.data import check_source
+from training.sources.data import check_source, drop_problems
+from training.sources.hierarchy_file import BAD_HIERARCHY
 
 CAFE = "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
 CAFE_NFD = unicodedata.normalize("NFD", CAFE)
@@ -51,7 +53,8 @@ def test_without_a_hierarchy_file_there_are_no_coarse_classes(shop: Path) -> Non
         ("label,coarse\nfig,fruit\n", "does not name 'pea'"),
         ("label,coarse\nfig,fruit\nkale,leaf\n", "line 3: no class 'kale'"),
         ("label,coarse\nfig,fruit\npea,pulse\nfig,pulse\n", "line 4: 'fig' stands in an earlier"),
-        ("label,coarse\nfig,fruit\npea,\n", "label 0 is ''"),
+        ("label,coarse\nfig,fruit\npea,\n", "line 3: 'pea' has no coarse class"),
+        ("label,coarse\nfig,fruit\npea,\x07\n", "control characters are not allowed"),
         ("label,coarse\nfig,food\npea,food\n", "coarse classes: .* at least 2"),
         ('label,coarse\n"fig,fruit\n', "hierarchy.csv: unexpected end"),
         ("label,coarse\nfig\n", "does not name 'pea'"),
@@ -59,8 +62,30 @@ def test_without_a_hierarchy_file_there_are_no_coarse_classes(shop: Path) -> Non
 )
 def test_a_hierarchy_file_that_does_not_fit_is_refused(shop: Path, text: str, words: str) -> None:
     (shop / "hierarchy.csv").write_text(text)
-    with pytest.raises(DataError, match=words):
-        open_shop(shop)
+    source = open_shop(shop)
+    problems = check_source(source)
+    assert {(found.kind, found.severity) for found in problems} == {(BAD_HIERARCHY, "error")}
+    assert any(re.search(words, found.message) for found in problems)
+    assert source.hierarchy is None
+
+
+def test_all_that_is_wrong_is_named_together(shop: Path) -> None:
+    (shop / "hierarchy.csv").write_text("label,coarse\nkale,leaf\nfig,fruit\nfig,\n")
+    (shop / "train/fig/cut.png").write_bytes(b"cut")
+    done = CliRunner().invoke(main, ["check", str(shop)])
+    assert done.exit_code == 1
+    for words in ("line 2: no class 'kale'", "line 4: 'fig'", "not name 'pea'", "cut.png"):
+        assert words in done.stderr
+    # Photos can be left out, but not a hierarchy.
+    assert done.stderr.splitlines()[-1].endswith("4 problems, named above; mend them")
+    with pytest.raises(DataError, match=r"leaving out photos does not mend .*line 2"):
+        drop_problems(open_shop(shop), check_source(open_shop(shop)))
+
+
+def test_one_problem_is_one_problem(shop: Path) -> None:
+    (shop / "train/fig/cut.png").write_bytes(b"cut")
+    done = CliRunner().invoke(main, ["check", str(shop)])
+    assert "1 problem, named above; mend it, or let `fit` leave those photos out" in done.stderr
 
 
 def test_photos_below_unknown_show_none_of_the_labels(shop: Path) -> None:

@@ -183,7 +183,9 @@ def test_photos_are_checked_once(
 ) -> None:
     looked: list[str] = []
     look = check._look_at
-    monkeypatch.setattr(check, "_look_at", lambda p: (looked.append(p.name), look(p))[1])
+    monkeypatch.setattr(
+        check, "_look_at", lambda photo, *more: (looked.append(photo.name), look(photo, *more))[1]
+    )
     index = SourceIndex(tmp_path / "run", few)
     first, again = open_checked(few, index), open_checked(few, index)
     assert len(looked) == len(set(looked)) == 5
@@ -195,7 +197,7 @@ def test_errors_are_kept_only_where_training_goes_on_without_the_photos(
 ) -> None:
     broken = Path(few.path) / "train" / "a" / "1.jpg"
     broken.write_bytes(b"broken")
-    with pytest.raises(DataError, match="1 problems"):
+    with pytest.raises(DataError, match="1 problem,"):
         open_checked(few, SourceIndex(tmp_path / "run", few))
     skipping = replace(few, skip_problems=True)
     for _ in range(2):
