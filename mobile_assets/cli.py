@@ -1,4 +1,4 @@
-"""Commands of the mobile assets room: keys, bundle, show, pull, recognise."""
+"""Commands of the mobile assets room: keys, bundle, show, pull, recognise, vectors."""
 
 import logging
 from pathlib import Path
@@ -9,13 +9,14 @@ from conversion.parity.confidences import ArtifactConfidence
 from conversion.parity.report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
-from mobile_assets.errors import PullError
+from mobile_assets.errors import PullError, VectorsError
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORMS, RUNTIMES_OF
 from mobile_assets.released import CLOUD, ReleasedModel
 from training.console import TypedErrorGroup
 from training.errors import PhotoError
+from training.files import write_atomic
 
 # Far above any photo that passes the limit on pixels.
 _MAX_PHOTO_BYTES = 256 << 20
@@ -134,6 +135,20 @@ def recognise(model_dir: Path, photo: Path, top_k: int) -> None:
     if result.coarse is not None:
         click.echo(f"{result.coarse.probability:7.2%}  {result.coarse.label} (any)")
     click.echo(f"{result.in_words()} ({result.verdict}; {result.model} {result.version})")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail where the file is another.")
+def vectors(check: bool) -> None:
+    """Write the test vectors that the clients of all languages must give."""
+    from mobile_assets.vectors import VECTORS_PATH, vectors_bytes
+
+    data = vectors_bytes()
+    if not check:
+        write_atomic(VECTORS_PATH, data)
+    elif VECTORS_PATH.read_bytes() != data:
+        raise VectorsError(f"{VECTORS_PATH} is not what this version makes: run it without --check")
+    click.echo(f"{VECTORS_PATH}: {len(data)} bytes")
 
 
 def _show(manifest: Manifest) -> None:

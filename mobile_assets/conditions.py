@@ -74,6 +74,18 @@ class Device:
     have: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns what the device says, as the body of a check."""
+        value: dict[str, Any] = {
+            **vars(self),
+            "runtimes": [vars(runtime) for runtime in self.runtimes],
+            "current": self.running and vars(self.running),
+            "have": list(self.have),
+            "refused": list(self.refused),
+        }
+        del value["running"]
+        return {name: said for name, said in value.items() if said not in (None, [])}
+
 
 @dataclass(frozen=True)
 class Conditions:

@@ -25,3 +25,7 @@ class SelfTestError(GhostlensError):
 
 class VersionError(GhostlensError):
     """A version, or a range of versions, is not of the form that is allowed."""
+
+
+class VectorsError(GhostlensError):
+    """The test vectors that lie here are not those that this version makes."""
