@@ -1,12 +1,15 @@
-"""What every command shares: typed errors are one line on stderr and exit code 1."""
+"""What every command shares: how errors and progress are shown."""
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
+from tqdm import tqdm
 
 from training.errors import GhostlensError
+from training.words import count_words
 
 
 class TypedErrorGroup(click.Group):
@@ -22,6 +25,26 @@ class TypedErrorGroup(click.Group):
         except GhostlensError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
+
+
+def show_progress(words: str, total: int, items: Iterable[Any] = (), unit: str = "photo") -> Any:
+    """Returns a progress bar on stderr; where that is no terminal, one line says what begins.
+
+    A bar draws over itself, which fills a log file with thousands of copies of one line.
+
+    Args:
+        words: what is going on.
+        total: how many things there are.
+        items: what the bar gives when it is iterated over.
+        unit: what one of them is called.
+
+    Returns:
+        A `tqdm`: iterate over it, or use it as a context and call `update(1)` after each thing.
+    """
+    shown = sys.stderr.isatty()
+    if not shown and total:
+        click.echo(f"{words}: {count_words(total, unit)}", err=True)
+    return tqdm(items, words, total, leave=False, unit=unit, disable=not shown)
 
 
 def share_cores() -> None:

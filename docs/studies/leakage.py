@@ -1,18 +1,22 @@
 """Which distance tells a photo seen in training from another one: the tables of evaluation.md.
 
-Run: python docs/studies/leakage.py grocery  (or synthetic, or a folder of classes)
+    python docs/studies/leakage.py DATA
+
+DATA is `grocery`, `synthetic`, or the path of a folder, of a manifest or of a copy of the Grocery
+Store Dataset.
 """
 
 import io
-import sys
 from collections.abc import Callable, Iterable
 
+import click
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
 from training.cli import find_data
 from training.config import DataSettings
+from training.errors import GhostlensError
 from training.evaluation.photo_hash import PhotoHashes, Words, hash_image, hash_photos
 from training.photos import Photo
 from training.preprocess import decode_photo
@@ -91,10 +95,15 @@ def describe_pairs(words: str, distances: Distances, chosen: npt.NDArray[np.bool
     return row(f"{words}, {values.size:,} pairs (nearest: {values.min()} bits)", counts)
 
 
-def main() -> None:
-    """Prints both tables of a source."""
-    settings = find_data(sys.argv[1], DataSettings(train_per_class=100, validation_per_class=30))
-    source = open_source(settings)
+@click.command()
+@click.argument("data")
+def main(data: str) -> None:
+    """Print both tables of a source: 'grocery', 'synthetic', or a path."""
+    base = DataSettings(train_per_class=100, validation_per_class=30)
+    try:
+        source = open_source(find_data(data, base))
+    except GhostlensError as error:
+        raise click.ClickException(str(error)) from error
     trained: PhotoHashes = hash_photos(source.train)
     judged = hash_photos(source.validation)
     train_truth = np.array([photo.class_index for photo in source.train])

@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from training.config import DataSettings
+from training.console import show_progress
 from training.errors import GhostlensError, StorageError
 from training.evaluation.leakage import LIMIT_BITS, Leakage, count_repeated, find_leakage
 from training.evaluation.photo_hash import HASHES_NAME, PhotoHashes, hash_photos, hash_pixels
@@ -35,7 +34,7 @@ def check_run(
         PhotoError: a photo cannot be decoded.
         StorageError: the disk is full.
     """
-    with tqdm(total=len(source.train), desc="hash training photos", leave=False) as bar:
+    with show_progress("hash training photos", len(source.train)) as bar:
         names = [photo.name for photo in source.train]
         trained = hash_pixels(names, pixels, max(workers, 1), lambda: bar.update(1))
     write_atomic(out / HASHES_NAME, trained.to_bytes())
@@ -96,5 +95,5 @@ def _find_trained(checkpoint: Path, data: DataSettings, workers: int) -> PhotoHa
 
 
 def _hash(photos: Sequence[Photo], workers: int, words: str) -> PhotoHashes:
-    with tqdm(total=len(photos), desc=words, leave=False, unit="photo") as bar:
+    with show_progress(words, len(photos)) as bar:
         return hash_photos(photos, max(workers, 1), lambda: bar.update(1))

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from tqdm import tqdm
 
+from training.console import show_progress
 from training.files import storage_error
 from training.photos import Photo
 from training.preprocess import PixelsHwc, Preprocess, decode_photo
@@ -121,8 +121,8 @@ def decode_all(
     handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
     path = Path(name)
     try:
-        arrays = _decoded(photos, decode, workers) if size_bytes != 0 else iter(())
-        bar = tqdm(arrays, progress, len(photos), leave=False, unit="photo")
+        kept = photos if size_bytes != 0 else ()
+        bar = show_progress(progress, len(kept), _decoded(kept, decode, workers))
         shapes = _write_pixels(handle, path, bar, size_bytes)
         yield DecodedPhotos(path, shapes, photos, decode)
     finally:

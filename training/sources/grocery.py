@@ -56,7 +56,7 @@ def open_grocery(path: Path) -> Source:
     if not (root / "train.txt").is_file():
         raise DataError(
             f"{path} is not the Grocery Store Dataset: neither train.txt nor dataset/train.txt is "
-            "there; with an empty data.path the public archive is fetched"
+            "there; --data grocery fetches the public archive"
         )
     labels, hierarchy = _read_classes(root / CLASSES_NAME)
     train, validation = (

@@ -159,8 +159,8 @@ def _blocks(url: str) -> Iterator[bytes]:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error or type(error).__name__
         raise DataError(
-            f"cannot fetch {url}: {reason}. Without a network, set data.path to a copy of the "
-            "Grocery Store Dataset, or data.source to synthetic"
+            f"cannot fetch {url}: {reason}. Without a network, name a copy of the Grocery "
+            "Store Dataset with --data FOLDER, or take --data synthetic"
         ) from error
     if expected is not None and expected != str(size_bytes):
         raise DataError(f"the download of {url} broke off at {size_bytes} of {expected} bytes")

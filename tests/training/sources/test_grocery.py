@@ -287,7 +287,7 @@ def test_a_missing_archive_and_a_silent_server_are_named(archive: Archive, tmp_p
     with pytest.raises(DataError, match="answers 404"):
         fetch_grocery(replace(archive, url=f"{archive.url}x"), tmp_path / "cache")
     # Port 9 is the discard service's: nobody listens.
-    with pytest.raises(DataError, match=r"cannot fetch .* Without a network, set data\.path"):
+    with pytest.raises(DataError, match=r"cannot fetch .* Without a network, name a copy"):
         fetch_grocery(replace(archive, url="http://127.0.0.1:9/a.zip"), tmp_path / "cache")
     assert left_in(tmp_path / "cache") == []
 
