@@ -1,63 +1,20 @@
-"""Publishing: new files first, then the metadata that name them, `timestamp.json` last.
+"""Publishing: a bundle becomes a version that never changes, and a release names it."""
 
-Clients start at `timestamp.json`. Until the one rename that replaces it they see the old release,
-afterwards the new one; whatever a killed publisher leaves behind is named by nothing.
-"""
-
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from securesystemslib.signer import Signer  # type: ignore[attr-defined]
-from tuf.api.metadata import (  # type: ignore[attr-defined]
-    Root,
-    Snapshot,
-    TargetFile,
-    Targets,
-    Timestamp,
-)
 
 from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.manifest import MANIFEST_NAME
-from mobile_assets.release import Release
-from mobile_assets.signing import load_public_keys, load_signer
-from serving.errors import (
-    PublishError,
-    RepositoryError,
-    UnknownModelError,
-    UnknownVersionError,
-)
-from serving.repository import (
-    METADATA_FOLDER,
-    METADATA_NAME,
-    TARGETS_FOLDER,
-    TIMESTAMP_NAME,
-    State,
-    create_root,
-    describe_metadata,
-    expiry,
-    file_path,
-    list_models,
-    read_metadata_in,
-    read_roots,
-    read_sha256,
-    read_state,
-    read_target,
-    release_path,
-    sign,
-    stored_path,
-    verify,
-)
-from training.errors import StorageError
-from training.files import exclusive_lock, sha256_bytes, sha256_file, write_atomic
+from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, format_time
+from serving.desk import FIRST_ROOT_NAME, Desk, open_desk
+from serving.errors import PublishError, UnknownModelError, UnknownVersionError
+from serving.repository import State, file_path, read_metadata_in, read_sha256
+from training.files import sha256_bytes, write_atomic
 
 ROOT_COPY_NAME = "root.json"
-_FIRST_ROOT_NAME = "1.root.json"
-_LOCK_NAME = ".publish.lock"
-_CONTENT_ROLES = ("targets", "snapshot", "timestamp")
-_ONLINE_ROLES = ("snapshot", "timestamp")
+# One key folder, or the folders of as many people as must sign.
+Keys = Path | Sequence[Path]
 
 
 @dataclass(frozen=True)
@@ -77,16 +34,19 @@ class Publication:
     state: State
 
 
-def publish(bundle_path: Path, repository: Path, keys: Path) -> Publication:
+def publish(bundle_path: Path, repository: Path, keys: Keys) -> Publication:
     """Publishes a bundle and makes its version the current one; creates a new repository.
 
-    Publishing the same bundle again changes nothing, but puts back files that went missing.
+    Publishing the same bundle again changes nothing, but puts back files that went missing. The
+    first version of a model needs the targets key, which then names the model's own key (made in
+    the first key folder where there is none); a further one needs only the model's key and the
+    two online ones.
 
     Args:
         bundle_path: what `python -m mobile_assets bundle` wrote.
         repository: the repository's folder.
-        keys: folder with the private keys; a copy of the first root, which clients are shipped
-            with, is left there as `root.json`.
+        keys: folders with the private keys; a copy of the first root, which clients are shipped
+            with, is left in the first one as `root.json`.
 
     Raises:
         BundleError: the bundle is damaged.
@@ -97,21 +57,50 @@ def publish(bundle_path: Path, repository: Path, keys: Path) -> Publication:
     """
     bundle = open_bundle(bundle_path)
     model, version = bundle.manifest.model, bundle.manifest.version
-    with _open_desk(repository, keys, _CONTENT_ROLES) as desk:
-        _copy_root(desk, keys)
+    with open_desk(repository, _folders(keys), model, creating=True) as desk:
+        _copy_root(desk, _folders(keys)[0])
         release = desk.find_release(model)
-        changed = release is None or version not in release.versions
+        changed = release is None or version not in release.names
         if not changed:
             _check_same_content(desk, bundle)
         for path in [*(file.path for file in bundle.manifest.files), MANIFEST_NAME]:
             desk.put(file_path(model, version, path), bundle.read(path))
         if changed:
-            versions = (*(release.versions if release else ()), version)
-            desk.put_release(Release(model, version, versions))
+            desk.put_release(_add_version(release, model, version))
         return Publication(model, version, changed, desk.commit() if changed else desk.published())
 
 
-def set_current(model: str, version: str, repository: Path, keys: Path) -> Publication:
+def change_release(
+    model: str, repository: Path, keys: Keys, change: Callable[[Release], Release]
+) -> tuple[bool, State]:
+    """Signs and publishes another `release.json` of a model; its versions stay as they are.
+
+    Args:
+        model: its name.
+        repository: the repository's folder.
+        keys: folders with the model's key and the online ones.
+        change: gives the new release from the one that is published; what it raises ends the
+            change, and nothing is written.
+
+    Returns:
+        Whether anything changed, and what clients see now.
+
+    Raises:
+        UnknownModelError: no such model.
+        SigningError: see `publish`; likewise RepositoryError and StorageError.
+    """
+    with open_desk(repository, _folders(keys), model) as desk:
+        release = desk.find_release(model)
+        if release is None:
+            raise UnknownModelError(model, desk.list_models())
+        changed = change(release)
+        if changed == release:
+            return False, desk.published()
+        desk.put_release(changed)
+        return True, desk.commit()
+
+
+def set_current(model: str, version: str, repository: Path, keys: Keys) -> Publication:
     """Makes a published version the current one: newer metadata name the older version.
 
     Raises:
@@ -119,19 +108,17 @@ def set_current(model: str, version: str, repository: Path, keys: Path) -> Publi
         UnknownVersionError: no such version.
         SigningError: see `publish`; likewise RepositoryError and StorageError.
     """
-    with _open_desk(repository, keys, _CONTENT_ROLES) as desk:
-        release = desk.find_release(model)
-        if release is None:
-            raise UnknownModelError(model, desk.list_models())
-        if version not in release.versions:
-            raise UnknownVersionError(model, version, release.versions)
-        if release.current == version:
-            return Publication(model, version, False, desk.published())
-        desk.put_release(Release(model, version, release.versions))
-        return Publication(model, version, True, desk.commit())
+
+    def change(release: Release) -> Release:
+        if version not in release.names:
+            raise UnknownVersionError(model, version, release.names)
+        channel = replace(release.channels[STABLE], current=version)
+        return replace(release, channels={**release.channels, STABLE: channel})
+
+    return Publication(model, version, *change_release(model, repository, keys, change))
 
 
-def resign(repository: Path, keys: Path) -> State:
+def resign(repository: Path, keys: Keys) -> State:
     """Renews the snapshot and the timestamp, so that clients keep trusting what is published.
 
     Needs only the two online keys.
@@ -140,166 +127,36 @@ def resign(repository: Path, keys: Path) -> State:
         PublishError: nothing is published yet.
         SigningError: see `publish`; likewise RepositoryError and StorageError.
     """
-    with _open_desk(repository, keys, _ONLINE_ROLES) as desk:
+    with open_desk(repository, _folders(keys)) as desk:
         desk.published()
         return desk.commit()
 
 
-@dataclass
-class _Desk:
-    """One publisher's work on a repository, which it holds the lock of."""
-
-    repository: Path
-    root: Root
-    signers: Mapping[str, Signer]
-    state: State | None
-    new_root: bytes | None
-    targets: dict[str, TargetFile] = field(default_factory=dict)
-    written: list[Path] = field(default_factory=list)
-
-    def published(self) -> State:
-        """Returns what clients see now."""
-        if self.state is None:
-            raise PublishError(f"nothing is published yet in {self.repository}")
-        return self.state
-
-    def list_models(self) -> list[str]:
-        """Returns the names of the models that are published."""
-        return list_models(self.state.targets) if self.state else []
-
-    def find_target(self, path: str) -> TargetFile | None:
-        """Returns the published entry of a target path."""
-        return self.state.targets.targets.get(path) if self.state else None
-
-    def find_release(self, model: str) -> Release | None:
-        """Returns what is published of a model."""
-        target = self.find_target(release_path(model))
-        if target is None:
-            return None
-        return Release.from_bytes(read_target(self.repository, target))
-
-    def put_release(self, release: Release) -> None:
-        """Puts a model's `release.json`."""
-        self.put(release_path(release.model), release.to_bytes())
-
-    def put(self, path: str, data: bytes) -> None:
-        """Writes a target file under its hash; clients see it after the next commit."""
-        target = TargetFile.from_data(path, data, ["sha256"])
-        stored = self.repository / TARGETS_FOLDER / stored_path(target)
-        self.targets[path] = target
-        if not stored.is_file():
-            self.written.append(stored)
-        elif sha256_file(stored) == read_sha256(target):
-            return
-        write_atomic(stored, data)
-
-    def commit(self) -> State:
-        """Signs and writes the metadata, `timestamp.json` last.
-
-        Returns:
-            What clients see now.
-        """
-        folder = self.repository / METADATA_FOLDER
-        files = self._sign_all()
-        for name, data in files.items():
-            if name != TIMESTAMP_NAME:
-                self.written.append(folder / name)
-            write_atomic(folder / name, data)
-        state = read_state(read_metadata_in(self.repository))
-        if state is None:
-            raise RepositoryError(f"{folder / TIMESTAMP_NAME} vanished after it was written")
-        return state
-
-    def take_back(self) -> None:
-        """Removes what a failed attempt wrote, so that a full disk is not left fuller."""
-        old = None if self.state is None else self.state.files[TIMESTAMP_NAME]
-        if read_metadata_in(self.repository)(TIMESTAMP_NAME) != old:
-            return  # clients see the new files already
-        for path in self.written:
-            path.unlink(missing_ok=True)
-
-    def _sign_all(self) -> dict[str, bytes]:
-        """Returns the new metadata files in the order in which they may be written."""
-        old = self.state
-        files: dict[str, bytes] = {} if self.new_root is None else {_FIRST_ROOT_NAME: self.new_root}
-        snapshot = deepcopy(old.snapshot) if old else Snapshot()
-        if self.targets or old is None:
-            targets = deepcopy(old.targets) if old else Targets()
-            targets.version, targets.expires = self._next_version("targets"), expiry("targets")
-            targets.targets.update(self.targets)
-            data = sign(targets, self.signers["targets"], self.root)
-            files[f"{targets.version}.targets.json"] = data
-            snapshot.meta["targets.json"] = describe_metadata(targets, data)
-        snapshot.version, snapshot.expires = self._next_version("snapshot"), expiry("snapshot")
-        data = sign(snapshot, self.signers["snapshot"], self.root)
-        files[f"{snapshot.version}.snapshot.json"] = data
-        timestamp = Timestamp(
-            version=old.timestamp.version + 1 if old else 1,
-            expires=expiry("timestamp"),
-            snapshot_meta=describe_metadata(snapshot, data),
-        )
-        return {**files, TIMESTAMP_NAME: sign(timestamp, self.signers["timestamp"], self.root)}
-
-    def _next_version(self, role: str) -> int:
-        # One more than any file here, a killed publisher's included: caches may keep a numbered
-        # file for good.
-        found = [
-            int(match[1])
-            for path in (self.repository / METADATA_FOLDER).glob(f"*.{role}.json")
-            if (match := METADATA_NAME.fullmatch(path.name))
-        ]
-        return max(found, default=0) + 1
+def _folders(keys: Keys) -> tuple[Path, ...]:
+    return (keys,) if isinstance(keys, Path) else tuple(keys)
 
 
-@contextmanager
-def _open_desk(repository: Path, keys: Path, roles: tuple[str, ...]) -> Iterator[_Desk]:
-    """Takes the repository's lock, and checks every key before anything is written."""
-    is_new = not (repository / METADATA_FOLDER / _FIRST_ROOT_NAME).exists()
-    new_root = _sign_first_root(keys, repository, roles) if is_new else None
-    _create_folder(repository / METADATA_FOLDER)
-    with exclusive_lock(repository / _LOCK_NAME):
-        read = read_metadata_in(repository)
-        roots = read_roots(read)
-        state = read_state(read)
-        if roots:
-            new_root = None
-        elif new_root is None:
-            raise RepositoryError(f"{repository} lost its {_FIRST_ROOT_NAME} just now")
-        root = verify(Root, new_root or list(roots.values())[-1], None)
-        signers = {
-            role: load_signer(keys, role, root.get_delegated_role(role).keyids) for role in roles
-        }
-        if root.is_expired():
-            raise PublishError(
-                f"the root metadata expired on {root.expires:%Y-%m-%d}: clients refuse whatever "
-                "is signed under them"
-            )
-        _sweep(repository)
-        desk = _Desk(repository, root, signers, state, new_root)
-        try:
-            yield desk
-        except BaseException:
-            desk.take_back()
-            raise
+def _add_version(release: Release | None, model: str, version: str) -> Release:
+    """Returns the release with one more version, current on `stable` unless that is pinned."""
+    versions = (*(release.versions if release else ()), PublishedVersion(version, format_time()))
+    channels = dict(release.channels) if release else {}
+    if STABLE not in channels or not channels[STABLE].pinned:
+        channels[STABLE] = Channel(version)
+    return Release(model, versions, channels)
 
 
-def _sign_first_root(keys: Path, repository: Path, roles: tuple[str, ...]) -> bytes:
-    if roles != _CONTENT_ROLES:
-        raise PublishError(f"nothing is published yet in {repository}")
-    root = create_root(load_public_keys(keys))
-    for role in roles:
-        load_signer(keys, role)
-    return sign(root, load_signer(keys, "root"), root)
-
-
-def _copy_root(desk: _Desk, keys: Path) -> None:
-    first = desk.new_root or read_metadata_in(desk.repository)(_FIRST_ROOT_NAME)
+def _copy_root(desk: Desk, keys: Path) -> None:
+    first = desk.new_root[1] if desk.new_root else _read_first_root(desk.repository)
     copy = keys / ROOT_COPY_NAME
     if first is not None and (not copy.is_file() or copy.read_bytes() != first):
         write_atomic(copy, first)
 
 
-def _check_same_content(desk: _Desk, bundle: Bundle) -> None:
+def _read_first_root(repository: Path) -> bytes | None:
+    return read_metadata_in(repository)(FIRST_ROOT_NAME)
+
+
+def _check_same_content(desk: Desk, bundle: Bundle) -> None:
     model, version = bundle.manifest.model, bundle.manifest.version
     target = desk.find_target(file_path(model, version, MANIFEST_NAME))
     if target is None or read_sha256(target) != sha256_bytes(bundle.manifest_bytes):
@@ -307,18 +164,3 @@ def _check_same_content(desk: _Desk, bundle: Bundle) -> None:
             f"{model} {version} is published with other content, and versions never change: "
             "give the new content a new version"
         )
-
-
-def _create_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
-
-
-def _sweep(repository: Path) -> None:
-    """Removes the unfinished files of killed publishers; the lock says that none is at work."""
-    for folder in (METADATA_FOLDER, TARGETS_FOLDER):
-        for path in (repository / folder).rglob(".*"):
-            if path.is_file():
-                path.unlink(missing_ok=True)

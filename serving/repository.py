@@ -2,12 +2,12 @@
 
 On disk, and under the same names over HTTP:
 
-    metadata/  1.root.json  N.targets.json  N.snapshot.json  timestamp.json
+    metadata/  1.root.json  N.targets.json  N.<model>.json  N.snapshot.json  timestamp.json
     targets/   <model>/<hash>.release.json  <model>/<version>/<folder>/<hash>.<file name>
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,18 +30,24 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 from tuf.api.serialization.json import JSONSerializer
 
 from mobile_assets.release import RELEASE_NAME
+from mobile_assets.signing import ROLES
+from serving.delegations import check_delegated, check_delegating, list_delegations
 from serving.errors import RepositoryError
 from training.files import sha256_bytes
 
 METADATA_FOLDER = "metadata"
 TARGETS_FOLDER = "targets"
 TIMESTAMP_NAME = "timestamp.json"
-METADATA_NAME = re.compile(r"timestamp\.json|([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json")
+# A model's name is its role's, and so the name of its metadata.
+METADATA_NAME = re.compile(
+    r"timestamp\.json|([1-9][0-9]{0,9})\.([a-z0-9]+(?:-[a-z0-9]+)*)\.json", re.ASCII
+)
 # root: replacing it needs the offline key and a person; a year is the usual ceremony.
-# targets: renewed by each publication; a good model may stay current for months.
+# targets and each model's: signed offline; a good model may stay current for months.
 # snapshot, timestamp: renewed by `resign` without a person. The timestamp bounds how long a phone
 # can be kept from seeing a newer release (freeze attack); a week forgives a missed renewal.
 EXPIRY_DAYS = {"root": 365, "targets": 365, "snapshot": 30, "timestamp": 7}
+MODEL_EXPIRY_DAYS = 365
 # Four times what 1,000 versions of 100 files take; a longer file is not ours.
 MAX_METADATA_BYTES = 64 << 20
 
@@ -56,8 +62,9 @@ class State:
     Attributes:
         root: the newest root.
         timestamp: names the snapshot.
-        snapshot: names the targets metadata.
-        targets: names every published file.
+        snapshot: names the targets metadata of all roles.
+        targets: names the keys of each model's role.
+        models: what each role signs that published anything, by the model's name.
         files: metadata file name -> the bytes that were verified, all roots included.
     """
 
@@ -65,12 +72,33 @@ class State:
     timestamp: Timestamp
     snapshot: Snapshot
     targets: Targets
+    models: Mapping[str, Targets]
     files: Mapping[str, bytes]
 
+    def list_models(self) -> list[str]:
+        """Returns the names of the models that have a release, sorted."""
+        return sorted(
+            name for name, signed in self.models.items() if release_path(name) in signed.targets
+        )
+
+    def find_target(self, path: str) -> TargetFile | None:
+        """Returns the signed entry of a TUF target path, as a client would find it."""
+        signed = self.models.get(path.split("/")[0])
+        return signed.targets.get(path) if signed else None
+
+    def list_targets(self) -> list[TargetFile]:
+        """Returns the signed entries of all models."""
+        return [target for signed in self.models.values() for target in signed.targets.values()]
+
     def expiries(self) -> dict[str, datetime]:
-        """Returns until when each role's metadata count, in UTC."""
-        signed = (self.root, self.targets, self.snapshot, self.timestamp)
-        return {part.type: part.expires for part in signed}
+        """Returns until when each role's metadata count, in UTC; the online roles last."""
+        return {
+            "root": self.root.expires,
+            "targets": self.targets.expires,
+            **{name: signed.expires for name, signed in self.models.items()},
+            "snapshot": self.snapshot.expires,
+            "timestamp": self.timestamp.expires,
+        }
 
     def find_expired(self, now: datetime | None = None) -> list[str]:
         """Returns, in words, which metadata clients refuse because their time is over."""
@@ -114,15 +142,6 @@ def read_sha256(target: TargetFile) -> str:
     return str(sha256)
 
 
-def list_models(targets: Targets) -> list[str]:
-    """Returns the names of the models that targets metadata publish, sorted."""
-    return sorted(
-        model
-        for path in targets.targets
-        if (model := path.split("/")[0]) and path == release_path(model)
-    )
-
-
 def read_target(repository: Path, target: TargetFile) -> bytes:
     """Reads a published file, checked against its signed length and hash.
 
@@ -140,32 +159,40 @@ def read_target(repository: Path, target: TargetFile) -> bytes:
 
 
 def expiry(role: str, now: datetime | None = None) -> datetime:
-    """Returns until when metadata of a role count that are signed now, in UTC."""
+    """Returns until when metadata of a role or a model count that are signed now, in UTC."""
     now = now or datetime.now(UTC)
-    return now.replace(microsecond=0) + timedelta(days=EXPIRY_DAYS[role])
+    days = EXPIRY_DAYS.get(role, MODEL_EXPIRY_DAYS)
+    return now.replace(microsecond=0) + timedelta(days=days)
 
 
 def create_root(keys: Mapping[str, Key]) -> Root:
     """Makes the first root: one key for each role, consistent snapshots."""
     root = Root(expires=expiry("root"), consistent_snapshot=True)
-    for role, key in keys.items():
-        root.add_key(key, role)
+    for role in ROLES:
+        root.add_key(keys[role], role)
     return root
 
 
-def sign(signed: Root | Timestamp | Snapshot | Targets, signer: Signer, root: Root) -> bytes:
-    """Signs metadata, and checks the result against the root as a client does.
+def sign(signed: Signed, role: str, signers: Sequence[Signer], delegator: Root | Targets) -> bytes:
+    """Signs metadata, and checks the result as a client does.
+
+    Args:
+        signed: what is signed.
+        role: whose it is: one of the four, or a model's name.
+        signers: the keys, as many as the role's threshold.
+        delegator: the metadata that name the role's keys.
 
     Raises:
-        RepositoryError: the root does not name this key for the role.
+        RepositoryError: the delegator does not name these keys for the role, or wants more.
     """
     metadata: Metadata[Any] = Metadata(signed)
-    metadata.sign(signer)
+    for signer in signers:
+        metadata.sign(signer, append=True)
     data = metadata.to_bytes(JSONSerializer(compact=False))
     try:
-        root.verify_delegate(signed.type, metadata.signed_bytes, metadata.signatures)
-    except TufError as error:
-        raise RepositoryError(f"wrong key for the role {signed.type}: {error}") from None
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (TufError, ValueError) as error:
+        raise RepositoryError(f"wrong key for the role {role}: {error}") from None
     return data
 
 
@@ -256,43 +283,59 @@ def read_state(read: ReadMetadata, trusted_root: bytes | None = None) -> State |
     snapshot_name, snapshot_bytes = _read_named(read, "snapshot", timestamp.snapshot_meta)
     snapshot = verify(Snapshot, snapshot_bytes, root)
     _check_version(snapshot_name, snapshot, timestamp.snapshot_meta)
-    targets_meta = snapshot.meta.get("targets.json")
-    if targets_meta is None:
+    if "targets.json" not in snapshot.meta:
         raise RepositoryError(f"{snapshot_name} does not name the targets metadata")
-    targets_name, targets_bytes = _read_named(read, "targets", targets_meta)
-    targets = verify(Targets, targets_bytes, root)
-    _check_version(targets_name, targets, targets_meta)
-    files = {
-        **roots,
-        targets_name: targets_bytes,
-        snapshot_name: snapshot_bytes,
-        TIMESTAMP_NAME: timestamp_bytes,
-    }
-    return State(root, timestamp, snapshot, targets, files)
+    targets, files = _read_targets(read, "targets", snapshot, root)
+    models: dict[str, Targets] = {}
+    for role in list_delegations(targets):
+        # A role can be delegated before its model is published.
+        if f"{role.name}.json" in snapshot.meta:
+            models[role.name], found = _read_targets(read, role.name, snapshot, targets)
+            files |= found
+    files = {**roots, **files, snapshot_name: snapshot_bytes, TIMESTAMP_NAME: timestamp_bytes}
+    return State(root, timestamp, snapshot, targets, models, files)
 
 
-def verify(kind: type[S], data: bytes, root: Root | None) -> S:
-    """Parses metadata of a kind, and checks the signatures that the root demands.
+def verify(
+    kind: type[S], data: bytes, delegator: Root | Targets | None, role: str | None = None
+) -> S:
+    """Parses metadata of a kind, and checks the signatures that are demanded.
 
     Args:
         kind: the class of the signed part.
         data: the file's bytes.
-        root: names keys and thresholds; None only parses.
+        delegator: names keys and thresholds; None only parses.
+        role: the role that they are of; the kind's own when not given.
 
     Raises:
         RepositoryError: malformed, of another kind, or not signed as required.
     """
+    role = role or kind.type
     try:
         metadata: Metadata[S] = Metadata.from_bytes(data)
         if not isinstance(metadata.signed, kind):
             raise RepositoryError(
                 f"expected {kind.type} metadata, found {metadata.signed.type} metadata"
             )
-        if root is not None:
-            root.verify_delegate(kind.type, metadata.signed_bytes, metadata.signatures)
+        if delegator is not None:
+            delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except (TufError, ValueError) as error:
-        raise RepositoryError(f"the {kind.type} metadata are refused: {error}") from None
+        raise RepositoryError(f"the {role} metadata are refused: {error}") from None
     return metadata.signed
+
+
+def _read_targets(
+    read: ReadMetadata, role: str, snapshot: Snapshot, delegator: Root | Targets
+) -> tuple[Targets, dict[str, bytes]]:
+    meta = snapshot.meta[f"{role}.json"]
+    name, data = _read_named(read, role, meta)
+    signed = verify(Targets, data, delegator, role)
+    _check_version(name, signed, meta)
+    if role == "targets":
+        check_delegating(signed)
+    else:
+        check_delegated(role, signed)
+    return signed, {name: data}
 
 
 def _read_named(read: ReadMetadata, role: str, meta: MetaFile) -> tuple[str, bytes]:

@@ -29,7 +29,6 @@ from serving.repository import (
     TIMESTAMP_NAME,
     State,
     file_path,
-    list_models,
     read_metadata_in,
     read_sha256,
     read_state,
@@ -83,8 +82,8 @@ class Catalogue:
         release = self.find_release(model)
         if version is None:
             return release.current
-        if version not in release.versions:
-            raise UnknownVersionError(model, version, release.versions)
+        if version not in release.names:
+            raise UnknownVersionError(model, version, release.names)
         return version
 
     def find_target(self, path: str) -> TargetFile:
@@ -93,7 +92,7 @@ class Catalogue:
         Raises:
             UnknownFileError: no such target.
         """
-        target = self.state.targets.targets.get(path)
+        target = self.state.find_target(path)
         if target is None:
             raise UnknownFileError(f"no published file {path!r}")
         return target
@@ -247,15 +246,15 @@ class Storage:
             )
         if self._catalogue is not None:
             _check_not_older(self._catalogue.state, state)
-        models = list_models(state.targets)
-        paths = {model: state.targets.targets[release_path(model)] for model in models}
-        releases = {
-            model: Release.from_bytes(self._read_target(path)) for model, path in paths.items()
-        }
+        releases = {model: self._read_release(state, model) for model in state.list_models()}
         catalogue = Catalogue(state, releases)
         self._check_files(catalogue)
         self._trusted_root = next(iter(state.files.values()))
         return catalogue
+
+    def _read_release(self, state: State, model: str) -> Release:
+        target = state.models[model].targets[release_path(model)]
+        return Release.from_bytes(self._read_target(target))
 
     def _find_trusted_root(self) -> bytes | None:
         # Once something verified, its root is trusted: another one in the folder is tampering.
@@ -272,9 +271,9 @@ class Storage:
 
     def _check_files(self, catalogue: Catalogue) -> None:
         for model, release in catalogue.releases.items():
-            for version in release.versions:
+            for version in release.names:
                 catalogue.find_target(file_path(model, version, MANIFEST_NAME))
-        for target in catalogue.state.targets.targets.values():
+        for target in catalogue.state.list_targets():
             path = self._repository / TARGETS_FOLDER / stored_path(target)
             if not path.is_file() or path.stat().st_size != target.length:
                 raise RepositoryError(f"{path} is missing or incomplete, though it is published")

@@ -13,25 +13,34 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from mobile_assets.bundle import open_bundle
-from mobile_assets.release import Release
+from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
+from serving.delegations import add_delegation
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
+PUBLISHED_AT = "2026-11-24T12:00:00Z"
 
 
 class Repository:
-    """Signed metadata and hashed targets in a folder, as the server hands them out."""
+    """Signed metadata and hashed targets in a folder, as the server hands them out.
+
+    Attributes:
+        signers: a private key a role, and a model once something was put for it.
+        versions: the number that each role's metadata have now.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.signers = {role: CryptoSigner.generate_ed25519() for role in ROLES}
         self.expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+        self.delegating = Targets(expires=self.expires)
         self.targets: dict[str, TargetFile] = {}
-        self.versions: dict[str, list[str]] = {}
-        self.version = 0
+        self.published: dict[str, list[str]] = {}
+        self.versions = {"root": 1, "targets": 0, "snapshot": 0, "timestamp": 0}
         (folder / "metadata").mkdir(parents=True)
         root = Root(expires=self.expires, consistent_snapshot=True)
         for role, signer in self.signers.items():
             root.add_key(signer.public_key, role)
+        self.root = root
         self.trusted_root = self.sign(root)
         self.write_metadata("1.root.json", self.trusted_root)
 
@@ -42,6 +51,9 @@ class Repository:
 
     def write_metadata(self, name: str, data: bytes) -> None:
         (self.folder / "metadata" / name).write_bytes(data)
+
+    def read_metadata(self, name: str) -> bytes:
+        return (self.folder / "metadata" / name).read_bytes()
 
     def put(self, path: str, data: bytes) -> Path:
         target = TargetFile.from_data(path, data, ["sha256"])
@@ -62,28 +74,56 @@ class Repository:
         model, version = bundle.manifest.model, bundle.manifest.version
         for path in ["manifest.json", *(file.path for file in bundle.manifest.files)]:
             self.put(f"{model}/{version}/{path}", bundle.read(path))
-        self.versions.setdefault(model, []).append(version)
+        self.published.setdefault(model, []).append(version)
         self.set_current(model, version)
 
     def set_current(self, model: str, version: str) -> None:
-        release = Release(model, version, tuple(self.versions[model]))
-        self.put(f"{model}/release.json", release.to_bytes())
+        self.put_release(model, {STABLE: Channel(version)})
+
+    def put_release(self, model: str, channels: dict[str, Channel]) -> None:
+        """Publishes another policy for the versions of a model."""
+        versions = tuple(PublishedVersion(name, PUBLISHED_AT) for name in self.published[model])
+        self.put(f"{model}/release.json", Release(model, versions, channels).to_bytes())
         self.commit()
+
+    def delegate(self, model: str) -> None:
+        """Gives a model a role and a key of its own."""
+        self.signers.setdefault(model, CryptoSigner.generate_ed25519())
+        self.versions[model] = 0
+        add_delegation(self.delegating, model, [self.signers[model].public_key])
 
     def commit(self) -> None:
         """Signs new metadata over all targets."""
-        self.version += 1
-        targets = Targets(self.version, expires=self.expires, targets=dict(self.targets))
-        data = self.sign(targets)
-        self.write_metadata(f"{self.version}.targets.json", data)
-        meta = {"targets.json": MetaFile.from_data(self.version, data, ["sha256"])}
-        snapshot = self.sign(Snapshot(self.version, expires=self.expires, meta=meta))
-        self.write_metadata(f"{self.version}.snapshot.json", snapshot)
+        models = sorted({path.split("/")[0] for path in self.targets})
+        for model in models:
+            if model not in self.versions:
+                self.delegate(model)
+        signed = {"targets": self.delegating}
+        for model in models:
+            own = {path: x for path, x in self.targets.items() if path.split("/")[0] == model}
+            signed[model] = Targets(targets=own)
+        self.commit_signed(signed)
+
+    def commit_signed(self, signed: dict[str, Targets]) -> None:
+        """Signs these metadata as new versions, and the online roles over them."""
+        meta = {}
+        for role, targets in signed.items():
+            self.versions[role] += 1
+            targets.version, targets.expires = self.versions[role], self.expires
+            data = self.sign(targets, role)
+            self.write_metadata(f"{targets.version}.{role}.json", data)
+            meta[f"{role}.json"] = MetaFile.from_data(targets.version, data, ["sha256"])
+        self.versions["snapshot"] += 1
+        version = self.versions["snapshot"]
+        snapshot = self.sign(Snapshot(version, expires=self.expires, meta=meta))
+        self.write_metadata(f"{version}.snapshot.json", snapshot)
         self.write_timestamp(snapshot)
 
     def write_timestamp(self, snapshot: bytes, expires: datetime | None = None) -> None:
-        meta = MetaFile.from_data(self.version, snapshot, ["sha256"])
-        timestamp = Timestamp(self.version, expires=expires or self.expires, snapshot_meta=meta)
+        self.versions["timestamp"] += 1
+        meta = MetaFile.from_data(self.versions["snapshot"], snapshot, ["sha256"])
+        version = self.versions["timestamp"]
+        timestamp = Timestamp(version, expires=expires or self.expires, snapshot_meta=meta)
         self.write_metadata("timestamp.json", self.sign(timestamp))
 
 

@@ -13,10 +13,13 @@ from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.client import BundleClient
 from mobile_assets.errors import BundleError, ManifestError, PullError, SelfTestError
 from mobile_assets.manifest import Manifest
+from mobile_assets.release import MAX_RELEASE_BYTES
 from tests.mobile_assets.builds import COREML, LITERT, MODEL
 from tests.mobile_assets.in_use import version_in_use
 from tests.mobile_assets.repositories import Repository, Server
 from training.files import sha256_bytes
+
+ENDLESS = ("timestamp.json", "2.snapshot.json", "2.targets.json", f"2.{MODEL}.json", "release")
 
 
 def republish(repository: Repository, bundle: Bundle, manifest: Manifest) -> None:
@@ -42,8 +45,8 @@ def test_arbitrary_installation(
 def test_arbitrary_installation_by_a_stolen_online_key(
     pulled: BundleClient, repository: Repository, second_bundle_path: Path
 ) -> None:
-    """The timestamp key alone cannot sign targets."""
-    repository.signers["targets"] = repository.signers["timestamp"]
+    """The online keys alone cannot sign a model's metadata: they hold back, at the worst."""
+    repository.signers[MODEL] = repository.signers["timestamp"]
     repository.add(second_bundle_path)
     with pytest.raises(PullError, match="not signed"):
         pulled.pull(MODEL, "python")
@@ -77,9 +80,9 @@ def test_mix_and_match(
     pulled: BundleClient, repository: Repository, second_bundle_path: Path
 ) -> None:
     """New snapshot, old targets metadata: parts that never belonged together."""
-    old = (repository.folder / "metadata" / "1.targets.json").read_bytes()
+    old = repository.read_metadata(f"1.{MODEL}.json")
     repository.add(second_bundle_path)
-    repository.write_metadata("2.targets.json", old)
+    repository.write_metadata(f"2.{MODEL}.json", old)
     with pytest.raises(PullError, match="other bytes than were signed"):
         pulled.pull(MODEL, "python")
     assert version_in_use(pulled) == "1.0.0"
@@ -110,7 +113,7 @@ def test_wrong_software(
     assert version_in_use(pulled) == "1.0.0"
 
 
-@pytest.mark.parametrize("name", ["timestamp.json", "2.snapshot.json", "2.targets.json", "release"])
+@pytest.mark.parametrize("name", ENDLESS)
 def test_endless_data(
     pulled: BundleClient,
     repository: Repository,
@@ -126,9 +129,9 @@ def test_endless_data(
 
 
 def test_endless_data_that_is_signed(pulled: BundleClient, repository: Repository) -> None:
-    repository.put(f"{MODEL}/release.json", b" " * ((1 << 20) + 1))
+    repository.put(f"{MODEL}/release.json", b" " * (MAX_RELEASE_BYTES + 1))
     repository.commit()
-    with pytest.raises(PullError, match="has 1048577 bytes: allowed are 1048576"):
+    with pytest.raises(PullError, match=f"allowed are {MAX_RELEASE_BYTES}"):
         pulled.pull(MODEL, "python")
     assert version_in_use(pulled) == "1.0.0"
 

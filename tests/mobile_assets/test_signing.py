@@ -87,7 +87,7 @@ def test_a_damaged_key_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_role_and_a_folder_without_keys_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SigningError, match="allowed are root, targets"):
-        load_signer(tmp_path, "mirror")
+        load_signer(tmp_path, "../mirror")
     with pytest.raises(SigningError, match="mobile_assets keys"):
         load_signer(tmp_path, "root")
 

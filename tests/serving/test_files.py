@@ -38,7 +38,7 @@ def test_only_the_timestamp_is_asked_for_again(client: FlaskClient) -> None:
     etag = timestamp.headers["ETag"]
     again = client.get("/metadata/timestamp.json", headers={"If-None-Match": etag})
     assert (again.status_code, again.data) == (304, b"")
-    for name in ("1.root.json", "1.targets.json", "2.targets.json", "2.snapshot.json"):
+    for name in ("1.root.json", "1.targets.json", "2.colours.json", "2.snapshot.json"):
         assert client.get(f"/metadata/{name}").headers["Cache-Control"] == IMMUTABLE
 
 

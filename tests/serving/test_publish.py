@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,21 +12,24 @@ import pytest
 
 from mobile_assets.bundle import write_bundle
 from mobile_assets.errors import SigningError
-from mobile_assets.release import Release
-from mobile_assets.signing import create_keys
+from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
+from mobile_assets.signing import create_keys, load_public_keys
+from serving.delegations import find_delegation
+from serving.desk import open_desk
 from serving.errors import PublishError, RepositoryError, UnknownModelError, UnknownVersionError
 from serving.publish import publish, resign, set_current
-from serving.repository import EXPIRY_DAYS, read_metadata_in, read_state
+from serving.repository import EXPIRY_DAYS, MODEL_EXPIRY_DAYS, read_metadata_in, read_state
 from tests.conftest import ROOT
 from tests.mobile_assets.builds import make_build
 from tests.serving.conftest import make_phone
 from training.errors import StorageError
 from training.files import exclusive_lock
 
-# Thirteen files of the bundle, its manifest, release.json, targets, snapshot and timestamp; the
-# first publication also writes the root and its copy beside the keys.
+# Thirteen files of the bundle, its manifest, release.json, the model's metadata, snapshot and
+# timestamp; the first publication also writes the top-level targets, the root, and its copy beside
+# the keys.
 SECOND_WRITES = 18
-FIRST_WRITES = SECOND_WRITES + 2
+FIRST_WRITES = SECOND_WRITES + 3
 
 
 def read_current(repository: Path, cache: Path) -> str:
@@ -46,8 +50,8 @@ def test_a_client_that_trusts_the_first_root_reads_every_file(
 ) -> None:
     phone = make_phone(published, tmp_path / "phone", (key_folder / "root.json").read_bytes())
     release = Release.from_bytes(phone.read("colours/release.json"))
-    assert release == Release("colours", "1.1.0", ("1.0.0", "1.1.0"))
-    for version in release.versions:
+    assert (release.current, release.names) == ("1.1.0", ("1.0.0", "1.1.0"))
+    for version in release.names:
         manifest = json.loads(phone.read(f"colours/{version}/manifest.json"))
         for path in [entry["path"] for entry in manifest["artifacts"]]:
             assert phone.read(f"colours/{version}/{path}")
@@ -56,11 +60,12 @@ def test_a_client_that_trusts_the_first_root_reads_every_file(
 def test_files_lie_under_their_hash_in_the_layout_of_the_contract(published: Path) -> None:
     names = sorted(path.name for path in (published / "metadata").iterdir())
     assert names == [
+        "1.colours.json",
         "1.root.json",
         "1.snapshot.json",
         "1.targets.json",
+        "2.colours.json",
         "2.snapshot.json",
-        "2.targets.json",
         "timestamp.json",
     ]
     stored = list((published / "targets" / "colours" / "1.0.0" / "artifacts").iterdir())
@@ -72,7 +77,7 @@ def test_each_role_expires_after_its_stated_time(published: Path) -> None:
     state = read_state(read_metadata_in(published))
     assert state is not None
     for role, expires in state.expiries().items():
-        expected = datetime.now(UTC) + timedelta(days=EXPIRY_DAYS[role])
+        expected = datetime.now(UTC) + timedelta(days=EXPIRY_DAYS.get(role, MODEL_EXPIRY_DAYS))
         assert abs(expires - expected) < timedelta(hours=1)
     late = datetime.now(UTC) + timedelta(days=8)
     assert [text.split()[1] for text in state.find_expired(late)] == ["timestamp"]
@@ -130,6 +135,53 @@ def test_missing_keys_leave_no_repository_behind(bundles: dict[str, Path], tmp_p
     assert not (tmp_path / "repository").exists()
 
 
+def test_the_first_version_of_a_model_makes_its_key_where_there_is_none(
+    bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    create_keys(tmp_path / "keys")
+    state = publish(bundles["1.0.0"], tmp_path / "repository", tmp_path / "keys").state
+    public = load_public_keys(tmp_path / "keys")["colours"]
+    role = find_delegation(state.targets, "colours")
+    assert role is not None and role.keyids == [public.keyid]
+    assert stat.S_IMODE((tmp_path / "keys" / "models" / "colours.pem").stat().st_mode) == 0o600
+
+
+def test_a_further_version_needs_only_the_keys_of_the_model_and_the_online_ones(
+    bundles: dict[str, Path], key_folder: Path, tmp_path: Path
+) -> None:
+    publish(bundles["1.0.0"], tmp_path / "repository", key_folder)
+    release_keys = Path(shutil.copytree(key_folder, tmp_path / "release"))
+    for name in ("root.pem", "targets.pem"):
+        (release_keys / name).unlink()
+    state = publish(bundles["1.1.0"], tmp_path / "repository", release_keys).state
+    assert state.targets.version == 1
+    assert state.models["colours"].version == 2
+    assert read_current(tmp_path / "repository", tmp_path / "phone") == "1.1.0"
+
+
+def test_a_new_model_needs_the_targets_key(
+    repository: Path, tmp_path: Path, key_folder: Path
+) -> None:
+    key_folder = Path(shutil.copytree(key_folder, tmp_path / "keys"))
+    online = Path(shutil.copytree(key_folder, tmp_path / "online"))
+    (online / "targets.pem").unlink()
+    release = Release(
+        "apples", (PublishedVersion("1.0.0", "2026-01-01T00:00:00Z"),), {STABLE: Channel("1.0.0")}
+    )
+    with (
+        pytest.raises(SigningError, match="no key for the role targets"),
+        open_desk(repository, [online], "apples", creating=True),
+    ):
+        pass
+    assert not (online / "models" / "apples.pem").exists()
+    with open_desk(repository, [key_folder], "apples", creating=True) as desk:
+        desk.put_release(release)
+        state = desk.commit()
+    assert state.list_models() == ["apples", "colours"]
+    assert make_phone(repository, tmp_path / "phone").read("apples/release.json")
+    assert read_current(repository, tmp_path / "phone") == "1.1.0"
+
+
 def test_a_rollback_publishes_newer_metadata_that_name_the_older_version(
     repository: Path, key_folder: Path, tmp_path: Path
 ) -> None:
@@ -184,9 +236,9 @@ def test_a_second_publisher_is_told_and_changes_nothing(
 def test_tampered_metadata_stop_the_publisher(
     repository: Path, bundles: dict[str, Path], key_folder: Path
 ) -> None:
-    path = repository / "metadata" / "2.targets.json"
+    path = repository / "metadata" / "2.colours.json"
     path.write_bytes(path.read_bytes().replace(b'"length": ', b'"length": 1'))
-    with pytest.raises(RepositoryError, match=r"2\.targets\.json was changed"):
+    with pytest.raises(RepositoryError, match=r"2\.colours\.json was changed"):
         publish(bundles["1.0.0"], repository, key_folder)
 
 

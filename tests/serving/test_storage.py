@@ -35,7 +35,7 @@ def test_the_first_release_is_seen_without_a_restart(
 
 
 def change_targets(repository: Path) -> None:
-    path = repository / "metadata" / "3.targets.json"
+    path = repository / "metadata" / "3.colours.json"
     path.write_bytes(path.read_bytes().replace(b'"length": ', b'"length": 1'))
 
 
@@ -98,7 +98,7 @@ def test_a_repaired_repository_is_taken_again(
     monkeypatch.setattr(serving.storage, "_RETRY_S", 0.0)
     storage = Storage(repository)
     set_current("colours", "1.0.0", repository, key_folder)
-    path = repository / "metadata" / "3.targets.json"
+    path = repository / "metadata" / "3.colours.json"
     good = path.read_bytes()
     change_targets(repository)
     assert storage.find_problems()
