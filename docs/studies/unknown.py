@@ -21,16 +21,11 @@ from training.cli import find_data
 from training.config import DataSettings
 from training.console import share_cores
 from training.evaluation.features import Features, read_features
-from training.evaluation.rejection import (
-    Scorer,
-    describe_rejection,
-    group_by_kind,
-    measure_rejection,
-)
+from training.evaluation.rejection import Scorer, describe_rejection, measure_rejection
 from training.evaluation.separation import measure_separation
 from training.evaluation.temperature import calibrate
 from training.evaluation.unknown import Floats, NearestNeighbours, gen, max_probability
-from training.photos import HELD_OUT, UNKNOWN, Photo
+from training.photos import HELD_OUT, UNKNOWN, Photo, group_by_kind
 from training.sources.data import open_source
 
 SHOWN = (
