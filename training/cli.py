@@ -69,7 +69,7 @@ def fit(
         metrics = train_network(settings, source, out)
         if group.is_first:
             share = describe_share(metrics, "top1")
-            click.echo(f"{out}: top-1 {share} on {metrics['photos']} photos")
+            click.echo(f"{out}: top-1 {share} on {count_words(metrics['photos'], 'photo')}")
 
 
 @main.command()
@@ -110,7 +110,7 @@ def evaluate(
     loaded = load_checkpoint(checkpoint)
     settings = find_data(data, loaded.settings.data) if data else loaded.settings.data
     judged = open_judged(settings, split, loaded.labels)
-    click.echo(f"{judged.name}: {len(judged.photos)} photos")
+    click.echo(f"{judged.name}: {count_words(len(judged.photos), 'photo')}")
     for note in judged.notes:
         click.echo(f"note: {note}")
     leakage = check_leakage(loaded, judged, workers, limit_bits, strict)
@@ -178,8 +178,9 @@ def check(data: str) -> None:
     source = open_checked(find_data(data, DataSettings()))
     coarse = "" if source.hierarchy is None else f" in {len(source.hierarchy.coarse)} coarse ones"
     click.echo(
-        f"{source.name}: {len(source.labels)} classes{coarse}, {len(source.train)} training and "
-        f"{len(source.validation)} validation photos, {len(source.unknown)} of unknown things"
+        f"{source.name}: {len(source.labels)} classes{coarse}, {len(source.train):,} training and "
+        f"{count_words(len(source.validation), 'validation photo')}, {len(source.unknown):,} of "
+        "unknown things"
     )
 
 

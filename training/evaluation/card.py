@@ -5,6 +5,7 @@ from typing import Any
 from training.config import Settings
 from training.evaluation.describe import describe_share
 from training.sources.data import Source
+from training.words import count_words
 
 # Where each family of networks was published.
 _PAPERS = {
@@ -71,7 +72,8 @@ def _describe_accuracy(metrics: dict[str, Any]) -> str:
         rows.insert(1, ("coarse class", "coarse_top1"))
     lines = [f"| {words} | {describe_share(metrics, key)} |" for words, key in rows]
     head = ["| right | share of photos |", "| --- | --- |"]
-    photos = f"{metrics['photos']} photos, of {metrics['classes_with_photos']} classes."
+    classes = count_words(metrics["classes_with_photos"], "class", "classes")
+    photos = f"{count_words(metrics['photos'], 'photo')}, of {classes}."
     return "\n".join([photos, "", *head, *lines])
 
 
@@ -79,11 +81,12 @@ def _describe_leakage(leakage: dict[str, Any]) -> str:
     count, photos = leakage["seen_in_training"], leakage["photos"]
     if not count:
         return (
-            f"None of the {photos} photos looks like one of the {leakage['training_photos']} "
+            f"None of the {photos:,} photos looks like one of the {leakage['training_photos']:,} "
             "training photos (perceptual hash, mirror images included)."
         )
+    look = "looks like a training photo" if count == 1 else "look like training photos"
     return (
-        f"**{count} of the {photos} photos look like training photos**, so the figures above are "
+        f"**{count:,} of the {photos:,} photos {look}**, so the figures above are "
         "too good; `metrics.json` names the pairs."
     )
 
@@ -129,8 +132,8 @@ def _describe_unknown(unknown: dict[str, Any]) -> str:
     if not unknown:
         return "How it answers on things that it does not know was not measured."
     lines = [
-        f"- {kind}, {measured['photos']} photos: {describe_share(measured, 'rejected')} are "
-        f"called unknown, {describe_share(measured, 'named')} are given a name all the same."
+        f"- {kind}, {count_words(measured['photos'], 'photo')}: "
+        f"{describe_share(measured, 'rejected')} are called unknown, {describe_share(measured, 'named')} are given a name all the same."
         for kind, measured in unknown.items()
     ]
     return "\n".join(["On photos of things that it does not know:", "", *lines])

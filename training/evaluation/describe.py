@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from training.words import count_words
+
 
 def describe_share(figures: dict[str, Any], key: str) -> str:
     """Returns a share with its 95 % interval, as in "55.7 % (95 % interval 50.0 to 61.3)"."""
@@ -16,8 +18,8 @@ def describe_leakage(leakage: dict[str, Any]) -> list[str]:
     bits = f"at most {leakage['limit_bits']} of {leakage['hash_bits']} bits of their hashes differ"
     count, photos = leakage["seen_in_training"], leakage["photos"]
     lines = [
-        f"leakage: {count or 'none'} of {photos} photos, compared with "
-        f"{leakage['training_photos']} training photos ({bits})"
+        f"leakage: {count or 'none'} of {count_words(photos, 'photo')}, compared with "
+        f"{count_words(leakage['training_photos'], 'training photo')} ({bits})"
     ]
     for pair in leakage["pairs"]:
         mirrored = ", mirrored" if pair["mirrored"] else ""
@@ -33,20 +35,21 @@ def describe_leakage(leakage: dict[str, Any]) -> list[str]:
 def describe_figures(figures: dict[str, Any]) -> list[str]:
     """Returns the figures of `training.evaluation.summary.summarise`."""
     lines = [
-        f"top-1: {describe_share(figures, 'top1')} of {figures['photos']} photos",
+        f"top-1: {describe_share(figures, 'top1')} of {count_words(figures['photos'], 'photo')}",
         f"top-5: {describe_share(figures, 'top5')}",
     ]
     if figures["coarse_top1"] is not None:
         lines.append(f"coarse top-1: {describe_share(figures, 'coarse_top1')}")
     lines.append(
         f"mean class accuracy: {describe_share(figures, 'mean_class_accuracy')}, over "
-        f"{figures['classes_with_photos']} classes"
+        f"{count_words(figures['classes_with_photos'], 'class', 'classes')}"
     )
     lines += _describe_calibration(figures["calibration"])
     lines += _describe_selective(figures["selective"], figures["confidence"])
     for kind, measured in figures["unknown"].items():
+        count = count_words(measured["photos"], "photo")
         lines.append(
-            f"unknown ({kind}, {measured['photos']} photos), by {measured['score']}: rejected "
+            f"unknown ({kind}, {count}), by {measured['score']}: rejected "
             f"{describe_share(measured, 'rejected')}, given a name "
             f"{describe_share(measured, 'named')}; AUROC {_number(measured, 'auroc')}; let "
             f"through where 95 % of known ones are kept: {describe_share(measured, 'fpr95')}"
@@ -58,7 +61,8 @@ def describe_caveats(figures: dict[str, Any]) -> list[str]:
     """Returns what a reader of the intervals must know."""
     bootstrap = figures["bootstrap"]
     repeated = figures["leakage"]["repeated_photos"]
-    seen = f" Of these photos, {repeated} look like an earlier one." if repeated else ""
+    look = "looks" if repeated == 1 else "look"
+    seen = f" Of these photos, {repeated:,} {look} like an earlier one." if repeated else ""
     return [
         "intervals: Wilson's for shares, Newcombe's for AUROC, elsewhere the bootstrap's "
         f"({bootstrap['resamples']} resamples, seed {bootstrap['seed']}). They take photos for "

@@ -19,6 +19,7 @@ from training.evaluation.metrics import count_confusions
 from training.evaluation.pictures import write_pictures
 from training.evaluation.seen import check_judged
 from training.evaluation.summary import Classes, Predictions, summarise, summarise_fitted
+from training.words import count_words
 
 
 def judge_checkpoint(
@@ -98,7 +99,7 @@ def describe_judgement(figures: dict[str, Any]) -> list[str]:
         rest = figures["without_seen"]
         lines.append(
             f"without photos seen in training: top-1 {describe_share(rest, 'top1')}, top-5 "
-            f"{describe_share(rest, 'top5')} of {rest['photos']} photos"
+            f"{describe_share(rest, 'top5')} of {count_words(rest['photos'], 'photo')}"
         )
     elif figures["leakage"].get("seen_in_training"):
         lines.append("every photo was seen in training: this says nothing about new photos")

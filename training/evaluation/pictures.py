@@ -16,6 +16,7 @@ from training.evaluation.summary import Classes, Predictions
 from training.evaluation.temperature import calibrate
 from training.files import write_atomic
 from training.photos import Photo
+from training.words import count_words
 
 
 def write_pictures(
@@ -42,7 +43,7 @@ def write_pictures(
     """
     confidence = Confidence.from_json(figures["confidence"])
     known, truth = predictions.answers, predictions.truth
-    words = f"{len(truth)} photos, {name}"
+    words = f"{count_words(len(truth), 'photo')}, {name}"
     verdicts = figures["selective"]["verdicts"]
     hierarchy = classes.hierarchy
     calibrated = calibrate(known.probabilities, confidence.temperature)

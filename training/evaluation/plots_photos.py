@@ -12,6 +12,7 @@ from training.evaluation.metrics import Floats, Indices, wilson_interval
 from training.evaluation.plots import GREY, plain, to_jpeg
 from training.photos import Photo
 from training.preprocess import decode_photo
+from training.words import count_words
 
 _CLASSES = 8
 _PHOTOS = 6
@@ -42,8 +43,9 @@ def draw_worst(
     columns = _count_columns(answers, truth, worst)
     height = _ROW_INCHES * max(len(worst), 1) + 0.5
     figure = Figure(figsize=(max(1.55 * columns, 7), height))
+    count = count_words(len(truth), "photo")
     figure.suptitle(
-        f"The worst classes, and what their photos were taken for ({len(truth)} photos in all)",
+        f"The worst classes, and what their photos were taken for ({count} in all)",
         fontsize=11,
         y=1 - 0.12 / height,
     )

@@ -25,6 +25,7 @@ from training.sources.near_copies import (
     find_near_copies,
 )
 from training.sources.photo_index import JoinedPhotos, class_indices_of, select_photos
+from training.words import count_words
 
 UNREADABLE = "unreadable"
 EMPTY_CLASS = "empty class"
@@ -141,7 +142,8 @@ def drop_problems(source: Source, problems: list[Problem]) -> Source:
     empty = [problem.message for problem in _find_empty_classes(kept) if _is_error(problem)]
     if empty:
         raise DataError(
-            f"{source.name}: {len(names)} photos were left out, and now: {'; '.join(empty)}"
+            f"{source.name}: {count_words(len(names), 'photo')} left out, and now: "
+            f"{'; '.join(empty)}"
         )
     return kept
 
@@ -175,8 +177,8 @@ def _describe_sample(source: Source, checked: int) -> list[Problem]:
     if checked == total:
         return []
     message = (
-        f"{checked} of {total} photos were decoded, {source.sample_per_class} of each class and "
-        "split: this source draws its photos itself"
+        f"{checked:,} of {total:,} photos were decoded, {source.sample_per_class} of each class "
+        "and split: this source draws its photos itself"
     )
     return [Problem(SAMPLED, (), message, severity="note")]
 

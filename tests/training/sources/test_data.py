@@ -292,7 +292,7 @@ def test_leaving_out_all_of_a_class_is_refused(shop: Path) -> None:
     for name in ("a", "b"):
         (shop / f"train/pear/{name}.png").write_bytes(b"")
     source = open_shop(shop)
-    with pytest.raises(DataError, match="2 photos were left out, and now: class 'pear'"):
+    with pytest.raises(DataError, match="2 photos left out, and now: class 'pear'"):
         drop_problems(source, check_source(source))
 
 
