@@ -133,7 +133,8 @@ def _describe_unknown(unknown: dict[str, Any]) -> str:
         return "How it answers on things that it does not know was not measured."
     lines = [
         f"- {kind}, {count_words(measured['photos'], 'photo')}: "
-        f"{describe_share(measured, 'rejected')} are called unknown, {describe_share(measured, 'named')} are given a name all the same."
+        f"{describe_share(measured, 'rejected')} are called unknown, "
+        f"{describe_share(measured, 'named')} are given a name all the same."
         for kind, measured in unknown.items()
     ]
     return "\n".join(["On photos of things that it does not know:", "", *lines])
