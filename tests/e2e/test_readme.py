@@ -1,5 +1,6 @@
 """The README's commands, run as they stand there, on a folder of real files and a real server."""
 
+import importlib
 import os
 import re
 import shlex
@@ -12,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.conftest import ROOT
+from training.cli import resolve_settings
 from training.config import DataSettings
 from training.sources.data import open_source
 
@@ -42,11 +45,7 @@ CLASSES = ("banana", "carrot", "leaf, rust", "tomato")
 def commands_below(heading: str) -> list[str]:
     section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
-    inline = re.findall(r"once: `(python -m .*?)`", section)
-    lines = [line for block in blocks for line in block.splitlines()]
-    # The keys are made "once, before the last one" of the first block.
-    publish = next(index for index, line in enumerate(lines) if "serving publish" in line)
-    return [*lines[:publish], *inline, *lines[publish:]]
+    return [line for block in blocks for line in block.splitlines()]
 
 
 def write_photos(folder: Path) -> None:
@@ -136,6 +135,17 @@ def test_from_a_folder_of_photos_to_a_phone(tmp_path: Path) -> None:
     first = answer.splitlines()[0].split(maxsplit=1)[1].strip()
     assert first in CLASSES
     assert f'"{first}"' in cloud
+
+
+@pytest.mark.parametrize("command", commands_below("A wider model on the server"))
+def test_the_commands_for_two_models_take_what_the_readme_gives_them(command: str) -> None:
+    room, name, *given = shlex.split(command)[2:]
+    group = importlib.import_module(f"{room}.cli").main
+    assert isinstance(group, click.Group)
+    context = group.commands[name].make_context(name, given)
+    if name == "fit":
+        config, assignments = context.params["config"], context.params["assignments"]
+        resolve_settings(config, "", assignments)
 
 
 def test_every_target_that_the_readme_names_exists() -> None:
