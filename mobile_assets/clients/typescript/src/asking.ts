@@ -1,0 +1,55 @@
+/** The question to the server and its answer: `POST /v1/models/{model}/check`. */
+
+import type { Action } from "./decide.js";
+import { type KnownDevice, channelOf } from "./device.js";
+import { readJson } from "./reading.js";
+import { readVersion } from "./release.js";
+
+export const MAX_ANSWER_BYTES = 1 << 20;
+
+/** What the server says. It may hold back what the signed policy allows, and never add to it. */
+export interface ServerAnswer {
+  readonly action: Action;
+  readonly code: string;
+  readonly reason: string;
+  readonly version: string | null;
+  readonly manifestSha256: string | null;
+  /** When to ask again; null where the server does not say. */
+  readonly checkAgainS: number | null;
+}
+
+/** Returns the body of the question. */
+export function toRequest(device: KnownDevice): Record<string, unknown> {
+  return {
+    platform: device.platform,
+    os_version: device.osVersion,
+    app_version: device.appVersion,
+    device_id: device.deviceId,
+    channel: channelOf(device),
+    runtimes: device.runtimes?.map(({ name, version }) => (version ? { name, version } : name)),
+    precision: device.precision,
+    memory_bytes: device.memoryBytes,
+    free_bytes: device.freeBytes,
+    network: device.network,
+    current: device.running && {
+      version: device.running.version,
+      manifest_sha256: device.running.manifestSha256,
+    },
+    have: device.have,
+    refused: device.refused,
+  };
+}
+
+/** Reads the answer. @throws ManifestError it is malformed. */
+export function parseAnswer(data: Uint8Array): ServerAnswer {
+  const root = readJson(data, "the server's answer", MAX_ANSWER_BYTES);
+  const version = root.find("version");
+  return {
+    action: root.get("action").oneOf(["none", "take", "go-back"]),
+    code: root.find("code")?.text(64) ?? "",
+    reason: root.get("reason").text(),
+    version: version === null ? null : readVersion(version),
+    manifestSha256: root.find("manifest")?.get("sha256").sha256() ?? null,
+    checkAgainS: root.find("check_again_s")?.number(0, 2 ** 31) ?? null,
+  };
+}

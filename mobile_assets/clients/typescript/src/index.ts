@@ -1,0 +1,54 @@
+/** Ghostlens for apps in browsers and React Native. */
+
+export { includesBucket, includesDevice, findBucket } from "./bucketing.js";
+export {
+  type Check,
+  type ClientOptions,
+  GhostlensClient,
+  type TakeOptions,
+  type TakeableVersion,
+  type Update,
+} from "./client.js";
+export { type Cryptography, webCryptography } from "./crypto.js";
+export {
+  type Action,
+  type Decision,
+  type Objection,
+  type Offer,
+  Policy,
+  type Restraint,
+  offerOf,
+} from "./decide.js";
+export type { Device, KnownDevice, Running, RuntimeOfApp } from "./device.js";
+export * from "./errors.js";
+export {
+  type Artifact,
+  type File,
+  type Golden,
+  type Manifest,
+  type Preprocess,
+  parseManifest,
+} from "./manifest.js";
+export type { InstalledModel } from "./model.js";
+export {
+  type Channel,
+  type Conditions,
+  type PublishedVersion,
+  type Release,
+  type Rollout,
+  parseRelease,
+} from "./release.js";
+export {
+  type Answer,
+  type LoadedArtifact,
+  MAX_PROBABILITY_DIFFERENCE,
+  type PhotoResult,
+  type SelfTestReport,
+  describeSelfTest,
+} from "./selftest.js";
+export { browserStorage } from "./storage/browser.js";
+export { memoryStorage } from "./storage/memory.js";
+export { Queues, type Storage } from "./storage/storage.js";
+export { Updater, type UpdaterOptions } from "./tuf/updater.js";
+export type { Platform, Runtime } from "./variants.js";
+export { compareSystems, compareVersions, isInRange, runsOnExecutorch } from "./versions.js";
