@@ -1,14 +1,19 @@
 """The commands of the serving room: `python -m serving ...`."""
 
+import logging
+import signal
+import threading
 from pathlib import Path
 
 import click
 
 from mobile_assets.manifest import Manifest
 from serving.publish import publish, resign, set_current
+from serving.renewal import find_due, read_duration_s, renew_repeatedly
 from serving.repository import State
 from serving.settings import Settings
 from serving.storage import Storage
+from serving.trust_commands import trust
 from training.console import TypedErrorGroup
 
 _FOLDER = click.Path(path_type=Path)
@@ -16,7 +21,17 @@ _REPOSITORY = click.option(
     "--repository", required=True, type=_FOLDER, help="The repository's folder."
 )
 _KEYS = click.option(
-    "--keys", required=True, type=_FOLDER, help="What `python -m mobile_assets keys` made."
+    "--keys",
+    multiple=True,
+    type=_FOLDER,
+    help="What `python -m mobile_assets keys` made; one folder for each person who signs.",
+)
+_PROPOSAL = click.option(
+    "--propose",
+    "proposal",
+    metavar="CHANGE",
+    type=_FOLDER,
+    help="Only write a file that others sign; `serving trust` goes on from there.",
 )
 
 
@@ -25,19 +40,28 @@ def main() -> None:
     """Signed bundles out to phones, and answers for those that are not sure."""
 
 
+main.add_command(trust)
+
+
 @main.command("publish")
 @click.argument("bundle", type=_FOLDER)
 @_REPOSITORY
 @_KEYS
-def publish_command(bundle: Path, repository: Path, keys: Path) -> None:
+@_PROPOSAL
+def publish_command(
+    bundle: Path, repository: Path, keys: tuple[Path, ...], proposal: Path | None
+) -> None:
     """Sign a bundle, publish it, and make it the current version."""
-    done = publish(bundle, repository, keys)
+    _check_signers(keys, proposal)
+    done = publish(bundle, repository, keys, proposal)
     if not done.changed:
         click.echo(f"{done.model} {done.version} is published already, with the same content")
-        return
-    click.echo(f"{done.model} {done.version} is published in {repository} and is current")
-    click.echo(f"apps ship with {keys / 'root.json'} as trusted root")
-    _print_expiries(done.state)
+    elif proposal is not None:
+        click.echo(f"{proposal} is to be signed: `python -m serving trust show {proposal}`")
+    else:
+        click.echo(f"{done.model} {done.version} is published in {repository} and is current")
+        click.echo(f"apps ship with {keys[0] / 'root.json'} as trusted root")
+        _print_expiries(done.state)
 
 
 @main.command("set-current")
@@ -45,8 +69,9 @@ def publish_command(bundle: Path, repository: Path, keys: Path) -> None:
 @click.argument("version")
 @_REPOSITORY
 @_KEYS
-def set_current_command(model: str, version: str, repository: Path, keys: Path) -> None:
+def set_current_command(model: str, version: str, repository: Path, keys: tuple[Path, ...]) -> None:
     """Make a published version the current one: roll forward or back."""
+    _check_signers(keys, None)
     done = set_current(model, version, repository, keys)
     click.echo(f"{model} {version} is {'now' if done.changed else 'already'} the current version")
 
@@ -54,10 +79,19 @@ def set_current_command(model: str, version: str, repository: Path, keys: Path) 
 @main.command("resign")
 @_REPOSITORY
 @_KEYS
-def resign_command(repository: Path, keys: Path) -> None:
+@click.option(
+    "--every", metavar="TIME", help="Go on until SIGTERM, renewing each TIME, as in 30m or 12h."
+)
+def resign_command(repository: Path, keys: tuple[Path, ...], every: str | None) -> None:
     """Renew the snapshot and the timestamp before clients refuse them."""
+    _check_signers(keys, None)
+    if every is not None:
+        _resign_repeatedly(repository, keys, every)
+        return
     state = resign(repository, keys)
     click.echo(f"signed anew: timestamp version {state.timestamp.version}")
+    for words in find_due(state):
+        click.echo(f"WARNING: {words}", err=True)
     _print_expiries(state)
 
 
@@ -116,6 +150,20 @@ def demo(out: Path, port: int, preset: str, cloud: str) -> None:
     from serving.demo import run_demo
 
     run_demo(out, port, preset, cloud)
+
+
+def _check_signers(keys: tuple[Path, ...], proposal: Path | None) -> None:
+    if not keys and proposal is None:
+        raise click.UsageError("Missing option '--keys'.")
+
+
+def _resign_repeatedly(repository: Path, keys: tuple[Path, ...], every: str) -> None:
+    every_s = read_duration_s(every)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    renew_repeatedly(lambda: resign(repository, keys), every_s, stopped)
 
 
 def _describe_cloud(manifest: Manifest) -> str:

@@ -223,7 +223,11 @@ class Desk:
 
 @contextmanager
 def open_desk(
-    repository: Path, keys: Sequence[Path], model: str | None = None, creating: bool = False
+    repository: Path,
+    keys: Sequence[Path],
+    model: str | None = None,
+    creating: bool = False,
+    proposing: bool = False,
 ) -> Iterator[Desk]:
     """Takes the repository's lock, and checks every key before anything is written.
 
@@ -234,6 +238,7 @@ def open_desk(
             signatures.
         creating: whether the repository may be made anew, with all keys, and a model that is new
             get a role, with the targets key.
+        proposing: whether others sign: no key is needed then, and nothing can be committed.
 
     Raises:
         SigningError: a key is missing, or is not the one that the repository trusts.
@@ -242,7 +247,7 @@ def open_desk(
         StorageError: the disk is full, or another publisher is at work.
     """
     is_new = not (repository / METADATA_FOLDER / FIRST_ROOT_NAME).exists()
-    if is_new and (model is None or not creating):
+    if is_new and (model is None or not creating or proposing):
         raise PublishError(f"nothing is published yet in {repository}")
     new_root = _sign_first_root(keys[0], model or "") if is_new else None
     with lock_repository(repository):
@@ -258,8 +263,10 @@ def open_desk(
                 "new one"
             )
         named = None if roots or new_root is None else (FIRST_ROOT_NAME, new_root)
-        desk = Desk(repository, root, load_online(keys, root), state, named)
-        if model is not None:
+        desk = Desk(repository, root, {} if proposing else load_online(keys, root), state, named)
+        if proposing:
+            _check_proposable(desk, model or "")
+        elif model is not None:
             desk.signers = {**desk.signers, model: _load_model(desk, keys, model, creating)}
         with taking_back(desk):
             yield desk
@@ -302,6 +309,14 @@ def load_online(keys: Sequence[Path], root: Root) -> dict[str, Sequence[Signer]]
         SigningError: fewer than the root wants are there.
     """
     return {role: _load_role(keys, role, root.roles[role]) for role in ONLINE_ROLES}
+
+
+def _check_proposable(desk: Desk, model: str) -> None:
+    if find_delegation(desk.published().targets, model) is None:
+        raise PublishError(
+            f"no key signs for {model!r} yet: `python -m serving trust propose --add-key` names "
+            "its keys, and then its releases can be proposed"
+        )
 
 
 def _load_role(keys: Sequence[Path], name: str, role: Role) -> Sequence[Signer]:

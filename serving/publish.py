@@ -6,9 +6,11 @@ from pathlib import Path
 
 from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.manifest import MANIFEST_NAME
-from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, format_time
+from mobile_assets.release import STABLE, Release
+from serving.ceremony import propose_release
 from serving.desk import FIRST_ROOT_NAME, Desk, open_desk
 from serving.errors import PublishError, UnknownModelError, UnknownVersionError
+from serving.policy import FOR_ALL, Plan, add_version
 from serving.repository import State, file_path, read_metadata_in, read_sha256
 from training.files import sha256_bytes, write_atomic
 
@@ -34,8 +36,14 @@ class Publication:
     state: State
 
 
-def publish(bundle_path: Path, repository: Path, keys: Keys) -> Publication:
-    """Publishes a bundle and makes its version the current one; creates a new repository.
+def publish(
+    bundle_path: Path,
+    repository: Path,
+    keys: Keys = (),
+    proposal: Path | None = None,
+    plan: Plan = FOR_ALL,
+) -> Publication:
+    """Publishes a bundle, by default as the current version; creates a new repository.
 
     Publishing the same bundle again changes nothing, but puts back files that went missing. The
     first version of a model needs the targets key, which then names the model's own key (made in
@@ -47,18 +55,23 @@ def publish(bundle_path: Path, repository: Path, keys: Keys) -> Publication:
         repository: the repository's folder.
         keys: folders with the private keys; a copy of the first root, which clients are shipped
             with, is left in the first one as `root.json`.
+        proposal: where the model's new metadata go for others to sign (`serving.ceremony`);
+            clients see nothing of it, and no keys are needed. None signs and publishes at once.
+        plan: which devices get the version.
 
     Raises:
         BundleError: the bundle is damaged.
         SigningError: a key is missing, or is not the one that the repository trusts.
-        PublishError: the version is published with other content.
+        PublishError: the version is published with other content, or cannot go where it should.
         RepositoryError: what is published already is damaged.
         StorageError: the disk is full, or another publisher is at work.
     """
     bundle = open_bundle(bundle_path)
     model, version = bundle.manifest.model, bundle.manifest.version
-    with open_desk(repository, _folders(keys), model, creating=True) as desk:
-        _copy_root(desk, _folders(keys)[0])
+    proposing = proposal is not None
+    with open_desk(repository, _folders(keys), model, creating=True, proposing=proposing) as desk:
+        if not proposing:
+            _copy_root(desk, _folders(keys)[0])
         release = desk.find_release(model)
         changed = release is None or version not in release.names
         if not changed:
@@ -66,12 +79,17 @@ def publish(bundle_path: Path, repository: Path, keys: Keys) -> Publication:
         for path in [*(file.path for file in bundle.manifest.files), MANIFEST_NAME]:
             desk.put(file_path(model, version, path), bundle.read(path))
         if changed:
-            desk.put_release(_add_version(release, model, version))
-        return Publication(model, version, changed, desk.commit() if changed else desk.published())
+            desk.put_release(add_version(release, model, version, plan))
+        state = _finish(desk, proposal) if changed else desk.published()
+        return Publication(model, version, changed, state)
 
 
 def change_release(
-    model: str, repository: Path, keys: Keys, change: Callable[[Release], Release]
+    model: str,
+    repository: Path,
+    keys: Keys,
+    change: Callable[[Release], Release],
+    proposal: Path | None = None,
 ) -> tuple[bool, State]:
     """Signs and publishes another `release.json` of a model; its versions stay as they are.
 
@@ -81,6 +99,7 @@ def change_release(
         keys: folders with the model's key and the online ones.
         change: gives the new release from the one that is published; what it raises ends the
             change, and nothing is written.
+        proposal: see `publish`.
 
     Returns:
         Whether anything changed, and what clients see now.
@@ -89,7 +108,8 @@ def change_release(
         UnknownModelError: no such model.
         SigningError: see `publish`; likewise RepositoryError and StorageError.
     """
-    with open_desk(repository, _folders(keys), model) as desk:
+    proposing = proposal is not None
+    with open_desk(repository, _folders(keys), model, proposing=proposing) as desk:
         release = desk.find_release(model)
         if release is None:
             raise UnknownModelError(model, desk.list_models())
@@ -97,7 +117,7 @@ def change_release(
         if changed == release:
             return False, desk.published()
         desk.put_release(changed)
-        return True, desk.commit()
+        return True, _finish(desk, proposal)
 
 
 def set_current(model: str, version: str, repository: Path, keys: Keys) -> Publication:
@@ -132,17 +152,18 @@ def resign(repository: Path, keys: Keys) -> State:
         return desk.commit()
 
 
+def _finish(desk: Desk, proposal: Path | None) -> State:
+    if proposal is None:
+        return desk.commit()
+    changed = desk.change_files()
+    if changed is None:
+        raise PublishError("nothing was put that could be proposed")
+    propose_release(desk, *changed).write(proposal)
+    return desk.published()
+
+
 def _folders(keys: Keys) -> tuple[Path, ...]:
     return (keys,) if isinstance(keys, Path) else tuple(keys)
-
-
-def _add_version(release: Release | None, model: str, version: str) -> Release:
-    """Returns the release with one more version, current on `stable` unless that is pinned."""
-    versions = (*(release.versions if release else ()), PublishedVersion(version, format_time()))
-    channels = dict(release.channels) if release else {}
-    if STABLE not in channels or not channels[STABLE].pinned:
-        channels[STABLE] = Channel(version)
-    return Release(model, versions, channels)
 
 
 def _copy_root(desk: Desk, keys: Path) -> None:
