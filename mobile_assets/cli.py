@@ -10,6 +10,7 @@ from conversion.parity.report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.errors import PullError, VectorsError
+from mobile_assets.export.cli import export_command
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORMS, RUNTIMES_OF
@@ -27,6 +28,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.group(cls=TypedErrorGroup)
 def main() -> None:
     """Pack what passed parity into a bundle; pull, verify and use it as an app would."""
+
+
+main.add_command(export_command)
 
 
 @main.command()

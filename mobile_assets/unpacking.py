@@ -28,7 +28,7 @@ def unpack_artifact(folder: Path, artifact: BundledArtifact) -> None:
     packed, target = folder / artifact.path, placed_path(folder, artifact)
     if packed == target:
         return
-    for name, data in _read_packed(packed, target.name).items():
+    for name, data in _read_packed(packed, packed.name, target.name).items():
         path = target.parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -36,8 +36,18 @@ def unpack_artifact(folder: Path, artifact: BundledArtifact) -> None:
     check_placed_artifact(folder, artifact)
 
 
-def _read_packed(packed: Path, folder_name: str) -> dict[str, bytes]:
-    where = packed.name
+def unpack_packed(artifact: BundledArtifact, data: bytes) -> dict[str, bytes]:
+    """Returns the files of a `.mlpackage.zip` by their paths below the `.mlpackage`.
+
+    Raises:
+        BundleError: as `unpack_artifact`.
+    """
+    name = placed_path(Path(), artifact).name
+    packed = _read_packed(data, artifact.path, name)
+    return {path.removeprefix(f"{name}/"): part for path, part in packed.items()}
+
+
+def _read_packed(packed: Path | bytes, where: str, folder_name: str) -> dict[str, bytes]:
     with open_archive(packed, where) as archive:
         entries = list_entries(archive, where)
         for name in entries:

@@ -1,0 +1,1 @@
+"""A bundle laid out as an Android, iOS or web project takes it in."""
