@@ -20,6 +20,7 @@ _TEST = "test"
 _SPLITS = ("train", "validation", "val", _TEST, UNKNOWN_THING)
 _COLUMNS = ("path", "label", "split")
 _COARSE = "coarse"
+_MOST_NAMED = 20  # lines that a message names
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,21 @@ def open_csv(path: Path) -> Source:
     Raises:
         DataError: no such file, not UTF-8, a column is missing, or a row has an unknown split, a
             missing photo, a path that stands in an earlier row, a label that no training row
-            has, or another coarse class than its label had above; the message names the line.
+            has, or another coarse class than its label had above; the message names the lines.
     """
-    classes = _Classes(path)
+    faults = _Faults(path)
+    classes = _Classes(path, faults)
     with ExitStack() as stack:
         writers = {
             split: stack.enter_context(IndexWriter(path.parent))
             for split in ("train", "validation", UNKNOWN_THING)
         }
-        for row in _read_rows(path):
+        for row in _read_rows(path, faults):
             if row.split != _TEST:
                 writers[row.split].add(path.parent / row.name, classes.number(row))
+        faults.refuse()  # before what may only follow from it
+        classes.find_untrained()
+        faults.refuse()
         train, validation, unknown = (writer.finish() for writer in writers.values())
     labels = classes.labels()
     if not validation:
@@ -71,6 +76,31 @@ def open_csv(path: Path) -> Source:
     )
 
 
+class _Faults:
+    """What is wrong with a manifest, collected so that its owner can mend it all at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._named: list[tuple[int, str]] = []
+        self._count = 0
+
+    def add(self, line: int, fault: str) -> None:
+        """Takes in what is wrong with a line; names the first ones and counts all."""
+        self._count += 1
+        if len(self._named) < _MOST_NAMED:
+            self._named.append((line, fault))
+
+    def refuse(self) -> None:
+        """Raises `DataError` where something is wrong."""
+        lines = [f"line {line}: {fault}" for line, fault in sorted(self._named)]
+        if self._count == 1:
+            raise DataError(f"{self._path}, {lines[0]}")
+        if self._count:
+            more = self._count - len(lines)
+            lines += [f"and {more:,} more"] if more else []
+            raise DataError("\n  ".join([f"{self._path}: {self._count:,} problems", *lines]))
+
+
 class _Classes:
     """What the rows say about labels, collected row by row.
 
@@ -78,20 +108,17 @@ class _Classes:
         names: the labels, in the order in which they appear.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, faults: _Faults) -> None:
         self.names: list[str] = []
         self._path = path
+        self._faults = faults
         self._numbers: dict[str, int] = {}
         self._first_lines: dict[str, int] = {}
         self._trained: set[str] = set()
         self._parents: dict[str, str] = {}
 
     def number(self, row: _Row) -> int:
-        """Takes a row in, and returns the place of its label in `names`.
-
-        Raises:
-            DataError: the label had another coarse class above.
-        """
+        """Takes a row in, and returns the place of its label in `names`."""
         if row.split == UNKNOWN_THING:
             return UNKNOWN
         if row.label not in self._numbers:
@@ -101,29 +128,29 @@ class _Classes:
         if row.split == "train":
             self._trained.add(row.label)
         if row.coarse and self._parents.setdefault(row.label, row.coarse) != row.coarse:
-            raise DataError(
-                f"{self._path}, line {row.line}: {row.label!r} has the coarse class "
-                f"{row.coarse!r} here and {self._parents[row.label]!r} above"
+            self._faults.add(
+                row.line,
+                f"{row.label!r} has the coarse class {row.coarse!r} here and "
+                f"{self._parents[row.label]!r} above",
             )
         return self._numbers[row.label]
+
+    def find_untrained(self) -> None:
+        """Finds the labels that stand in no training row."""
+        for name in self.names:
+            if name not in self._trained:
+                self._faults.add(self._first_lines[name], f"no training row has the label {name!r}")
 
     def labels(self) -> LabelSet:
         """Returns the labels of the training rows.
 
         Raises:
-            DataError: there are fewer than two, or another row has a label that is none of them.
+            DataError: there are fewer than two, or a name is not allowed.
         """
         try:
-            labels = LabelSet(tuple(sorted(self._trained)))
+            return LabelSet(tuple(sorted(self._trained)))
         except LabelsError as error:
             raise DataError(f"{self._path}: rows with split train: {error}") from error
-        for name in self.names:
-            if name not in self._trained:
-                raise DataError(
-                    f"{self._path}, line {self._first_lines[name]}: no training row has the "
-                    f"label {name!r}"
-                )
-        return labels
 
     def hierarchy(self, labels: LabelSet) -> Hierarchy | None:
         """Returns the coarse classes, None where no row gives one.
@@ -155,31 +182,32 @@ def list_rows(path: Path, split: str) -> list[tuple[str, Photo]]:
     Raises:
         DataError: see `open_csv`.
     """
-    return [
+    faults = _Faults(path)
+    photos = [
         (row.label, Photo(row.name, UNKNOWN, PhotoFile(path.parent / row.name)))
-        for row in _read_rows(path)
+        for row in _read_rows(path, faults)
         if row.split == split
     ]
+    faults.refuse()
+    return photos
 
 
-def _read_rows(path: Path) -> Iterator[_Row]:
-    """Reads the manifest row by row; at its end, refuses a path that stands in two rows."""
+def _read_rows(path: Path, faults: _Faults) -> Iterator[_Row]:
+    """Reads the manifest row by row; at its end, looks for paths that stand in two rows."""
     # Numbers, because a million names would not fit.
     names = array("q")
-    for row in _parse_rows(path):
+    for row in _parse_rows(path, faults):
         names.append(hash(row.name))
         yield row
     numbers, times = np.unique(np.frombuffer(names, np.int64), return_counts=True)
     repeated = set(numbers[times > 1].tolist())
     lines: dict[str, int] = {}
-    for row in _parse_rows(path) if repeated else ():
+    for row in _parse_rows(path, _Faults(path)) if repeated else ():
         if hash(row.name) in repeated and lines.setdefault(row.name, row.line) != row.line:
-            raise DataError(
-                f"{path}, line {row.line}: {row.name!r} stands in line {lines[row.name]} already"
-            )
+            faults.add(row.line, f"{row.name!r} stands in line {lines[row.name]} already")
 
 
-def _parse_rows(path: Path) -> Iterator[_Row]:
+def _parse_rows(path: Path, faults: _Faults) -> Iterator[_Row]:
     try:
         # utf-8-sig drops the byte order mark that spreadsheets write.
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -192,28 +220,32 @@ def _parse_rows(path: Path) -> Iterator[_Row]:
                     f"{', '.join(_COLUMNS)}"
                 )
             for values in reader:
-                yield _parse_row(path, reader.line_num, values)
+                row = _parse_row(path, reader.line_num, values)
+                if isinstance(row, _Row):
+                    yield row
+                else:
+                    faults.add(reader.line_num, row)
     except FileNotFoundError:
         raise DataError(f"no CSV file at {path}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row:
-    where = f"{path}, line {line}"
+def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row | str:
+    """Returns a row, or what is wrong with it."""
     texts = {column: (values[column] or "").strip() for column in _COLUMNS}
     if texts["split"] == UNKNOWN_THING:
         texts["label"] = UNKNOWN_THING
-    for column, text in texts.items():
-        if not text:
-            raise DataError(f"{where}: {column} is empty")
+    empty = [column for column, text in texts.items() if not text]
+    if empty:
+        return f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty"
     if texts["split"] not in _SPLITS:
-        raise DataError(f"{where}: split is {texts['split']!r}: allowed are {', '.join(_SPLITS)}")
+        return f"split is {texts['split']!r}: allowed are {', '.join(_SPLITS)}"
     if PurePosixPath(texts["path"]).is_absolute() or PureWindowsPath(texts["path"]).drive:
-        raise DataError(f"{where}: {texts['path']!r} must be relative to the folder of {path.name}")
+        return f"{texts['path']!r} must be relative to the folder of {path.name}"
     name = os.path.normpath(texts["path"])
     if not (path.parent / name).is_file():
-        raise DataError(f"{where}: no photo at {path.parent / name}")
+        return f"no photo at {path.parent / name}"
     if texts["split"] == UNKNOWN_THING:
         return _Row(line, name, "", UNKNOWN_THING, "")
     split = "validation" if texts["split"] == "val" else texts["split"]

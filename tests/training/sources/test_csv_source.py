@@ -72,3 +72,23 @@ def test_spaces_and_forms_of_unicode_do_not_split_a_class(tmp_path: Path) -> Non
     source = open_rows(tmp_path, *rows, f"4.png,{nfd},val", header="path,label,split")
     assert source.labels.names == (CAFE, "\u82f9\u679c")
     assert [photo.class_index for photo in source.train] == [0, 0, 1]
+
+
+def test_everything_wrong_with_a_manifest_is_named_at_once(tmp_path: Path) -> None:
+    rows = ("1.png,pea,train", "2.png,fig,train", "3.png,pea,val", "3.png,,val", "4.png,kale,test")
+    table = tmp_path / "photos.csv"
+    header = "path,label,split"
+    table.write_text("\n".join([header, *rows, "5.png,pea,weekend", "6.png,pea,train"]))
+    put(tmp_path, *(f"{number}.png" for number in range(1, 6)))
+    with pytest.raises(DataError) as caught:
+        open_csv(table)
+    first, *lines = str(caught.value).splitlines()
+    assert first.endswith("photos.csv: 3 problems")
+    assert [line.split(":")[0].strip() for line in lines] == ["line 5", "line 7", "line 8"]
+
+
+def test_of_many_bad_rows_some_are_named_and_all_are_counted(tmp_path: Path) -> None:
+    table = tmp_path / "photos.csv"
+    table.write_text("\n".join(["path,label,split", *(f"{n}.png,pea,train" for n in range(30))]))
+    with pytest.raises(DataError, match=r"30 problems\n.*line 2: no photo at .*\n(.*\n)+.*10 more"):
+        open_csv(table)

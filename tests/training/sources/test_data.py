@@ -346,7 +346,7 @@ def test_spreadsheets_byte_order_marks_columns_and_line_ends_are_taken(table: Pa
         ("", "line 1: no column path, label, split"),
         ("path,label,split\n1.png,pear,testing\n", "line 2: split is 'testing': allowed are train"),
         ("path,label,split\n1.png,,train\n", "line 2: label is empty"),
-        ("path,label,split\n1.png\n", "line 2: label is empty"),
+        ("path,label,split\n1.png\n", "line 2: label, split are empty"),
         ("path,label,split\n1.png,pear,train\n9.png,pear,train\n", "line 3: no photo at .*9.png"),
         (
             "path,label,split\n1.png,pear,train\n./1.png,fig,val\n",
