@@ -207,7 +207,7 @@ def draw_rejection(
         )
         axes.set_xlim(edges[0], edges[-1])
         if limit is not None:
-            axes.axvspan(min(limit, edges[0]), limit, color=GREY, alpha=0.25, linewidth=0)
+            axes.axvspan(min(limit, edges[0]), limit, color=GREY, alpha=0.25, linewidth=0, zorder=0)
             axes.axvline(limit, color="black", linewidth=1)
         axes.set_title(_describe_kind(kind, values, limit), fontsize=10, loc="left")
         axes.set_ylabel("% of them")
