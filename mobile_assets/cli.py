@@ -9,6 +9,7 @@ from conversion.parity.confidences import ArtifactConfidence
 from conversion.parity.report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
+from mobile_assets.diff.cli import diff_command
 from mobile_assets.errors import PullError, VectorsError
 from mobile_assets.export.cli import export_command
 from mobile_assets.manifest import Manifest
@@ -31,6 +32,7 @@ def main() -> None:
 
 
 main.add_command(export_command)
+main.add_command(diff_command)
 
 
 @main.command()

@@ -1,0 +1,1 @@
+"""How two releases of a model differ."""
