@@ -25,6 +25,8 @@ const MODEL = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 export interface ClientOptions {
   /** The server's address, as in "https://models.example.org". */
   readonly url: string;
+  /** Where the files lie, where that is elsewhere, as at a CDN; "<url>/targets" when not given. */
+  readonly targetsUrl?: string;
   /** The `root.json` that the app is shipped with: its bytes, its text, or the parsed object. */
   readonly trustedRoot: Uint8Array | string | object;
   readonly model: string;
@@ -104,6 +106,7 @@ export class GhostlensClient {
     };
     this.updater = new Updater({
       url: this.url,
+      targetsUrl: checkUrl(options.targetsUrl ?? `${this.url}/targets`),
       trustedRoot: toBytes(options.trustedRoot),
       storage: this.storage,
       connection: this.connection,

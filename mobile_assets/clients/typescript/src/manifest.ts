@@ -44,7 +44,8 @@ export interface Artifact extends File {
   readonly madeWith: string;
   /** Name, layout, dtype, shape and range of what it takes, as the manifest says. */
   readonly input: unknown;
-  readonly output: unknown;
+  /** Name, dtype and shape of each of what it gives, in the file's order. */
+  readonly outputs: unknown;
   /** Temperature and thresholds for its answers, as the manifest says; null without. */
   readonly confidence: unknown;
 }
@@ -116,7 +117,7 @@ function readArtifact(node: JsonNode): Artifact {
     platforms: node.get("platforms").items(PLATFORMS.length).map((item) => item.oneOf(PLATFORMS)),
     madeWith: node.get("tool_versions").find("executorch")?.text() ?? "",
     input: node.get("input").value,
-    output: node.get("output").value,
+    outputs: node.find("outputs")?.value ?? [node.get("output").value],
     confidence: node.find("confidence")?.value ?? null,
   };
   if (rankOf(artifact) < 0) node.fail("no such runtime, precision and backend together");

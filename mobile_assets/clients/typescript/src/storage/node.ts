@@ -1,7 +1,7 @@
 /** Storage in a folder, for Node.js: tests, tools and servers. */
 
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { StorageError } from "../errors.js";
 import { Queues, type Storage } from "./storage.js";
@@ -68,15 +68,18 @@ async function withLock<T>(folder: string, task: string, work: () => Promise<T>)
 }
 
 async function tryLock(path: string): Promise<boolean> {
+  const own = `${path}-${randomUUID()}`;
+  await writeFile(own, String(process.pid));
   try {
-    const file = await open(path, "wx");
-    await file.writeFile(String(process.pid));
-    await file.close();
+    // The lock appears with its content, so that no reader finds it empty.
+    await link(own, path);
     return true;
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
+  } finally {
+    await rm(own, { force: true });
   }
-  const holder = Number((await orNull(readFile(path, "utf8"))) ?? "");
+  const holder = Number((await orNull(readFile(path, "utf8"))) ?? "0");
   if (holder > 0 && !isAlive(holder)) await rm(path, { force: true });
   return false;
 }

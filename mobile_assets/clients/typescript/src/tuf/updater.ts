@@ -24,8 +24,10 @@ const ABSENT_STATUSES = [403, 404];
 
 /** What an updater needs of its surroundings. */
 export interface UpdaterOptions {
-  /** The server's address; `metadata/` and `targets/` lie below it. */
+  /** The server's address; `metadata/` lies below it. */
   readonly url: string;
+  /** Where the files lie, as at a CDN. */
+  readonly targetsUrl: string;
   readonly trustedRoot: Uint8Array;
   readonly storage: Storage;
   readonly connection: Connection;
@@ -89,7 +91,7 @@ export class Updater {
     const folders = target.path.split("/");
     const name = folders.pop() ?? "";
     const stored = [...folders, isHashed ? `${target.sha256}.${name}` : name];
-    return `${this.options.url}/targets/${stored.map(encodeURIComponent).join("/")}`;
+    return `${this.options.targetsUrl}/${stored.map(encodeURIComponent).join("/")}`;
   }
 
   /**
