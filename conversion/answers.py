@@ -11,8 +11,9 @@ import numpy.typing as npt
 from conversion.artifact import Build
 from conversion.deploy import one_thread
 from conversion.errors import ArtifactError, ParityError
-from conversion.runners import Probabilities, Runner, open_runner
+from conversion.runners import Runner, open_runner
 from conversion.spread import spread_places
+from training.answers import Answers
 from training.checkpoint import Checkpoint
 from training.errors import PhotoError
 from training.sources.data import Photo, open_source
@@ -25,14 +26,14 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Replies:
     """What everyone answered on the same photos.
 
     Attributes:
         photos: the photos, in order.
         sizes_bytes: size of each file.
-        reference: the checkpoint's probabilities, float32 [N, classes].
-        artifacts: artifact file name -> its probabilities, float32 [N, classes].
+        reference: the checkpoint's answers.
+        artifacts: artifact file name -> its answers.
         failures: artifact file name -> why it could not be run to the end.
         unknown: what the same ones answered on photos of things that are none of the labels;
             None where the source has no such photos.
@@ -40,10 +41,10 @@ class Answers:
 
     photos: tuple[Photo, ...]
     sizes_bytes: Indices
-    reference: Probabilities
-    artifacts: dict[str, Probabilities]
+    reference: Answers
+    artifacts: dict[str, Answers]
     failures: dict[str, str]
-    unknown: "Answers | None" = None
+    unknown: "Replies | None" = None
 
     @property
     def truth(self) -> Indices:
@@ -123,7 +124,7 @@ def ask_everyone(
     runners: dict[str, Runner],
     failures: dict[str, str],
     tell: Tell,
-) -> Answers:
+) -> Replies:
     """Asks everyone, batch by batch, so that the pixels of few photos lie in memory at a time.
 
     Args:
@@ -160,12 +161,12 @@ def _ask_all(
     runners: dict[str, Runner],
     failures: dict[str, str],
     tell: Tell,
-) -> Answers:
+) -> Replies:
     failures = dict(failures)
     kept: list[Photo] = []
     sizes_bytes: list[int] = []
-    reference: list[Probabilities] = []
-    answers: dict[str, list[Probabilities]] = {name: [] for name in runners}
+    reference: list[Answers] = []
+    answers: dict[str, list[Answers]] = {name: [] for name in runners}
     skip = checkpoint.settings.data.skip_problems
     for batch in _batches(photos):
         x_nhwc, sizes, read = _read_batch(batch, checkpoint, skip, tell)
@@ -174,7 +175,7 @@ def _ask_all(
         kept += read
         sizes_bytes += sizes
         with one_thread():
-            reference.append(checkpoint.probabilities(x_nhwc))
+            reference.append(checkpoint.answer(x_nhwc))
         for name, runner in runners.items():
             if name not in failures:
                 try:
@@ -182,14 +183,14 @@ def _ask_all(
                 except ArtifactError as error:
                     failures[name] = str(error)
         tell(f"parity: {len(kept)} of {len(photos)} photos")
-    nothing = np.empty((0, len(checkpoint.labels)), np.float32)
+    nothing = Answers(np.empty((0, len(checkpoint.labels)), np.float32), np.empty(0, np.float32))
     done = {
-        name: np.concatenate([nothing, *rows])
-        for name, rows in answers.items()
+        name: Answers.concatenate([nothing, *parts])
+        for name, parts in answers.items()
         if name not in failures
     }
-    reference_rows = np.concatenate([nothing, *reference])
-    return Answers(tuple(kept), np.array(sizes_bytes, np.int64), reference_rows, done, failures)
+    own = Answers.concatenate([nothing, *reference])
+    return Replies(tuple(kept), np.array(sizes_bytes, np.int64), own, done, failures)
 
 
 def _check_classes(photos: tuple[Photo, ...], names: tuple[str, ...], where: str) -> None:
@@ -225,10 +226,11 @@ def _read_batch(
     return np.stack(pixels) if pixels else np.empty(0, np.uint8), sizes_bytes, read
 
 
-def _ask(runner: Runner, x_nhwc: PixelsNhwc, classes: int) -> Probabilities:
-    answers = runner.probabilities(x_nhwc)
-    if answers.shape != (len(x_nhwc), classes):
+def _ask(runner: Runner, x_nhwc: PixelsNhwc, classes: int) -> Answers:
+    answers = runner.answer(x_nhwc)
+    if answers.probabilities.shape != (len(x_nhwc), classes):
         raise ArtifactError(
-            f"it gives {answers.shape[1:]} probabilities, the checkpoint has {classes} classes"
+            f"it gives {answers.probabilities.shape[1:]} probabilities, the checkpoint has "
+            f"{classes} classes"
         )
     return answers

@@ -29,7 +29,9 @@ PARITY_NAME = "parity"
 GOLDEN_NAME = "golden.json"
 RUNTIMES = ("executorch", "litert", "coreml")
 EXTENSIONS = {"executorch": ".pte", "litert": ".tflite", "coreml": ".mlpackage"}
-_SCHEMA = "ghostlens.build/2"
+# What an artifact gives, by name and in this order; where a format names outputs, these are theirs.
+PROBABILITIES, KNOWN_SCORE = "probabilities", "known_score"
+_SCHEMA = "ghostlens.build/3"
 _MAX_NAME_CHARS = 64
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NUMBER = r"(0|[1-9][0-9]*)"
@@ -51,7 +53,7 @@ class Artifact:
         sha256: of `artifact_bytes`.
         size_bytes: of `artifact_bytes`.
         input: name, layout ("nchw", "nhwc" or "image"), dtype, shape, range.
-        output: name, dtype, shape.
+        outputs: name, dtype and shape of `PROBABILITIES` and `KNOWN_SCORE`, in the file's order.
         tool_versions: package name -> version, of everything that took part.
     """
 
@@ -62,7 +64,7 @@ class Artifact:
     sha256: str
     size_bytes: int
     input: dict[str, Any]
-    output: dict[str, Any]
+    outputs: tuple[dict[str, Any], ...]
     tool_versions: dict[str, str]
 
     def __post_init__(self) -> None:
@@ -70,6 +72,12 @@ class Artifact:
             raise ArtifactError(
                 f"{self.file_name}: no variant has runtime {self.runtime!r}, precision "
                 f"{self.precision!r} and backend {self.backend!r}; there are {', '.join(KEYS)}"
+            )
+        # JSON has lists alone.
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+        if [output.get("name") for output in self.outputs] != [PROBABILITIES, KNOWN_SCORE]:
+            raise ArtifactError(
+                f"{self.file_name}: outputs must be named {PROBABILITIES} and {KNOWN_SCORE}"
             )
         _check_file_name(self.file_name)
         if not self.file_name.endswith(EXTENSIONS[self.runtime]):
@@ -167,6 +175,7 @@ class GoldenPhoto:
         label: the class that it shows.
         sha256: of the file's bytes.
         answers: artifact file name -> its probabilities, in label order.
+        known_scores: artifact file name -> its known score.
     """
 
     file: str
@@ -174,6 +183,7 @@ class GoldenPhoto:
     label: str
     sha256: str
     answers: dict[str, list[float]] = field(default_factory=dict)
+    known_scores: dict[str, float] = field(default_factory=dict)
 
 
 def check_model_name(name: str) -> str:

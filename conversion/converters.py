@@ -14,6 +14,7 @@ _SHARED_SOURCES = (
     "conversion/spreading.py",
     "training/networks/branches.py",
     "training/networks/ghostnet*.py",
+    "training/networks/known_score.py",
 )
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.answers import Answers, PixelsNhwc, Tell, without_folder
+from conversion.answers import PixelsNhwc, Replies, Tell, without_folder
 from conversion.artifact import Artifact, Build
 from conversion.errors import ArtifactError
 from conversion.parity.statistics import CrossCheck
-from conversion.runners import Probabilities
 from conversion.spread import spread_places
 from conversion.tensorflow_runner import TensorFlowRunner
+from training.answers import Answers
 from training.checkpoint import Checkpoint
 
 MAX_PHOTOS = 64
@@ -25,7 +25,7 @@ _INT8_LIMITS = (0.85, 0.6)
 
 
 def cross_check(
-    directory: Path, build: Build, checkpoint: Checkpoint, answers: Answers, tell: Tell
+    directory: Path, build: Build, checkpoint: Checkpoint, answers: Replies, tell: Tell
 ) -> dict[str, CrossCheck]:
     """Runs every `.tflite` that answered in TensorFlow as well, on up to `MAX_PHOTOS` photos.
 
@@ -57,26 +57,25 @@ def cross_check(
     return checks
 
 
-def _litert(build: Build, answers: Answers) -> Iterator[Artifact]:
+def _litert(build: Build, answers: Replies) -> Iterator[Artifact]:
     for artifact in build.artifacts:
         if artifact.runtime == "litert" and artifact.file_name in answers.artifacts:
             yield artifact
 
 
-def _check(
-    directory: Path, artifact: Artifact, x_nhwc: PixelsNhwc, own: Probabilities
-) -> CrossCheck:
+def _check(directory: Path, artifact: Artifact, x_nhwc: PixelsNhwc, own: Answers) -> CrossCheck:
     limits = _FLOAT_LIMITS if artifact.precision in ("fp32", "fp16") else _INT8_LIMITS
     try:
-        other = TensorFlowRunner(directory / artifact.file_name).probabilities(x_nhwc)
+        other = TensorFlowRunner(directory / artifact.file_name).answer(x_nhwc)
     except ArtifactError as error:
         words = without_folder(error, directory)
         return CrossCheck(TensorFlowRunner.evaluator, 0, 0.0, 0.0, *limits, failure=words)
-    same = other.argmax(axis=1) == own.argmax(axis=1)
+    rows, own_rows = other.probabilities, own.probabilities
+    same = rows.argmax(axis=1) == own_rows.argmax(axis=1)
     return CrossCheck(
         TensorFlowRunner.evaluator,
         len(x_nhwc),
         float(same.mean()),
-        float(np.abs(other - own).max()),
+        float(np.abs(rows - own_rows).max()),
         *limits,
     )

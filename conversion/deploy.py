@@ -1,4 +1,4 @@
-"""The network as it is deployed: raw pixels in, probabilities out, branches merged, no BN.
+"""The network as it is deployed: raw pixels in, probabilities and known score out, no BN.
 
 The mean stays outside of the stem convolution: that one pads with zeros, which mean "average
 grey" after normalisation, so folding it in would change the values along the border.
@@ -7,14 +7,18 @@ grey" after normalisation, so folding it in would change the values along the bo
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from conversion.errors import ConversionError
+from training.checkpoint import Checkpoint
+from training.feature_density import FeatureDensity
 from training.networks.branches import merge_all
 from training.networks.ghostnet import GhostNet
+from training.networks.known_score import KnownScore
 
 Rgb = tuple[float, float, float]
 
@@ -49,18 +53,41 @@ def _fuse_children(parent: nn.Module) -> None:
             setattr(parent, norm_name, nn.Identity())
 
 
-class DeployedNchw(nn.Module):
-    """Takes RGB values 0 to 255, float32 [N, 3, H, W]; gives probabilities [N, classes].
+class Network(nn.Module):
+    """A network that gives its features beside its logits.
+
+    A module of its own: converters tell ops apart by the module that calls them, and what is
+    quantised in a network is not to be quantised around it.
 
     Args:
-        model: what follows the normalisation; maps [N, 3, H, W] to logits [N, classes].
+        network: gives features by `embed`, and logits of them by `classifier`.
+    """
+
+    def __init__(self, network: GhostNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x_nchw: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps normalised pixels [N, 3, H, W] to features [N, 1280] and logits [N, classes]."""
+        features = self.network.embed(x_nchw)
+        return features, self.network.classifier(features)
+
+
+class DeployedNchw(nn.Module):
+    """Takes RGB values 0 to 255, float32 [N, 3, H, W]; gives probabilities and known score.
+
+    Args:
+        model: what follows the normalisation; maps [N, 3, H, W] to features [N, features] and
+            logits [N, classes].
+        known_score: maps features to scores [N, 1].
         mean: per channel, on the 0-1 scale.
         std: per channel, on the 0-1 scale.
     """
 
-    def __init__(self, model: nn.Module, mean: Rgb, std: Rgb) -> None:
+    def __init__(self, model: nn.Module, known_score: nn.Module, mean: Rgb, std: Rgb) -> None:
         super().__init__()
         self.model = model
+        self.known_score = known_score
         # (x / 255 - mean) / std, as one subtraction and one multiplication.
         offset = 255 * torch.tensor(mean, dtype=torch.float64)
         scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
@@ -69,25 +96,28 @@ class DeployedNchw(nn.Module):
         self.register_buffer("offset", offset.float().reshape(1, 3, 1, 1))
         self.register_buffer("scale", scale.float().reshape(1, 3, 1, 1))
 
-    def forward(self, x_nchw: Tensor) -> Tensor:
-        """Maps pixels to probabilities."""
-        logits = self.model((x_nchw - self.offset) * self.scale)
-        return torch.softmax(logits, dim=1)
+    def forward(self, x_nchw: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps pixels to probabilities [N, classes] and known scores [N, 1]."""
+        features, logits = self.model((x_nchw - self.offset) * self.scale)
+        return torch.softmax(logits, dim=1), self.known_score(features)
 
 
 class DeployedNhwc(DeployedNchw):
     """As `DeployedNchw`, but takes [N, H, W, 3], the layout of LiteRT and of camera frames."""
 
-    def forward(self, x_nhwc: Tensor) -> Tensor:
-        """Maps pixels to probabilities."""
+    def forward(self, x_nhwc: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps pixels to probabilities [N, classes] and known scores [N, 1]."""
         return super().forward(x_nhwc.permute(0, 3, 1, 2))
 
 
-def deploy(model: GhostNet, mean: Rgb, std: Rgb, layout: str) -> DeployedNchw:
-    """Returns the fused network with pixel scaling before and softmax after it.
+def deploy(
+    model: GhostNet, density: FeatureDensity, mean: Rgb, std: Rgb, layout: str
+) -> DeployedNchw:
+    """Returns the fused network with pixel scaling before, softmax and known score after it.
 
     Args:
         model: a trained network in evaluation mode; it is not changed.
+        density: of its features on the training photos.
         mean: per channel, on the 0-1 scale.
         std: per channel, on the 0-1 scale.
         layout: "nchw" or "nhwc".
@@ -98,7 +128,14 @@ def deploy(model: GhostNet, mean: Rgb, std: Rgb, layout: str) -> DeployedNchw:
     kinds = {"nchw": DeployedNchw, "nhwc": DeployedNhwc}
     if layout not in kinds:
         raise ConversionError(f"layout is {layout!r}: allowed are {', '.join(kinds)}")
-    return kinds[layout](fuse(model), mean, std).eval().requires_grad_(False)
+    network = Network(cast(GhostNet, fuse(model)))
+    return kinds[layout](network, KnownScore(density), mean, std).eval().requires_grad_(False)
+
+
+def deploy_checkpoint(checkpoint: Checkpoint, layout: str) -> DeployedNchw:
+    """Returns a checkpoint's network as `deploy` makes it; layout is "nchw" or "nhwc"."""
+    normalise = checkpoint.normalise
+    return deploy(checkpoint.model, checkpoint.density, normalise.mean, normalise.std, layout)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conversion.artifact import artifact_name
+from conversion.artifact import KNOWN_SCORE, PROBABILITIES, artifact_name
 from conversion.errors import ConversionError
 from conversion.variants import PARTS, Variant
 from training.checkpoint import Checkpoint
@@ -60,11 +60,22 @@ class Interface:
 
     Attributes:
         input: name, layout, dtype, shape, range.
-        output: name, dtype, shape.
+        outputs: name, dtype and shape of each, in the file's order; see `describe_outputs`.
     """
 
     input: dict[str, Any]
-    output: dict[str, Any]
+    outputs: tuple[dict[str, Any], ...]
+
+
+def describe_outputs(
+    probabilities: list[int], known_score: list[int]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what every artifact gives, given the shapes of both outputs in its format."""
+    shapes = {PROBABILITIES: probabilities, KNOWN_SCORE: known_score}
+    first, second = (
+        {"name": name, "dtype": "float32", "shape": shape} for name, shape in shapes.items()
+    )
+    return first, second
 
 
 @dataclass(frozen=True)

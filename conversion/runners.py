@@ -10,17 +10,18 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from conversion.artifact import LABELS_NAME, RUNTIMES
+from conversion.artifact import KNOWN_SCORE, LABELS_NAME, PROBABILITIES, RUNTIMES
 from conversion.errors import ArtifactError, RuntimeMissingError
+from training.answers import Answers
 
 PixelsNhwc = npt.NDArray[np.uint8]
-Probabilities = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 _METADATA_NAME = b"TFLITE_METADATA"
 # Photos that the MIL evaluation takes at a time: more of them no longer fit the cores' caches.
 _MIL_BATCH = 8
@@ -42,14 +43,11 @@ class Runner(Protocol):
     packages: tuple[str, ...]
     labels: tuple[str, ...] | None
 
-    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+    def answer(self, x_nhwc: PixelsNhwc) -> Answers:
         """Answers for preprocessed photos.
 
         Args:
             x_nhwc: uint8, shape [N, side, side, 3], RGB.
-
-        Returns:
-            float32, shape [N, classes].
 
         Raises:
             ArtifactError: the shape is not the artifact's, or an answer is not finite.
@@ -67,7 +65,7 @@ def open_runner(path: Path, runtime: str) -> Runner:
     Raises:
         RuntimeMissingError: the runtime is not installed.
         ArtifactError: the artifact is missing, damaged, or not one image in, one row of
-            probabilities out; or there is no such runtime.
+            probabilities and one known score out; or there is no such runtime.
     """
     if runtime == "litert":
         return LiteRtRunner(path)
@@ -110,22 +108,22 @@ class LiteRtRunner:
             raise ArtifactError(
                 f"{self._where}: {self._runtime} refuses it: {_brief(error)}"
             ) from error
-        self._input = self._only(self._model.get_input_details(), "input", 4)
-        self._output = self._only(self._model.get_output_details(), "output", 2)
+        self._input = self._find_input()
+        self._outputs = self._find_outputs()
         self._shape = tuple(int(size) for size in self._input["shape"])
         if self._shape[0] != 1 or self._shape[3] != 3 or self._shape[1] != self._shape[2]:
             raise ArtifactError(
                 f"{self._where}: its input is {self._shape}, not [1, side, side, 3]"
             )
         self.labels = _read_labels(data, self._where)
-        classes = int(self._output["shape"][1])
+        classes = int(self._outputs[0]["shape"][1])
         if self.labels is not None and len(self.labels) != classes:
             raise ArtifactError(f"{self._where}: {len(self.labels)} labels, {classes} outputs")
 
-    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+    def answer(self, x_nhwc: PixelsNhwc) -> Answers:
         """Answers for preprocessed photos; see `Runner`."""
         _check_pixels(x_nhwc, self._shape[1], self._where)
-        return _collect(x_nhwc, self._answer, self._where)
+        return _collect(x_nhwc, self._ask, self._where)
 
     def _import_interpreter(self) -> Callable[..., Any]:
         try:
@@ -135,19 +133,39 @@ class LiteRtRunner:
         make: Callable[..., Any] = Interpreter
         return make
 
-    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
+    def _ask(self, x_hwc: PixelsNhwc) -> tuple[Floats, float]:
         self._model.set_tensor(self._input["index"], x_hwc[None].astype(np.float32))
         self._model.invoke()
-        answers: Probabilities = self._model.get_tensor(self._output["index"])
-        return cast(Probabilities, answers[0])
+        row, score = (self._model.get_tensor(detail["index"]) for detail in self._outputs)
+        return row[0], float(score[0, 0])
 
-    def _only(self, details: list[dict[str, Any]], what: str, rank: int) -> dict[str, Any]:
-        if len(details) != 1 or len(details[0]["shape"]) != rank:
-            shapes = [list(map(int, detail["shape"])) for detail in details]
-            raise ArtifactError(f"{self._where}: {what} shapes {shapes}: one of {rank} dimensions")
-        if details[0]["dtype"] is not np.float32:
-            raise ArtifactError(f"{self._where}: its {what} is not float32")
-        return details[0]
+    def _find_input(self) -> dict[str, Any]:
+        details = self._model.get_input_details()
+        if len(details) != 1 or len(details[0]["shape"]) != 4:
+            raise ArtifactError(
+                f"{self._where}: input shapes {_shapes(details)}: one of 4 dimensions"
+            )
+        return self._check_type(details[0])
+
+    def _find_outputs(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        details = self._model.get_output_details()
+        named = {detail["name"]: self._check_type(detail) for detail in details}
+        if set(named) != {PROBABILITIES, KNOWN_SCORE}:
+            raise ArtifactError(
+                f"{self._where}: outputs {', '.join(named)}: {PROBABILITIES} and {KNOWN_SCORE} "
+                "are needed"
+            )
+        row, score = named[PROBABILITIES], named[KNOWN_SCORE]
+        if len(row["shape"]) != 2 or tuple(score["shape"]) != (1, 1):
+            raise ArtifactError(
+                f"{self._where}: output shapes {_shapes([row, score])}: [1, classes] and [1, 1]"
+            )
+        return row, score
+
+    def _check_type(self, detail: dict[str, Any]) -> dict[str, Any]:
+        if detail["dtype"] is not np.float32:
+            raise ArtifactError(f"{self._where}: {detail['name']} is not float32")
+        return detail
 
 
 class ExecuTorchRunner:
@@ -185,25 +203,25 @@ class ExecuTorchRunner:
         if self._method is None:
             raise ArtifactError(f"{path}: it has no method forward")
         meta = self._method.metadata
-        if (meta.num_inputs(), meta.num_outputs()) != (1, 1):
+        if (meta.num_inputs(), meta.num_outputs()) != (1, 2):
             raise ArtifactError(
-                f"{path}: {meta.num_inputs()} inputs and {meta.num_outputs()} outputs: one each"
+                f"{path}: {meta.num_inputs()} inputs and {meta.num_outputs()} outputs: 1 and 2"
             )
         shape = tuple(meta.input_tensor_meta(0).sizes())
         if len(shape) != 4 or shape[:2] != (1, 3) or shape[2] != shape[3]:
             raise ArtifactError(f"{path}: its input is {shape}, not [1, 3, side, side]")
         self._side_px = int(shape[2])
 
-    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+    def answer(self, x_nhwc: PixelsNhwc) -> Answers:
         """Answers for preprocessed photos; see `Runner`."""
         _check_pixels(x_nhwc, self._side_px, self._where)
-        return _collect(x_nhwc, self._answer, self._where)
+        return _collect(x_nhwc, self._ask, self._where)
 
-    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
+    def _ask(self, x_hwc: PixelsNhwc) -> tuple[Floats, float]:
         x_nchw = np.ascontiguousarray(x_hwc.transpose(2, 0, 1)[None], dtype=np.float32)
-        answers = self._method.execute([self._to_tensor(x_nchw)])[0].numpy()
+        row, score = self._method.execute([self._to_tensor(x_nchw)])
         # A copy: the runtime writes the next answer into the same memory.
-        return np.array(answers[0], np.float32)
+        return np.array(row.numpy()[0], np.float32), float(score.numpy()[0, 0])
 
 
 class MilRunner:
@@ -228,12 +246,12 @@ class MilRunner:
         self._batch = 1 if self._program.single else _MIL_BATCH
         self.labels: tuple[str, ...] | None = self._program.labels
 
-    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+    def answer(self, x_nhwc: PixelsNhwc) -> Answers:
         """Answers for preprocessed photos; see `Runner`."""
         _check_pixels(x_nhwc, self._program.side_px, self._where)
         starts = range(0, len(x_nhwc), self._batch)
-        answers = [self._program.run(x_nhwc[start : start + self._batch]) for start in starts]
-        return _check_answers(np.concatenate(answers), self._where)
+        answers = [self._program.answer(x_nhwc[start : start + self._batch]) for start in starts]
+        return _check_answers(Answers.concatenate(answers), self._where)
 
 
 class CoreMlRunner:
@@ -265,15 +283,16 @@ class CoreMlRunner:
             raise ArtifactError(f"{path}: Core ML refuses it: {_brief(error)}") from error
         self._output = self._model.get_spec().description.predictedProbabilitiesName
 
-    def probabilities(self, x_nhwc: PixelsNhwc) -> Probabilities:
+    def answer(self, x_nhwc: PixelsNhwc) -> Answers:
         """Answers for preprocessed photos; see `Runner`."""
         _check_pixels(x_nhwc, self._side_px, self._where)
-        return _collect(x_nhwc, self._answer, self._where)
+        return _collect(x_nhwc, self._ask, self._where)
 
-    def _answer(self, x_hwc: PixelsNhwc) -> Probabilities:
+    def _ask(self, x_hwc: PixelsNhwc) -> tuple[Floats, float]:
         # Core ML brings an image into the colour order that the model declares.
-        answer = self._model.predict({self._input: Image.fromarray(x_hwc)})[self._output]
-        return np.array([answer[name] for name in self._names], np.float32)
+        answer = self._model.predict({self._input: Image.fromarray(x_hwc)})
+        row = np.array([answer[self._output][name] for name in self._names], np.float32)
+        return row, float(np.asarray(answer[KNOWN_SCORE]).reshape(()))
 
 
 def open_core_ml(path: Path) -> Runner:
@@ -282,19 +301,25 @@ def open_core_ml(path: Path) -> Runner:
 
 
 def _collect(
-    x_nhwc: PixelsNhwc, answer: Callable[[PixelsNhwc], Probabilities], where: str
-) -> Probabilities:
+    x_nhwc: PixelsNhwc, ask: Callable[[PixelsNhwc], tuple[Floats, float]], where: str
+) -> Answers:
     try:
-        answers = np.stack([np.asarray(answer(x_hwc), np.float32) for x_hwc in x_nhwc])
+        rows, scores = zip(*(ask(x_hwc) for x_hwc in x_nhwc), strict=True)
     except RuntimeError as error:
         raise ArtifactError(f"{where}: it cannot run: {_brief(error)}") from error
+    answers = Answers(np.stack(rows).astype(np.float32), np.array(scores, np.float32))
     return _check_answers(answers, where)
 
 
-def _check_answers(answers: Probabilities, where: str) -> Probabilities:
-    if not np.isfinite(answers).all():
+def _check_answers(answers: Answers, where: str) -> Answers:
+    numbers = (answers.probabilities, answers.known_scores)
+    if not all(np.isfinite(part).all() for part in numbers):
         raise ArtifactError(f"{where}: its answers are not finite numbers")
     return answers
+
+
+def _shapes(details: list[dict[str, Any]]) -> list[list[int]]:
+    return [list(map(int, detail["shape"])) for detail in details]
 
 
 def _check_pixels(x_nhwc: PixelsNhwc, side_px: int, where: str) -> None:

@@ -93,7 +93,7 @@ def run_order(path: Path) -> None:
             sha256_bytes(data),
             len(data),
             interface.input,
-            interface.output,
+            interface.outputs,
             converter.versions(),
         )
         write_atomic(_answer_path(request.folder, variant), to_json_text(asdict(artifact)))

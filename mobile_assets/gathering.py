@@ -238,7 +238,7 @@ def _describe_artifact(
         backend=artifact.backend,
         platforms=(SERVER_PLATFORM,) if place == CLOUD else devices,
         input=artifact.input,
-        output=artifact.output,
+        outputs=artifact.outputs,
         tool_versions=artifact.tool_versions,
         parity=report if speaks_for_it else None,
         confidence=confidences[artifact.file_name] if speaks_for_it else None,
@@ -253,4 +253,5 @@ def _describe_golden(photo: GoldenPhoto, place: str, paths: dict[str, str]) -> G
         for name, given in photo.answers.items()
         if name in paths
     }
-    return Golden(_photo_path(photo, place), photo.label, answers)
+    scores = {paths[name]: score for name, score in photo.known_scores.items() if name in paths}
+    return Golden(_photo_path(photo, place), photo.label, answers, scores)

@@ -26,7 +26,7 @@ from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.preprocess import Preprocess
 
-SCHEMA = "ghostlens.bundle/2"
+SCHEMA = "ghostlens.bundle/3"
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.txt"
 # 5000 labels x 8 golden photos x 12 artifacts at 20 bytes a probability is 10 MB.

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from conversion.artifact import RUNTIMES, check_model_name, check_version
+from conversion.artifact import (
+    KNOWN_SCORE,
+    PROBABILITIES,
+    RUNTIMES,
+    check_model_name,
+    check_version,
+)
 from conversion.errors import ArtifactError
 from conversion.parity.confidences import ArtifactConfidence
 from conversion.parity.report import ParityReport
@@ -82,7 +88,8 @@ class BundledArtifact:
         backend: the delegate of an ExecuTorch program; empty for other runtimes.
         platforms: those it is for.
         input: name, layout, dtype, shape and range of what it takes.
-        output: name, dtype and shape of what it gives.
+        outputs: name, dtype and shape of what it gives, in the file's order: probabilities, then
+            the known score.
         tool_versions: what made it.
         parity: how it compared with the trained model; None where a person took it without.
         confidence: temperature and thresholds for its answers; None like the above.
@@ -96,7 +103,7 @@ class BundledArtifact:
     backend: str
     platforms: tuple[str, ...]
     input: dict[str, Any]
-    output: dict[str, Any]
+    outputs: tuple[dict[str, Any], ...]
     tool_versions: dict[str, str]
     parity: ParityReport | None
     confidence: ArtifactConfidence | None
@@ -137,7 +144,7 @@ class BundledArtifact:
                 item.one_of(PLATFORMS) for item in keys["platforms"].items(len(PLATFORMS), least=1)
             ),
             input=_read_object(keys["input"]),
-            output=_read_object(keys["output"]),
+            outputs=_read_outputs(keys["outputs"]),
             tool_versions=_read_texts(keys["tool_versions"]),
             parity=None if parity.value is None else _read_parity(parity),
             confidence=_read_confidence(keys["confidence"]),
@@ -154,21 +161,24 @@ class Golden:
         file: path of the photo in the bundle.
         label: its true label.
         answers: for each artifact (by path) the probability of every label, in label order.
+        known_scores: for each artifact (by path) its known score.
     """
 
     file: str
     label: str
     answers: dict[str, tuple[float, ...]]
+    known_scores: dict[str, float]
 
     @classmethod
     def from_node(cls, node: Node, role: str = "golden") -> "Golden":
         """Reads the entry of a golden photo, whose file has that role."""
-        keys = node.table("file", "label", "answers")
+        keys = node.table("file", "label", "answers", "known_scores")
         answers = {
             name: tuple(item.number(0, 1) for item in given.items(_MAX_LABELS))
             for name, given in keys["answers"].members().items()
         }
-        return cls(read_path(keys["file"], role), keys["label"].text(), answers)
+        scores = {name: given.number() for name, given in keys["known_scores"].members().items()}
+        return cls(read_path(keys["file"], role), keys["label"].text(), answers, scores)
 
 
 @dataclass(frozen=True)
@@ -282,12 +292,20 @@ def _read_parity(node: Node) -> ParityReport:
             "reference_top1",
             "artifact_top1",
             "agreement",
+            "same_known",
             "loss_margin",
             "min_accuracy_share",
         ),
         lambda key: key.number(-1, 1): ("loss_low", "loss_high"),
-        lambda key: key.number(0): ("max_probability_difference", "mean_probability_difference"),
-        lambda key: None if key.value is None else key.number(0): ("max_difference_allowed",),
+        lambda key: key.number(0): (
+            "max_probability_difference",
+            "mean_probability_difference",
+            "max_known_score_difference",
+        ),
+        lambda key: None if key.value is None else key.number(0): (
+            "max_difference_allowed",
+            "max_known_score_difference_allowed",
+        ),
         lambda key: "" if key.value == "" else key.text(): ("failure",),
         lambda key: tuple(item.text() for item in key.items(1000)): (
             "structure_faults",
@@ -316,6 +334,14 @@ def _read_confidence(node: Node) -> ArtifactConfidence | None:
 
 def _read_object(node: Node) -> dict[str, Any]:
     return {name: member.value for name, member in node.members().items()}
+
+
+def _read_outputs(node: Node) -> tuple[dict[str, Any], ...]:
+    outputs = tuple(_read_object(item) for item in node.items(2, least=2))
+    names = [output.get("name") for output in outputs]
+    if names != [PROBABILITIES, KNOWN_SCORE]:
+        node.fail(f"allowed are {PROBABILITIES} and {KNOWN_SCORE}, in this order")
+    return outputs
 
 
 def _read_texts(node: Node) -> dict[str, str]:

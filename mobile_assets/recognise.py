@@ -11,6 +11,7 @@ from mobile_assets.errors import BundleError
 from mobile_assets.installed import PulledModel
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
+from training.answers import Answers
 from training.errors import ConfidenceError
 from training.evaluation.confidence import COARSE, SURE, UNKNOWN, UNSURE, decide
 
@@ -44,6 +45,8 @@ class Recognition:
         answers: the likeliest labels, the first first; calibrated where the artifact has a
             confidence.
         coarse: the likeliest coarse class; None where the model has none.
+        known_score: how much the photo looks like those of known things, as the artifact gives
+            it; higher is more alike.
         verdict: "sure" (the first answer stands), "coarse" (only the coarse class does), "unsure"
             (ask a better model, or a person) or "unknown" (none of the labels).
     """
@@ -52,6 +55,7 @@ class Recognition:
     version: str
     answers: tuple[Answer, ...]
     coarse: CoarseAnswer | None
+    known_score: float
     verdict: str
 
     def in_words(self) -> str:
@@ -71,7 +75,7 @@ class Recognition:
 def rank_answers(
     manifest: Manifest,
     artifact: BundledArtifact,
-    probabilities: npt.NDArray[np.float32],
+    given: Answers,
     top_k: int,
 ) -> Recognition:
     """Names the likeliest labels and says how far they can be trusted.
@@ -80,18 +84,19 @@ def rank_answers(
         manifest: gives the labels and the coarse classes.
         artifact: the one that answered; gives temperature and thresholds. Of one that was taken
             without, nothing is sure.
-        probabilities: float32, shape [classes], 0 to 1, as the artifact gives them.
+        given: what the artifact gives of one photo.
         top_k: how many answers at most, from 1.
 
     Raises:
-        BundleError: the artifact gives no probabilities.
+        BundleError: the artifact gives no probabilities, or a known score that is no number.
     """
     try:
-        judged, coarse, verdict = _judge(manifest, artifact, probabilities)
+        judged, coarse, verdict = _judge(manifest, artifact, given)
     except ConfidenceError as error:
         raise BundleError(f"{artifact.path}: {error}") from error
     answers = _rank(manifest, judged, range(len(judged)))[:top_k]
-    return Recognition(manifest.model, manifest.version, answers, coarse, verdict)
+    score = float(given.known_scores[0])
+    return Recognition(manifest.model, manifest.version, answers, coarse, score, verdict)
 
 
 def _rank(
@@ -103,12 +108,12 @@ def _rank(
 
 
 def _judge(
-    manifest: Manifest, artifact: BundledArtifact, probabilities: npt.NDArray[np.float32]
+    manifest: Manifest, artifact: BundledArtifact, given: Answers
 ) -> tuple[npt.NDArray[np.floating], CoarseAnswer | None, str]:
     if artifact.confidence is None:
-        return probabilities, None, UNSURE
+        return given.probabilities[0], None, UNSURE
     hierarchy = manifest.hierarchy
-    decision = decide(probabilities, artifact.confidence.confidence, hierarchy)
+    decision = decide(given, artifact.confidence.confidence, hierarchy)
     coarse = None
     if hierarchy is not None and decision.coarse_index is not None:
         index = decision.coarse_index
@@ -141,9 +146,10 @@ def recognise(
     manifest, artifact = pulled.manifest, pulled.artifacts[0]
     x_hwc = manifest.preprocess.read(photo, where)
     runner = open_runner(pulled.artifact_path(artifact), artifact.runtime)
-    probabilities = runner.probabilities(x_hwc[None])[0]
-    if probabilities.shape != (len(manifest.labels),):
+    given = runner.answer(x_hwc[None])
+    labels = given.probabilities.shape[1]
+    if labels != len(manifest.labels):
         raise BundleError(
-            f"{artifact.path} gives {probabilities.size} answers for {len(manifest.labels)} labels"
+            f"{artifact.path} gives {labels} answers for {len(manifest.labels)} labels"
         )
-    return rank_answers(manifest, artifact, probabilities, top_k)
+    return rank_answers(manifest, artifact, given, top_k)

@@ -28,6 +28,8 @@ from training.labels import LabelSet
 # squashing instead of cropping gives 0.10 at least, ImageNet's mean and deviation replaced by one
 # half 0.18, swapped channels 0.67. Another resampler gives 0.02 to 0.03 usually: caught mostly.
 MAX_PROBABILITY_DIFFERENCE = 0.02
+# Of a known score, which is about -1 for known things. Measured likewise: KS_MEASURED.
+MAX_KNOWN_SCORE_DIFFERENCE = 0.1
 _NOTHING_EXPECTED = "the bundle holds no expected answers for it"
 
 
@@ -41,6 +43,7 @@ class PhotoResult:
         expected: the label expected first.
         answered: the label answered first.
         probability_difference: the largest over the labels, 0 to 1; infinite for no number.
+        known_score_difference: of the known score; infinite for no number.
     """
 
     file: str
@@ -48,11 +51,15 @@ class PhotoResult:
     expected: str
     answered: str
     probability_difference: float
+    known_score_difference: float
 
     @property
     def passed(self) -> bool:
         """Whether the answer is the one expected, within the tolerance."""
-        return self.probability_difference <= MAX_PROBABILITY_DIFFERENCE
+        return (
+            self.probability_difference <= MAX_PROBABILITY_DIFFERENCE
+            and self.known_score_difference <= MAX_KNOWN_SCORE_DIFFERENCE
+        )
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,8 @@ class SelfTestReport:
         return failure + [
             f"{photo.file} is {photo.answered!r}, expected {photo.expected!r}; a probability "
             f"differs by {photo.probability_difference:.3g}, allowed is "
-            f"{MAX_PROBABILITY_DIFFERENCE}"
+            f"{MAX_PROBABILITY_DIFFERENCE}, the known score by "
+            f"{photo.known_score_difference:.3g}, allowed is {MAX_KNOWN_SCORE_DIFFERENCE}"
             for photo in self.photos
             if not photo.passed
         ]
@@ -205,17 +213,24 @@ def _answer(
     golden: Golden,
     photo: bytes,
 ) -> PhotoResult:
-    probabilities = runner.probabilities(model.preprocess.read(photo, golden.file)[None])[0]
+    given = runner.answer(model.preprocess.read(photo, golden.file)[None])
+    probabilities = given.probabilities[0]
     wanted = np.array(golden.answers[artifact.path])
     if probabilities.shape != wanted.shape:
         raise ArtifactError(
             f"{artifact.path} gives {probabilities.size} answers for {len(labels)} labels"
         )
     difference = float(np.max(np.abs(probabilities - wanted)))
+    score_difference = abs(float(given.known_scores[0]) - golden.known_scores[artifact.path])
     return PhotoResult(
         file=golden.file,
         label=golden.label,
         expected=labels.names[int(wanted.argmax())],
         answered=labels.names[int(probabilities.argmax())],
-        probability_difference=difference if np.isfinite(difference) else float("inf"),
+        probability_difference=_or_infinite(difference),
+        known_score_difference=_or_infinite(score_difference),
     )
+
+
+def _or_infinite(difference: float) -> float:
+    return difference if np.isfinite(difference) else float("inf")

@@ -92,10 +92,10 @@ class Engine:
             x_hwc = loaded.model.preprocess.read(photo)
             clock.stop("prepare")
             with loaded.lock:
-                probabilities = loaded.runner.probabilities(x_hwc[np.newaxis])[0]
+                given = loaded.runner.answer(x_hwc[np.newaxis])
             clock.stop("run")
         clock.finish()
-        found = rank_answers(loaded.manifest, loaded.artifact, probabilities, top_k)
+        found = rank_answers(loaded.manifest, loaded.artifact, given, top_k)
         return Answered(found, loaded.model.place, loaded.model.architecture, clock.timings_ms)
 
     def find_problems(self, versions: Mapping[str, str]) -> list[str]:

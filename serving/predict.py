@@ -51,6 +51,7 @@ def recognise(model: str, query_data: dict[str, Any]) -> tuple[dict[str, Any], i
         "architecture": answered.architecture,
         "answers": [vars(answer) for answer in answered.found.answers],
         "coarse": answered.found.coarse and asdict(answered.found.coarse),
+        "known_score": answered.found.known_score,
         "verdict": answered.found.verdict,
         "words": answered.found.in_words(),
         "timings_ms": answered.timings_ms,

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from conversion.artifact import PROBABILITIES
 from conversion.errors import ArtifactError, RuntimeMissingError
 
 Pixels = npt.NDArray[np.float32]
@@ -86,19 +87,21 @@ def _open(kind: str, opens: Callable[[Load], Answer], load: Load) -> Answer:
 def _prepare_pytorch() -> Callable[[Load], Answer]:
     import torch
 
-    from conversion.deploy import DeployedNchw
+    from conversion.deploy import DeployedNchw, Network
     from training.checkpoint import load_checkpoint
+    from training.networks.known_score import KnownScore
 
     def opens(load: Load) -> Answer:
         torch.set_num_threads(load.threads)
         checkpoint = load_checkpoint(load.path)
         mean, std = checkpoint.normalise.mean, checkpoint.normalise.std
         # The network as it was trained: BN is not folded away.
-        network = DeployedNchw(checkpoint.model, mean, std).eval()
+        head = KnownScore(checkpoint.density)
+        network = DeployedNchw(Network(checkpoint.model), head, mean, std).eval()
 
         def answer(x_nchw: Pixels) -> Probabilities:
             with torch.inference_mode():
-                return cast(Probabilities, network(torch.from_numpy(x_nchw)).numpy())
+                return cast(Probabilities, network(torch.from_numpy(x_nchw))[0].numpy())
 
         return answer
 
@@ -141,7 +144,9 @@ def _prepare_litert() -> Callable[[Load], Answer]:
     def opens(load: Load) -> Answer:
         model: Any = Interpreter(model_path=str(load.path), num_threads=load.threads)
         model.allocate_tensors()
-        into, out = model.get_input_details()[0]["index"], model.get_output_details()[0]["index"]
+        into = model.get_input_details()[0]["index"]
+        outputs = {detail["name"]: detail["index"] for detail in model.get_output_details()}
+        out = outputs[PROBABILITIES]
 
         def answer(x_nhwc: Pixels) -> Probabilities:
             model.set_tensor(into, x_nhwc)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
-from conversion.deploy import deploy
+from conversion.artifact import KNOWN_SCORE, PROBABILITIES
+from conversion.deploy import deploy_checkpoint
 from conversion.errors import BenchmarkError, RuntimeMissingError
 from training.checkpoint import Checkpoint
 
 
 def export_onnx(checkpoint: Checkpoint, path: Path) -> None:
-    """Writes the deployed network, BN folded, pixels in and probabilities out, as one `.onnx`.
+    """Writes the deployed network, BN folded, from pixels to both outputs, as one `.onnx`.
 
     Args:
         checkpoint: what to export.
@@ -31,7 +32,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> None:
             "the extra ghostlens[bench] brings them"
         ) from error
     side = checkpoint.preprocess.input_px
-    network = deploy(checkpoint.model, checkpoint.normalise.mean, checkpoint.normalise.std, "nchw")
+    network = deploy_checkpoint(checkpoint, "nchw")
     # It warns of operators of packages that are not installed, which this network does not have.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -42,7 +43,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> None:
                 (torch.zeros(1, 3, side, side),),
                 path,
                 input_names=["x_nchw"],
-                output_names=["probabilities"],
+                output_names=[PROBABILITIES, KNOWN_SCORE],
                 dynamo=True,
                 external_data=False,
                 verbose=False,

@@ -6,6 +6,7 @@ stay float16.
 
 from typing import Any
 
+from conversion.artifact import KNOWN_SCORE
 from conversion.errors import ConversionError
 from conversion.formats.coreml_tools import cto
 from conversion.request import Request
@@ -54,9 +55,7 @@ def _configure(settings: Any, kept: list[str]) -> Any:
 
 
 def _weights_of(model: Any, parts: tuple[str, ...]) -> list[str]:
-    """Returns the names of the constants that belong to parts of the network."""
-    marks = [mark for part in parts for mark in _NAMES[part]]
-    if not marks:
-        return []
+    """Returns the names of the constants of parts of the network, and of the known score."""
+    marks = [KNOWN_SCORE, *(mark for part in parts for mark in _NAMES[part])]
     names = cto.get_weights_metadata(model, weight_threshold=MIN_WEIGHTS)
     return [name for name in names if any(mark in name for mark in marks)]

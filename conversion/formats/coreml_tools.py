@@ -35,4 +35,8 @@ with _without(_UNUSED):
     ct: Any = importlib.import_module("coremltools")
     cto: Any = importlib.import_module("coremltools.optimize.coreml")
     MIL_pb2: Any = importlib.import_module("coremltools.proto.MIL_pb2")
+    _MIL = "coremltools.converters.mil.mil"
+    AbstractGraphPass: Any = importlib.import_module(f"{_MIL}.passes.graph_pass").AbstractGraphPass
+    register_pass: Any = importlib.import_module(f"{_MIL}.passes.pass_registry").register_pass
+    ScopeSource: Any = importlib.import_module(f"{_MIL}.scope").ScopeSource
     Model_pb2: Any = importlib.import_module("coremltools.proto.Model_pb2")

@@ -6,9 +6,9 @@ import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 
-from conversion.deploy import DeployedNchw, deploy
+from conversion.deploy import DeployedNchw, deploy_checkpoint
 from conversion.errors import ConversionError
-from conversion.request import Interface, Made, Request
+from conversion.request import Interface, Made, Request, describe_outputs
 from conversion.spreading import MatrixSpread, replace_spreads
 from training.files import write_atomic
 
@@ -32,8 +32,7 @@ def convert(request: Request) -> Made:
 
 def deploy_nchw(request: Request) -> DeployedNchw:
     """Returns the deployed network of a request's checkpoint."""
-    normalise = request.checkpoint.normalise
-    return deploy(request.checkpoint.model, normalise.mean, normalise.std, "nchw")
+    return deploy_checkpoint(request.checkpoint, "nchw")
 
 
 def example_nchw(request: Request) -> torch.Tensor:
@@ -45,7 +44,7 @@ def write_program(network: torch.nn.Module, side_px: int, partitioner: Any, path
     """Lowers a network to one delegate and writes the program.
 
     Args:
-        network: maps float32 [1, 3, side_px, side_px] to probabilities.
+        network: maps float32 [1, 3, side_px, side_px] to probabilities and known scores.
         side_px: side of the square input, in pixels.
         partitioner: of the delegate that takes the network.
         path: the file to write.
@@ -70,11 +69,7 @@ def interface(request: Request) -> Interface:
             "shape": [1, 3, side, side],
             "range": [0, 255],
         },
-        output={
-            "name": "probabilities",
-            "dtype": "float32",
-            "shape": [1, len(request.checkpoint.labels)],
-        },
+        outputs=describe_outputs([1, len(request.checkpoint.labels)], [1, 1]),
     )
 
 

@@ -20,8 +20,8 @@ from conversion.variants import find_variant
 # Module names, below the deployed network, of the parts that may stay in float.
 _MODULES = {
     "gates": (".se.",),
-    "first": ("model.conv_stem.", "model.blocks.0."),
-    "last": ("model.classifier.",),
+    "first": ("model.network.conv_stem.", "model.network.blocks.0."),
+    "last": ("model.network.classifier.",),
 }
 _BATCH = 16
 
@@ -91,9 +91,10 @@ def batches(x_nhwc: PixelsNhwc) -> list[Tensor]:
 
 
 def _leave_out(parts: tuple[str, ...]) -> Callable[[Node], bool]:
-    """Tells which nodes are quantised: none of the parts, and none of the pixel scaling.
+    """Tells which nodes are quantised: those of the network, but for some parts.
 
-    Pixels are scaled per channel, so int8 before and after would round twice, and coarsely.
+    Pixels are scaled per channel, so int8 before and after would round twice, and coarsely. A
+    known score is the small difference of large sums, of which int8 would leave nothing.
     """
     marks = [mark for part in parts for mark in _MODULES[part]]
 

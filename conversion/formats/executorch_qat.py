@@ -68,10 +68,10 @@ def train_quantised(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     given = batches(x_nhwc)
     with torch.no_grad():
-        wanted = [network(x_nchw) for x_nchw in given]
+        wanted = [_answer(network, x_nchw) for x_nchw in given]
     for step in range(steps):
         place = step % len(given)
-        loss = _kl(wanted[place], student(given[place]))
+        loss = _kl(wanted[place], _answer(student, given[place]))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -83,13 +83,21 @@ def train_quantised(
 def measure_distance(teacher: nn.Module, student: nn.Module, x_nhwc: PixelsNhwc) -> float:
     """Returns the mean KL divergence, in nats, of a student's answers from the teacher's."""
     with torch.no_grad():
-        parts = [_kl(teacher(x), student(x)).item() * len(x) for x in batches(x_nhwc)]
+        parts = [
+            _kl(_answer(teacher, x), _answer(student, x)).item() * len(x) for x in batches(x_nhwc)
+        ]
     return sum(parts) / len(x_nhwc)
 
 
 def _make_trainable(network: nn.Module) -> nn.Module:
     """Returns a copy whose weights can be trained."""
     return copy.deepcopy(network).requires_grad_(True)
+
+
+def _answer(network: nn.Module, x_nchw: Tensor) -> Tensor:
+    """Returns the probabilities; the known score follows from the features that give them."""
+    probabilities: Tensor = network(x_nchw)[0]
+    return probabilities
 
 
 def _kl(wanted: Tensor, given: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from ai_edge_litert import schema_py_generated as schema
 
-from conversion.deploy import deploy
+from conversion.artifact import KNOWN_SCORE, PROBABILITIES
+from conversion.deploy import deploy_checkpoint
 from conversion.errors import ConversionError
 from conversion.formats.tflite_int8 import quantise
 from conversion.formats.tflite_metadata import (
@@ -17,7 +18,7 @@ from conversion.formats.tflite_metadata import (
     append_labels,
     build_metadata,
 )
-from conversion.request import Interface, Made, Request
+from conversion.request import Interface, Made, Request, describe_outputs
 from conversion.spreading import replace_spreads
 from training.files import write_atomic
 
@@ -32,11 +33,11 @@ def convert(request: Request) -> Made:
     The network is converted once; the other precisions are made of that file.
 
     Raises:
-        ConversionError: the converter's file is not the one-input, one-output model asked for.
+        ConversionError: the converter's file has not one input and two outputs.
     """
     plain, card = convert_float(request), _make_card(request)
     for variant in request.variants:
-        model = quantise(plain, variant, request)
+        model = name_outputs(quantise(plain, variant, request))
         labelled = append_labels(insert_metadata(model, card), request.checkpoint.labels)
         write_atomic(request.path(variant), labelled)
         yield variant, _describe(model, request)
@@ -44,9 +45,8 @@ def convert(request: Request) -> Made:
 
 def convert_float(request: Request) -> bytes:
     """Returns the float32 model, without metadata."""
-    normalise, side = request.checkpoint.normalise, request.side_px
-    deployed = deploy(request.checkpoint.model, normalise.mean, normalise.std, "nhwc")
-    example = torch.zeros(1, side, side, 3)
+    deployed = deploy_checkpoint(request.checkpoint, "nhwc")
+    example = torch.zeros(1, request.side_px, request.side_px, 3)
     replace_spreads(deployed, example)
     converted = litert_torch.convert(deployed, (example,))
     return bytes(converted.model_content())
@@ -65,18 +65,41 @@ def _make_card(request: Request) -> ModelCard:
 
 
 def _describe(model: bytes, request: Request) -> Interface:
-    names, side = _tensor_names(model), request.side_px
-    classes = len(request.checkpoint.labels)
+    graph, side = schema.Model.GetRootAs(model, 0).Subgraphs(0), request.side_px
     return Interface(
         input={
-            "name": names[0],
+            "name": graph.Tensors(graph.Inputs(0)).Name().decode(),
             "layout": "nhwc",
             "dtype": "float32",
             "shape": [1, side, side, 3],
             "range": [0, 255],
         },
-        output={"name": names[1], "dtype": "float32", "shape": [1, classes]},
+        outputs=describe_outputs([1, len(request.checkpoint.labels)], [1, 1]),
     )
+
+
+def name_outputs(model: bytes) -> bytes:
+    """Returns the model with its outputs named and in order, as tensors and in the signature.
+
+    The converter calls both by numbers, and the quantiser may turn their order.
+
+    Raises:
+        ConversionError: it has not one input and two outputs.
+    """
+    unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    (graph,), signatures = unpacked.subgraphs, unpacked.signatureDefs or []
+    if len(graph.inputs) != 1 or len(graph.outputs) != 2 or len(signatures) != 1:
+        raise ConversionError(
+            f"the converter made {len(graph.inputs)} inputs, {len(graph.outputs)} outputs and "
+            f"{len(signatures)} signatures; 1, 2 and 1 were asked for"
+        )
+    # The converter numbers them in the order in which the network gives them.
+    given = sorted(signatures[0].outputs, key=lambda entry: bytes(entry.name))
+    for entry, name in zip(given, (PROBABILITIES, KNOWN_SCORE), strict=True):
+        entry.name = graph.tensors[entry.tensorIndex].name = name
+    signatures[0].outputs = given
+    graph.outputs = [entry.tensorIndex for entry in given]
+    return _pack(unpacked, unpacked.buffers, model)
 
 
 def insert_metadata(model: bytes, card: ModelCard) -> bytes:
@@ -84,10 +107,15 @@ def insert_metadata(model: bytes, card: ModelCard) -> bytes:
     unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     metadata = schema.BufferT()
     metadata.data = np.frombuffer(build_metadata(card), np.uint8)
-    unpacked.buffers = [_AlignedBuffer(buffer, model) for buffer in [*unpacked.buffers, metadata]]
     entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA_NAME, len(unpacked.buffers) - 1
+    entry.name, entry.buffer = METADATA_NAME, len(unpacked.buffers)
     unpacked.metadata = [*(unpacked.metadata or []), entry]
+    return _pack(unpacked, [*unpacked.buffers, metadata], model)
+
+
+def _pack(unpacked: Any, buffers: list[Any], model: bytes) -> bytes:
+    """Writes a model that was unpacked from bytes."""
+    unpacked.buffers = [_AlignedBuffer(buffer, model) for buffer in buffers]
     builder = flatbuffers.Builder(len(model) + (1 << 16))
     builder.Finish(unpacked.Pack(builder), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
@@ -115,14 +143,3 @@ class _AlignedBuffer:
         if data is not None:
             schema.BufferAddData(builder, data)
         return int(schema.BufferEnd(builder))
-
-
-def _tensor_names(model: bytes) -> tuple[str, str]:
-    graph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
-    if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
-        raise ConversionError(
-            f"the converter made {graph.InputsLength()} inputs and {graph.OutputsLength()} "
-            "outputs; one of each was asked for"
-        )
-    names = [graph.Tensors(index).Name() for index in (graph.Inputs(0), graph.Outputs(0))]
-    return names[0].decode(), names[1].decode()

@@ -16,6 +16,8 @@ _OPS = qtyping.TFLOperationName
 _EVERYTHING = ".*"
 # Parts of the network that may stay in float, by the torch modules that name the tensors.
 _PIXEL_SCALING = r"^[^/]*Deployed[^/]*$"
+# The last op of it is called by the name of the output.
+_KNOWN_SCORE = "KnownScore|^serving_default_output_1"
 _SCOPES = {
     "gates": "SqueezeExcite",
     "first": r"conv_stem|Sequential_blocks/[^/]*Sequential_0/",
@@ -59,6 +61,7 @@ def make_recipe(precision: str, parts: tuple[str, ...]) -> RecipeManager:
     recipe = RecipeManager()
     if precision == "fp16":
         _add_float16(recipe)
+        _keep_float(recipe, _KNOWN_SCORE, _OPS.ALL_SUPPORTED)
         return recipe
     if precision == "dynamic-int8":
         recipe.add_dynamic_config(_EVERYTHING, _OPS.ALL_SUPPORTED, num_bits=8)
@@ -75,6 +78,8 @@ def make_recipe(precision: str, parts: tuple[str, ...]) -> RecipeManager:
         _keep_float(recipe, _PIXEL_SCALING, _OPS.ALL_SUPPORTED)
     else:
         raise ConversionError(f"LiteRT precision is {precision!r}: not one that is made here")
+    # The small difference of large sums, of which fewer bits would leave nothing.
+    _keep_float(recipe, _KNOWN_SCORE, _OPS.ALL_SUPPORTED)
     for part in parts:
         _keep_float(recipe, _SCOPES[part], _OPS.ALL_SUPPORTED)
     return recipe

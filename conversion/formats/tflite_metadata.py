@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import flatbuffers
 
+from conversion.artifact import KNOWN_SCORE, PROBABILITIES
 from conversion.zips import fixed_entry
 from training.labels import LabelSet
 
@@ -48,13 +49,13 @@ class ModelCard:
 
 
 def build_metadata(card: ModelCard) -> bytes:
-    """Returns the metadata flatbuffer of a classifier with one image input and one output."""
+    """Returns the metadata flatbuffer of a classifier with one image input and two outputs."""
     builder = flatbuffers.Builder(1024)
     image = _build_input(builder, card.side_px)
-    probabilities = _build_output(builder)
+    outputs = [_build_probabilities(builder), _build_known_score(builder)]
     subgraph = _table(
         builder,
-        {2: _offset(_vector(builder, [image])), 3: _offset(_vector(builder, [probabilities]))},
+        {2: _offset(_vector(builder, [image])), 3: _offset(_vector(builder, outputs))},
     )
     model = _table(
         builder,
@@ -110,7 +111,7 @@ def _build_input(builder: flatbuffers.Builder, side_px: int) -> int:
     )
 
 
-def _build_output(builder: flatbuffers.Builder) -> int:
+def _build_probabilities(builder: flatbuffers.Builder) -> int:
     """TensorMetadata of the probabilities, which names the file of labels."""
     file = _table(
         builder,
@@ -126,12 +127,18 @@ def _build_output(builder: flatbuffers.Builder) -> int:
     return _table(
         builder,
         {
-            0: _string(builder, "probabilities"),
+            0: _string(builder, PROBABILITIES),
             1: _string(builder, "probability of each class; they sum to 1"),
             5: _offset(stats),
             6: _offset(_vector(builder, [file])),
         },
     )
+
+
+def _build_known_score(builder: flatbuffers.Builder) -> int:
+    """TensorMetadata of the known score, which has no bounds to state."""
+    words = "how much the photo looks like those of known things; higher is more alike"
+    return _table(builder, {0: _string(builder, KNOWN_SCORE), 1: _string(builder, words)})
 
 
 def _table(builder: flatbuffers.Builder, fields: dict[int, _Field]) -> int:

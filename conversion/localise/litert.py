@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conversion.artifact import KNOWN_SCORE, PROBABILITIES
 from conversion.errors import ArtifactError
 from conversion.localise.trace import Floats, Trace, TracedLayer, filter_to_oihw, follow, to_nchw
 from conversion.structure.tflite_graph import TfliteGraph, TfliteOp, parse_tflite
@@ -47,9 +48,10 @@ def trace_litert(path: Path, x_nhwc: npt.NDArray[np.uint8]) -> Trace:
         raise ArtifactError(f"cannot read artifact {path}: {error.strerror}") from error
     graph = parse_tflite(data, str(path))
     layers = [(op, *_ends(graph, op)) for op in graph.ops if op.kind in _LAYERS]
-    if not layers or len(graph.outputs) != 1:
-        raise ArtifactError(f"{path}: {len(layers)} layers and {len(graph.outputs)} outputs")
-    wanted = sorted({index for _, *ends in layers for index in ends} | {graph.outputs[0]})
+    outputs = {graph.tensors[index].name: index for index in graph.outputs}
+    if not layers or set(outputs) != {PROBABILITIES, KNOWN_SCORE}:
+        raise ArtifactError(f"{path}: {len(layers)} layers and outputs {', '.join(outputs)}")
+    wanted = sorted({index for _, *ends in layers for index in ends} | set(graph.outputs))
     reader = _Reader(data, str(path))
     rows = [reader.run(x_hwc, wanted) for x_hwc in x_nhwc]
     return Trace(
@@ -65,7 +67,8 @@ def trace_litert(path: Path, x_nhwc: npt.NDArray[np.uint8]) -> Trace:
         ),
         {str(key): to_nchw(np.concatenate([row[key] for row in rows])) for key in wanted},
         {str(key): graph.tensors[key].name for key in wanted},
-        str(graph.outputs[0]),
+        str(outputs[PROBABILITIES]),
+        str(outputs[KNOWN_SCORE]),
     )
 
 

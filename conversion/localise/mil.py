@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conversion.artifact import KNOWN_SCORE
 from conversion.deploy import one_thread
 from conversion.errors import ArtifactError
 from conversion.localise.trace import Floats, Trace, TracedLayer, follow
@@ -45,7 +46,7 @@ def trace_core_ml(path: Path, x_nhwc: npt.NDArray[np.uint8]) -> Trace:
     operations = program.package.operations
     layers = {op.output: _ends(op, operations) for op in operations if op.kind in _LAYERS}
     answer = _name_of(operations[-1].inputs["probabilities"])
-    wanted = {key for ends in layers.values() for key in ends} | {answer}
+    wanted = {key for ends in layers.values() for key in ends} | {answer, KNOWN_SCORE}
     weights: dict[str, Floats] = {}
     parts = np.split(x_nhwc, len(x_nhwc)) if program.single else [x_nhwc]
     with one_thread():
@@ -62,6 +63,7 @@ def trace_core_ml(path: Path, x_nhwc: npt.NDArray[np.uint8]) -> Trace:
         {key: np.concatenate([row[key] for row in rows]) for key in wanted},
         {key: key for key in wanted},
         answer,
+        KNOWN_SCORE,
     )
 
 

@@ -55,11 +55,12 @@ def trace_executorch(path: Path, x_nhwc: npt.NDArray[np.uint8]) -> Trace:
     layers = [
         node for node in graph.nodes if node.kind in _LAYERS and not _only_repeats(graph, node)
     ]
-    if not layers or len(graph.outputs) != 1:
+    outputs = sorted(graph.outputs, key=lambda id_: graph.values[id_].external_id)
+    if not layers or len(outputs) != 2:
         raise ArtifactError(f"{path}: {len(layers)} layers and {len(graph.outputs)} outputs")
     readers = _find_readers(graph, given)
     results = [int(follow(str(node.output), readers)) for node in layers]
-    wanted = {node.inputs[0] for node in layers} | {*results, graph.outputs[0]}
+    wanted = {node.inputs[0] for node in layers} | {*results, *outputs}
     nchw = _find_nchw(graph, photo)
     rows = [evaluate(graph, given | {photo: _to_input(x_hwc)}) for x_hwc in x_nhwc]
     names = {id_: _name(graph, id_) for id_ in wanted}
@@ -73,7 +74,7 @@ def trace_executorch(path: Path, x_nhwc: npt.NDArray[np.uint8]) -> Trace:
             for id_, value in ((id_, np.concatenate([row[id_] for row in rows])) for id_ in wanted)
         },
         {str(id_): name for id_, name in names.items()},
-        str(graph.outputs[0]),
+        *map(str, outputs),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from conversion.deploy import deploy, one_thread
+from conversion.artifact import KNOWN_SCORE, PROBABILITIES
+from conversion.deploy import deploy_checkpoint, one_thread
 from conversion.errors import ArtifactError
 from conversion.localise.trace import Floats, TracedLayer
 from training.checkpoint import Checkpoint
@@ -26,8 +27,8 @@ _ELEMENTWISE = {
     nn.functional.relu6,
     torch.sigmoid,
 }
-_PREFIX = "model."  # of every module of the network inside of the deployed one
-NORMALISATION, ANSWER = "pixel normalisation", "probabilities"
+_PREFIX = "model.network."  # of every module of the network inside of the deployed one
+NORMALISATION = "pixel normalisation"
 
 
 class Reference:
@@ -38,6 +39,7 @@ class Reference:
         compared: keys of the values that can be compared, in order of execution.
         names: key -> what the value is called in the network.
         answer: key of the probabilities.
+        known_score: key of the known scores.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -46,23 +48,23 @@ class Reference:
         Args:
             checkpoint: its network, mean and deviation are what the artifact is held against.
         """
-        normalise = checkpoint.normalise
-        deployed = deploy(checkpoint.model, normalise.mean, normalise.std, "nchw")
+        deployed = deploy_checkpoint(checkpoint, "nchw")
         for module in deployed.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False  # the values before it are needed, too
         self._graph = fx.symbolic_trace(deployed)
-        nodes = [node for node in self._graph.graph.nodes if node.op != "output"]
+        *nodes, output = self._graph.graph.nodes
         layers = [node for node in nodes if self._is(node, _LAYERS)]
         self.layers = tuple(self._read_layer(node) for node in layers)
         # Result of a layer that ends in its sum or in a ReLU of it -> the sum.
         self._sums = {self._end_of_sum(node).name: node.name for node in layers}
-        self.answer = nodes[-1].name
+        self.answer, self.known_score = (node.name for node in output.args[0])
         wanted = {key for layer in self.layers for key in (layer.source, layer.result)}
-        wanted.add(self.answer)
+        wanted |= {self.answer, self.known_score}
         self.compared = tuple(node.name for node in nodes if node.name in wanted)
         self.names = {node.name: self._name(node) for node in nodes if node.name in wanted}
-        self.names[self.answer] = ANSWER
+        self.names[self.answer] = PROBABILITIES
+        self.names[self.known_score] = KNOWN_SCORE
         self.names[self.layers[0].source] = NORMALISATION
 
     def run(
@@ -138,7 +140,7 @@ class Reference:
         stack = list(node.meta.get("nn_module_stack", {}).values())
         path = stack[-1][0].removeprefix(_PREFIX) if stack else ""
         kind = getattr(node.target, "__name__", str(node.target))
-        return f"{path} ({kind})" if path not in ("", "model") else f"({kind})"
+        return f"{path} ({kind})" if path not in ("", "model", "model.network") else f"({kind})"
 
 
 class _Interpreter(fx.Interpreter):

@@ -34,10 +34,11 @@ class Trace:
     Attributes:
         evaluator: what computed it, in words.
         layers: its convolutions and linear layers, in order of execution.
-        values: every source and result of these and the answer, by key: float32, [N, channels,
+        values: every source and result of these and both outputs, by key: float32, [N, channels,
             height, width] or [N, values].
         names: key -> what the value is called in the file.
         answer: key of the probabilities.
+        known_score: key of the known scores.
     """
 
     evaluator: str
@@ -45,6 +46,7 @@ class Trace:
     values: Mapping[str, Floats]
     names: Mapping[str, str]
     answer: str
+    known_score: str
 
 
 def follow(key: str, readers: Mapping[str, Sequence[str]]) -> str:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from conversion.artifact import KNOWN_SCORE
 from conversion.deploy import one_thread
 from conversion.errors import ArtifactError, UnknownOpError
 from conversion.mil import constexpr as mil_constexpr
@@ -23,6 +24,7 @@ from conversion.mil.arguments import DTYPES, Arguments
 from conversion.mil.batch import free_first_dimension
 from conversion.mil.ops import NAMES, OPS, SPLIT_OPS
 from conversion.mil.package import Operation, Package, Reference, Result, read_package
+from training.answers import Answers
 
 # Sees the name and the rounded result of every op, all photos of the batch in it.
 Watch = Callable[[str, Tensor], None]
@@ -84,10 +86,23 @@ class MilProgram:
         """Reads a package from disk; see `conversion.mil.package.read_package`."""
         return cls(read_package(path))
 
+    def answer(self, x_nhwc: npt.NDArray[np.uint8]) -> Answers:
+        """Answers for photos, all of them in one pass; see `run`.
+
+        Raises:
+            ArtifactError: as `run`; or the program gives no known score.
+            UnknownOpError: as `run`.
+        """
+        found = self._compute(x_nhwc, KNOWN_SCORE)
+        if KNOWN_SCORE not in found or found[KNOWN_SCORE].numel() != len(x_nhwc):
+            raise ArtifactError(f"the MIL program does not give one {KNOWN_SCORE} a photo")
+        scores = found[KNOWN_SCORE].reshape(len(x_nhwc)).numpy()
+        return Answers(self._to_rows(found, len(x_nhwc)), scores)
+
     def run(
         self, x_nhwc: npt.NDArray[np.uint8], watch: Watch | None = None
     ) -> npt.NDArray[np.float32]:
-        """Answers for photos, all of them in one pass.
+        """Gives probabilities for photos, all of them in one pass.
 
         Args:
             x_nhwc: uint8, shape [N, side_px, side_px, 3], RGB. It is given to the program in the
@@ -101,17 +116,27 @@ class MilProgram:
             ArtifactError: the shape is another, or the program cannot run.
             UnknownOpError: it uses a form of an op that is not known.
         """
-        answers: Tensor | None = None
+        return self._to_rows(self._compute(x_nhwc, watch=watch), len(x_nhwc))
+
+    def _compute(
+        self, x_nhwc: npt.NDArray[np.uint8], *wanted: str, watch: Watch | None = None
+    ) -> dict[str, Tensor]:
+        """Runs the program; returns the probabilities and what else is wanted of it, by name."""
+        found: dict[str, Tensor] = {}
         with one_thread():
             for step in self.steps(x_nhwc):
                 for result, value in zip(step.operation.results, step.results, strict=True):
                     if watch is not None:
                         watch(result.name, value)
-                    if result.name == self._result:
-                        answers = value
-        if answers is None or answers.numel() != len(x_nhwc) * len(self.labels):
+                    if result.name in (self._result, *wanted):
+                        found[result.name] = value.float()
+        return found
+
+    def _to_rows(self, found: dict[str, Tensor], photos: int) -> npt.NDArray[np.float32]:
+        rows = found.get(self._result)
+        if rows is None or rows.numel() != photos * len(self.labels):
             raise ArtifactError("the MIL program does not give one probability a class")
-        return answers.float().reshape(len(x_nhwc), len(self.labels)).numpy()
+        return rows.reshape(photos, len(self.labels)).numpy()
 
     def steps(self, x_nhwc: npt.NDArray[np.uint8], rounded: bool = True) -> Iterator[Step]:
         """Computes the ops one by one, in the program's order.

@@ -12,7 +12,7 @@ from typing import Any
 
 from conversion import golden
 from conversion.answers import (
-    Answers,
+    Replies,
     Tell,
     ask_everyone,
     choose_photos,
@@ -34,7 +34,7 @@ from conversion.parity.confidences import ArtifactConfidence
 from conversion.parity.files import Finding, write_finding
 from conversion.parity.fitting import fit_confidences, judge_photos
 from conversion.parity.flips import write_flips
-from conversion.parity.gate import MAX_DIFFERENCE, MIN_AGREEMENT, Gate
+from conversion.parity.gate import MAX_DIFFERENCE, MAX_KNOWN_SCORE_DIFFERENCE, MIN_AGREEMENT, Gate
 from conversion.parity.report import ParityReport
 from conversion.parity.statistics import CrossCheck, Photos, Statistics, compare
 from conversion.parity.verdicts import write_verdicts
@@ -45,6 +45,7 @@ from conversion.runners import Runner
 from conversion.structure.summary import Structure, faults, inspect
 from conversion.tensorflow_runner import TensorFlowRunner
 from training.checkpoint import Checkpoint
+from training.evaluation.unknown import KNOWN_SCORE
 from training.files import new_directory, sha256_bytes, write_atomic, write_sums
 
 MAX_DISAGREEMENTS = 20
@@ -108,7 +109,7 @@ class _Asked:
 
     directory: Path
     build: Build
-    answers: Answers
+    answers: Replies
     runners: dict[str, Runner]
     checks: dict[str, CrossCheck]
     confidences: dict[str, ArtifactConfidence]
@@ -148,7 +149,15 @@ def _compare(asked: _Asked, artifact: Artifact) -> Statistics | None:
         return None
     names = tuple(photo.name for photo in asked.answers.photos)
     photos = Photos(names, asked.answers.truth, asked.build.labels.names)
-    found = compare(artifact.file_name, photos, asked.answers.reference, own, asked.gate)
+    known = asked.confidences[artifact.file_name].confidence.known
+    found = compare(
+        artifact.file_name,
+        photos,
+        asked.answers.reference,
+        own,
+        asked.gate,
+        known.min_score if known.score == KNOWN_SCORE else None,
+    )
     return replace(found, cross_check=asked.checks.get(artifact.file_name))
 
 
@@ -175,6 +184,7 @@ def _judge(
         min_photos=gate.min_photos,
         min_agreement=MIN_AGREEMENT.get(artifact.precision),
         max_difference_allowed=MAX_DIFFERENCE.get(artifact.precision),
+        max_known_score_difference_allowed=MAX_KNOWN_SCORE_DIFFERENCE.get(artifact.precision),
         labels_match=labels is None or labels == asked.build.labels.names,
         tool_versions=_list_versions(runner, check),
         source=asked.source,
@@ -187,13 +197,16 @@ def _judge(
 
 def _figures(asked: _Asked, statistics: Statistics | None) -> dict[str, Any]:
     if statistics is None:
-        reference = asked.answers.reference.argmax(axis=1) == asked.answers.truth
+        names = asked.answers.reference.probabilities.argmax(axis=1)
+        reference = names == asked.answers.truth
         nothing = dict.fromkeys(
             (
                 "artifact_top1",
                 "agreement",
+                "same_known",
                 "max_probability_difference",
                 "mean_probability_difference",
+                "max_known_score_difference",
             ),
             0.0,
         )
@@ -210,6 +223,8 @@ def _figures(asked: _Asked, statistics: Statistics | None) -> dict[str, Any]:
         "agreement": statistics.agreement.value,
         "max_probability_difference": statistics.max_probability_difference,
         "mean_probability_difference": statistics.mean_probability_difference,
+        "max_known_score_difference": statistics.max_known_score_difference,
+        "same_known": statistics.same_known,
         "disagreements": tuple(flip.photo for flip in statistics.flips[:MAX_DISAGREEMENTS]),
     }
 
@@ -237,14 +252,14 @@ def _write(asked: _Asked, findings: list[Finding]) -> None:
         write_sums(folder)
 
 
-def _write_flips(folder: Path, answers: Answers, findings: list[Finding]) -> None:
+def _write_flips(folder: Path, answers: Replies, findings: list[Finding]) -> None:
     photos = {photo.name: photo for photo in answers.photos}
     found = [finding.statistics for finding in findings if finding.statistics is not None]
     write_flips(folder, found, lambda name: photos[name].read())
 
 
-def _write_golden(folder: Path, build: Build, answers: Answers) -> Iterator[GoldenPhoto]:
-    indices = golden.choose(answers.reference, answers.truth, answers.sizes_bytes)
+def _write_golden(folder: Path, build: Build, answers: Replies) -> Iterator[GoldenPhoto]:
+    indices = golden.choose(answers.reference.probabilities, answers.truth, answers.sizes_bytes)
     for position, index in enumerate(indices, start=1):
         photo = answers.photos[index]
         data = photo.read()
@@ -255,5 +270,9 @@ def _write_golden(folder: Path, build: Build, answers: Answers) -> Iterator[Gold
             photo.name,
             build.labels.names[photo.class_index],
             sha256_bytes(data),
-            {key: [float(p) for p in rows[index]] for key, rows in answers.artifacts.items()},
+            {
+                key: [float(p) for p in own.probabilities[index]]
+                for key, own in answers.artifacts.items()
+            },
+            {key: float(own.known_scores[index]) for key, own in answers.artifacts.items()},
         )

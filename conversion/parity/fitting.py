@@ -5,18 +5,20 @@ An int8 artifact is sure in another way than the network that it was made of.
 
 from collections.abc import Iterator
 
-from conversion.answers import Answers
+import numpy as np
+
+from conversion.answers import Replies
 from conversion.artifact import Artifact, Build
 from conversion.parity.confidences import OWN, REFERENCE, ArtifactConfidence
 from conversion.parity.verdicts import PhotoVerdicts
-from conversion.runners import Probabilities
+from training.answers import Answers
 from training.errors import ConfidenceError
 from training.evaluation.confidence import Confidence, fit_confidence, judge
 from training.photos import find_kinds
 
 
 def fit_confidences(
-    build: Build, answers: Answers, target_precision: float
+    build: Build, answers: Replies, target_precision: float
 ) -> dict[str, ArtifactConfidence]:
     """Returns artifact file name -> its confidence, for every artifact of a build.
 
@@ -41,7 +43,7 @@ def fit_confidences(
 
 
 def judge_photos(
-    build: Build, answers: Answers, confidences: dict[str, ArtifactConfidence]
+    build: Build, answers: Replies, confidences: dict[str, ArtifactConfidence]
 ) -> Iterator[tuple[str, PhotoVerdicts]]:
     """Yields artifact file name and what it said of each photo, for all that answered.
 
@@ -50,10 +52,10 @@ def judge_photos(
         answers: what everyone answered.
         confidences: by artifact file name.
     """
-    for name, rows in answers.artifacts.items():
+    for name, own in answers.artifacts.items():
         limits = confidences[name].confidence.limits
         try:
-            calibrated, verdicts = judge(rows, limits, build.hierarchy)
+            calibrated, verdicts = judge(own, limits, build.hierarchy)
         except ConfidenceError:
             continue  # what answers no probabilities fails its parity, which says so
         yield (
@@ -69,7 +71,7 @@ def judge_photos(
 
 
 def _fit_one(
-    build: Build, answers: Answers, artifact: Artifact, target_precision: float
+    build: Build, answers: Replies, artifact: Artifact, target_precision: float
 ) -> ArtifactConfidence | None:
     own = answers.artifacts.get(artifact.file_name)
     if own is None:
@@ -84,13 +86,13 @@ def _fit_one(
 
 def _fit(
     build: Build,
-    answers: Answers,
-    rows: Probabilities,
-    unknown_rows: Probabilities | None,
+    answers: Replies,
+    own: Answers,
+    strange: Answers | None,
     target_precision: float,
 ) -> Confidence:
-    by_kind: dict[str, Probabilities] = {}
-    if answers.unknown is not None and unknown_rows is not None:
+    by_kind: dict[str, Answers] = {}
+    if answers.unknown is not None and strange is not None:
         kinds = find_kinds(answers.unknown.photos)
-        by_kind = {kind: unknown_rows[places] for kind, places in kinds.items()}
-    return fit_confidence(rows, answers.truth, target_precision, build.hierarchy, by_kind)
+        by_kind = {kind: strange[np.array(places)] for kind, places in kinds.items()}
+    return fit_confidence(own, answers.truth, target_precision, build.hierarchy, by_kind)

@@ -12,8 +12,19 @@ INCONCLUSIVE = "inconclusive"
 NOT_EXECUTED = "not executed"
 VERDICTS = (PASSED, INCONCLUSIVE, FAILED, NOT_EXECUTED)
 
-_SHARES = ("reference_top1", "artifact_top1", "agreement", "min_accuracy_share", "loss_margin")
-_DIFFERENCES = ("max_probability_difference", "mean_probability_difference")
+_SHARES = (
+    "reference_top1",
+    "artifact_top1",
+    "agreement",
+    "same_known",
+    "min_accuracy_share",
+    "loss_margin",
+)
+_DIFFERENCES = (
+    "max_probability_difference",
+    "mean_probability_difference",
+    "max_known_score_difference",
+)
 _LISTS = ("structure_faults", "cross_check_faults", "disagreements")
 # The loss is a difference of two shares, its interval was made of whole photos.
 _ROUNDING = 1e-9
@@ -46,8 +57,12 @@ class ParityReport:
         agreement: share of photos on which both name the same class first.
         max_probability_difference: largest difference of one probability over photos and classes.
         mean_probability_difference: mean of the same, over photos and classes.
+        max_known_score_difference: largest difference of one known score over photos.
+        same_known: share of photos that lie on one side of the artifact's threshold of "not a
+            known thing" in both; 1 where the threshold is of another score.
         min_agreement: smallest agreement that passes; None for any.
         max_difference_allowed: largest probability difference that passes; None for any.
+        max_known_score_difference_allowed: likewise of a known score.
         labels_match: whether the file's labels are the checkpoint's; True for a format that
             holds none.
         tool_versions: package name -> version.
@@ -75,8 +90,11 @@ class ParityReport:
     agreement: float
     max_probability_difference: float
     mean_probability_difference: float
+    max_known_score_difference: float
+    same_known: float
     min_agreement: float | None
     max_difference_allowed: float | None
+    max_known_score_difference_allowed: float | None
     labels_match: bool
     tool_versions: dict[str, str]
     source: str
@@ -175,6 +193,12 @@ class ParityReport:
         if allowed is not None and self.max_probability_difference > allowed:
             found.append(
                 f"a probability differs by {self.max_probability_difference:.2g}; "
+                f"at most {allowed:.2g} is allowed"
+            )
+        allowed = self.max_known_score_difference_allowed
+        if allowed is not None and self.max_known_score_difference > allowed:
+            found.append(
+                f"a known score differs by {self.max_known_score_difference:.2g}; "
                 f"at most {allowed:.2g} is allowed"
             )
         return found + (self._shortfalls() if self.photos >= self.min_photos else [])

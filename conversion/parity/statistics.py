@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from conversion.parity.gate import (
     smoothed_loss,
     union,
 )
+from training.answers import Answers
 from training.evaluation.metrics import wilson_interval
 
 BINS = 15  # as in Guo et al., On Calibration of Modern Neural Networks, ICML 2017
@@ -161,6 +162,9 @@ class Statistics:
         max_divergence: its largest.
         max_probability_difference: of one probability, over photos and classes.
         mean_probability_difference: over photos and classes.
+        max_known_score_difference: of one known score, over photos.
+        same_known: share of photos whose known score lies on one side of the artifact's
+            threshold of "not a known thing" in both; 1 where the threshold is of another score.
         reference_calibration: of the trained model.
         artifact_calibration: of the artifact.
         class_flips: for each class on which something changed.
@@ -185,6 +189,8 @@ class Statistics:
     max_divergence: float
     max_probability_difference: float
     mean_probability_difference: float
+    max_known_score_difference: float
+    same_known: float
     reference_calibration: Calibration
     artifact_calibration: Calibration
     class_flips: tuple[ClassFlips, ...]
@@ -244,26 +250,55 @@ class Photos:
 
 
 def compare(
-    artifact: str, photos: Photos, reference: Probabilities, own: Probabilities, gate: Gate
+    artifact: str,
+    photos: Photos,
+    reference: Answers,
+    own: Answers,
+    gate: Gate,
+    min_known_score: float | None = None,
 ) -> Statistics:
     """Compares an artifact's answers with the trained model's, photo by photo.
 
     Args:
         artifact: file name.
         photos: at least one.
-        reference: the trained model's probabilities, float32 [N, classes], at least 2 classes.
+        reference: the trained model's answers, of at least 2 classes.
         own: the artifact's.
         gate: how intervals are made.
+        min_known_score: the artifact's threshold of "not a known thing"; None where there is
+            none, or it is of another score.
 
     Raises:
         ParityError: the shapes do not fit, or there is no photo.
     """
+    rows, own_rows = reference.probabilities, own.probabilities
+    _check_shapes(artifact, photos, rows, own_rows)
+    known, own_known = reference.known_scores, own.known_scores
+    return replace(
+        _compare_probabilities(artifact, photos, rows, own_rows, gate),
+        max_known_score_difference=float(np.abs(own_known - known).max()),
+        same_known=1.0
+        if min_known_score is None
+        else float(((known < min_known_score) == (own_known < min_known_score)).mean()),
+    )
+
+
+def _check_shapes(
+    artifact: str, photos: Photos, reference: Probabilities, own: Probabilities
+) -> None:
     shape = (len(photos.names), len(photos.labels))
     if not shape[0] or not reference.shape == own.shape == shape or len(photos.truth) != shape[0]:
         raise ParityError(
             f"{artifact}: probabilities {own.shape} and {reference.shape} of {shape[0]} photos "
             f"and {shape[1]} classes: all must be of the same photos and classes, at least one"
         )
+
+
+def _compare_probabilities(
+    artifact: str, photos: Photos, reference: Probabilities, own: Probabilities, gate: Gate
+) -> Statistics:
+    """Compares all but the known scores."""
+    count = len(photos.names)
     before, after = reference.argmax(axis=1), own.argmax(axis=1)
     right, right_after = before == photos.truth, after == photos.truth
     masks = {
@@ -277,20 +312,22 @@ def compare(
     divergence = diverge(reference, own)
     return Statistics(
         artifact=artifact,
-        photos=shape[0],
+        photos=count,
         reference_top1=float(right.mean()),
         artifact_top1=float(right_after.mean()),
         lost=counts["lost"],
         won=counts["won"],
         other=counts["other"],
-        loss=bootstrap_loss(counts["lost"], counts["won"], shape[0], gate),
+        loss=bootstrap_loss(counts["lost"], counts["won"], count, gate),
         smoothed_loss=smoothed_loss(reference, own, photos.truth),
         mcnemar_p=mcnemar(counts["lost"], counts["won"]),
-        agreement=Estimate(same / shape[0], *wilson_interval(same, shape[0])),
+        agreement=Estimate(same / count, *wilson_interval(same, count)),
         mean_divergence=float(divergence.mean()),
         max_divergence=float(divergence.max()),
         max_probability_difference=float(difference.max()),
         mean_probability_difference=float(difference.mean()),
+        max_known_score_difference=0.0,
+        same_known=1.0,
         reference_calibration=calibrate(reference, photos.truth),
         artifact_calibration=calibrate(own, photos.truth),
         class_flips=tuple(_count_by_class(photos, masks)),

@@ -55,6 +55,7 @@ def to_markdown(build: Build, findings: list[Finding], golden: list[GoldenPhoto]
         ],
         "",
     ]
+    lines += _to_known_score_table(findings)
     lines += _to_confidence_table(findings)
     for finding in findings:
         lines += _describe(finding)
@@ -112,6 +113,27 @@ def _to_probability_row(report: ParityReport, statistics: Statistics) -> str:
         f"{check.max_probability_difference:.2g}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _to_known_score_table(findings: list[Finding]) -> list[str]:
+    reports = [finding.report for finding in findings if finding.statistics is not None]
+    limits = {report.artifact: report.max_known_score_difference_allowed for report in reports}
+    return [
+        "## Known score",
+        "",
+        "How much a photo looks like those of known things, beside PyTorch's. Quantised artifacts "
+        "get a threshold of their own, so that theirs may differ.",
+        "",
+        "| Artifact | Largest difference (allowed) | Same side of the artifact's threshold |",
+        "| --- | ---: | ---: |",
+        *[
+            f"| `{report.artifact}` | {report.max_known_score_difference:.2g} "
+            f"({'any' if limits[report.artifact] is None else f'{limits[report.artifact]:g}'}) | "
+            f"{report.same_known:.1%} |"
+            for report in reports
+        ],
+        "",
+    ]
 
 
 def _to_confidence_table(findings: list[Finding]) -> list[str]:

@@ -34,6 +34,7 @@ _RELEASES = {
     "RESHAPE": {_FLOAT: "1.5.0", _INT8: "1.5.0"},
     # Of version 3, with half-pixel centres, as the converter writes it.
     "RESIZE_NEAREST_NEIGHBOR": {_FLOAT: "2.3.0", _INT8: "2.3.0"},
+    "RSQRT": {_FLOAT: "1.10.0", _INT8: "2.5.0"},
     "SLICE": {_FLOAT: "1.14.0", _INT8: "1.14.0"},
     "SOFTMAX": {_FLOAT: "1.5.0", _INT8: "1.14.0"},
     "STRIDED_SLICE": {_FLOAT: "1.6.0", _INT8: "1.14.0"},

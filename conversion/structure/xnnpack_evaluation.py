@@ -180,6 +180,7 @@ _OPS: dict[str, _Op] = {
     "Maximum": _pair(torch.maximum),
     "Minimum": _pair(torch.minimum),
     "Multiply": _pair(torch.mul),
+    "ReciprocalSquareRoot": _single(torch.rsqrt),
     "Sigmoid": _single(torch.sigmoid),
     "Softmax": _single(lambda x: x.softmax(-1)),
     "StaticConstantPad": _pad,
