@@ -151,6 +151,13 @@ class RecogniseAnswer(Schema):
         allow_none=True,
         metadata=_describe("The most probable coarse class, where the release has such."),
     )
+    known_score = Float(
+        metadata=_describe(
+            "How much the photo looks like those that the network learnt from; higher is more "
+            "alike, and 0 about the most.",
+            -0.9,
+        )
+    )
     verdict = String(
         validate=OneOf(VERDICTS),
         metadata=_describe(
