@@ -47,29 +47,30 @@ class TrustedRepository:
         base_url: str,
         trusted_root: bytes,
         timeout_s: int = TIMEOUT_S,
+        targets_url: str | None = None,
     ) -> None:
         """Loads what is known already; nothing is fetched yet.
 
         Args:
             metadata_dir: where verified metadata are kept; they defend against rollback.
-            base_url: address that `metadata/` and `targets/` lie below.
+            base_url: address that `metadata/` lies below, and `targets/` too unless they lie
+                elsewhere.
             trusted_root: root metadata that the app was shipped with.
             timeout_s: longest wait for a connection, and between two pieces of an answer.
+            targets_url: address of the files where it is another, as of a network of caches.
 
         Raises:
             PullError: the address or the trusted root cannot be used.
             StorageError: the folder cannot be written.
         """
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise PullError(f"the address {base_url!r}: allowed are http://... and https://...")
-        self.base_url = base_url.rstrip("/")
+        self.base_url = _check_address(base_url)
+        self.targets_url = _check_address(targets_url or f"{self.base_url}/targets")
         with _typed("the trusted root", "the root metadata given to the client"):
             metadata_dir.mkdir(parents=True, exist_ok=True)
             self._updater = Updater(
                 str(metadata_dir),
                 f"{self.base_url}/metadata/",
-                target_base_url=f"{self.base_url}/targets/",
+                target_base_url=f"{self.targets_url}/",
                 fetcher=Urllib3Fetcher(timeout_s, app_user_agent=_CONFIG.app_user_agent),
                 config=_CONFIG,
                 bootstrap=trusted_root,
@@ -90,20 +91,22 @@ class TrustedRepository:
 
         Args:
             target_path: its name in the metadata.
-            to: where it goes; its folder is made.
+            to: where it goes; its folder is made. Nothing is fetched where the same bytes lie
+                there already.
             max_bytes: the most that it may have.
 
         Raises:
             PullError: not published, too large, unreachable, or other bytes than signed.
             StorageError: the file cannot be written.
         """
-        with _typed(target_path, f"{self.base_url}/targets/{target_path}"):
+        with _typed(target_path, f"{self.targets_url}/{target_path}"):
             target = self._updater.get_targetinfo(target_path)
             if target is None:
                 raise PullError(f"{self.base_url} publishes no {target_path}")
             if target.length > max_bytes:
                 raise PullError(f"{target_path} has {target.length} bytes: allowed are {max_bytes}")
-            self._updater.download_target(target, str(to))
+            if self._updater.find_cached_target(target, str(to)) is None:
+                self._updater.download_target(target, str(to))
 
     def read(self, target_path: str, max_bytes: int) -> bytes:
         """Returns the bytes of a small file; see `download`."""
@@ -111,6 +114,13 @@ class TrustedRepository:
             path = Path(folder) / "target"
             self.download(target_path, path, max_bytes)
             return path.read_bytes()
+
+
+def _check_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise PullError(f"the address {url!r}: allowed are http://... and https://...")
+    return url.rstrip("/")
 
 
 @contextmanager
