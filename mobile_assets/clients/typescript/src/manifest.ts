@@ -4,7 +4,7 @@ import { type JsonNode, checkSchema, readJson } from "./reading.js";
 import { readVersion } from "./release.js";
 import { PLATFORMS, type Platform, RUNTIMES, type Runtime, rankOf } from "./variants.js";
 
-const SCHEMA = "ghostlens.bundle/2";
+const SCHEMA = "ghostlens.bundle/3";
 export const MANIFEST_NAME = "manifest.json";
 export const MAX_MANIFEST_BYTES = 16 << 20;
 /** Far above any model for phones, and below what a phone's storage would choke on. */
