@@ -13,8 +13,7 @@ import numpy.typing as npt
 from training.errors import DataError
 
 DEFAULT_RANK = 64
-# Share of the covariance that its mean variance replaces: few photos say little of small axes.
-_SHRINKAGE = 0.1
+DEFAULT_SHRINKAGE = 0.1
 _TINY = 1e-12  # keeps a division by nothing finite
 
 
@@ -66,20 +65,25 @@ class FeatureDensity:
 
 
 def fit_feature_density(
-    features: npt.NDArray[np.floating], rank: int = DEFAULT_RANK
+    features: npt.NDArray[np.floating],
+    rank: int = DEFAULT_RANK,
+    shrinkage: float = DEFAULT_SHRINKAGE,
 ) -> FeatureDensity:
     """Fits the density to features of training photos, seen as an app sees them.
 
     Args:
         features: shape [M, features], M of at least 2.
         rank: how many axes keep their own variance, from 1; less where photos or features are few.
+        shrinkage: share of the covariance that its mean variance replaces, over 0 to 1: few
+            photos say little of small axes.
 
     Raises:
-        DataError: fewer than two photos, or a rank below 1.
+        DataError: fewer than two photos, a rank below 1, or a shrinkage out of its range.
     """
-    if len(features) < 2 or rank < 1:
+    if len(features) < 2 or rank < 1 or not 0 < shrinkage <= 1:
         raise DataError(
-            f"a feature density of {len(features)} photos and rank {rank}: at least 2 and 1"
+            f"a feature density of {len(features)} photos, rank {rank} and shrinkage {shrinkage}: "
+            "at least 2 and 1, and over 0 to 1"
         )
     unit = _on_sphere(features)
     mean = unit.mean(axis=0)
@@ -89,7 +93,7 @@ def fit_feature_density(
     variances, axes = np.linalg.eigh(covariance)
     variances = np.maximum(variances[::-1], 0)
     average = max(float(variances.mean()), _TINY)
-    variances = (1 - _SHRINKAGE) * variances + _SHRINKAGE * average
+    variances = (1 - shrinkage) * variances + shrinkage * average
     rank = min(rank, len(unit) - 1, count - 1)
     shared = float(variances[rank:].mean())
     # What each wide axis takes off the distance that the shared variance alone would give.

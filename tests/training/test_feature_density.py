@@ -57,10 +57,21 @@ def test_features_that_never_vary_give_finite_scores() -> None:
     assert np.isfinite(density(np.ones((1, 8)))).all()
 
 
-@pytest.mark.parametrize(("photos", "rank"), [(1, 4), (5, 0)])
-def test_too_little_to_fit_is_refused(photos: int, rank: int) -> None:
-    with pytest.raises(DataError, match="at least 2 and 1"):
-        fit_feature_density(np.ones((photos, 8)), rank)
+@pytest.mark.parametrize(
+    ("photos", "rank", "shrinkage"), [(1, 4, 0.1), (5, 0, 0.1), (5, 4, 0.0), (5, 4, 1.1)]
+)
+def test_too_little_to_fit_is_refused(photos: int, rank: int, shrinkage: float) -> None:
+    with pytest.raises(DataError, match="at least 2 and 1, and over 0 to 1"):
+        fit_feature_density(np.ones((photos, 8)), rank, shrinkage)
+
+
+def test_full_shrinkage_is_the_distance_to_the_mean_alone() -> None:
+    training, asked = make_features(200, 1, 0.5), make_features(10, 2, 0.7)
+    density = fit_feature_density(training, 8, shrinkage=1)
+    away = asked / np.linalg.norm(asked, axis=1, keepdims=True) - density.mean
+    np.testing.assert_allclose(
+        density(asked), -density.precision * (away**2).sum(axis=1), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
