@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIFlask
 from flask import Response
 
-from serving import files, health, pages, predict, problems, releases
+from serving import files, health, pages, predict, problems, releases, reports
 from serving.context import attach_services
 from serving.settings import Settings
 
@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     problems.register(app)
     for blueprint in (
         releases.blueprint,
+        reports.blueprint,
         predict.blueprint,
         files.blueprint,
         health.blueprint,

@@ -1,11 +1,14 @@
-"""What the views share: one storage and one engine for each app."""
+"""What the views share: one storage, one engine and one database for each app."""
 
 from dataclasses import dataclass
 
 from apiflask import APIFlask
 from flask import current_app
 
+from mobile_assets.bucketing import WHOLE_SHARE_BP
+from serving.database import Database
 from serving.engine import Engine
+from serving.rollouts import Rollouts, Rule
 from serving.settings import Settings
 from serving.storage import Storage
 
@@ -16,15 +19,25 @@ _EXTENSION = "ghostlens"
 class _Services:
     storage: Storage
     engine: Engine
+    database: Database
+    rollouts: Rollouts
+    settings: Settings
 
 
 def attach_services(app: APIFlask, settings: Settings) -> None:
-    """Makes the storage and the engine of an app."""
+    """Makes the storage, the engine and the database of an app."""
     storage = Storage(settings.repository, settings.trusted_root)
     engine = Engine(
         storage, settings.models_in_memory, settings.recognise_at_once, settings.recognise_wait_s
     )
-    app.extensions[_EXTENSION] = _Services(storage, engine)
+    database = Database(settings.state_folder)
+    rule = Rule(
+        settings.halt_limit_bp / WHOLE_SHARE_BP,
+        settings.halt_least_failing,
+        settings.raise_least_reports,
+    )
+    rollouts = Rollouts(database, rule)
+    app.extensions[_EXTENSION] = _Services(storage, engine, database, rollouts, settings)
 
 
 def get_storage() -> Storage:
@@ -37,3 +50,21 @@ def get_engine() -> Engine:
     """Returns the engine of the app that answers now."""
     services: _Services = current_app.extensions[_EXTENSION]
     return services.engine
+
+
+def get_database() -> Database:
+    """Returns the database of the app that answers now."""
+    services: _Services = current_app.extensions[_EXTENSION]
+    return services.database
+
+
+def get_rollouts() -> Rollouts:
+    """Returns what the app that answers now holds back."""
+    services: _Services = current_app.extensions[_EXTENSION]
+    return services.rollouts
+
+
+def get_settings() -> Settings:
+    """Returns the settings of the app that answers now."""
+    services: _Services = current_app.extensions[_EXTENSION]
+    return services.settings

@@ -27,6 +27,14 @@ class CeremonyError(ServingError):
     """A change of keys cannot be made as asked, or is not signed by enough people yet."""
 
 
+class StateError(ServingError):
+    """What the server remembers cannot be read or written."""
+
+
+class AuditError(ServingError):
+    """The audit log is not what was appended to it."""
+
+
 class NotReadyError(ServingError):
     """The server has nothing verified to answer from."""
 

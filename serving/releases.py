@@ -1,20 +1,25 @@
 """Which models and versions there are, and which one an app should run."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response
 from marshmallow import RAISE
 
-from mobile_assets.errors import ManifestError
+from mobile_assets.conditions import Device, Running, RuntimeOfApp
+from mobile_assets.deciding import Offer, decide, list_candidates
 from mobile_assets.installed import choose_other_files
 from mobile_assets.manifest import MANIFEST_NAME, Manifest
-from mobile_assets.parts import BundledArtifact, File
-from mobile_assets.platforms import RUNTIMES_OF
-from serving.context import get_storage
+from mobile_assets.parts import File
+from mobile_assets.release import Release
+from serving.context import get_rollouts, get_settings, get_storage
 from serving.repository import file_path, read_sha256, release_path, stored_path
 from serving.schemas import CheckAnswer, CheckRequest, ModelDetail, ModelList, VersionDetail
+
+# A halt or a raise reaches devices at their next check.
+_OFTENER = 4
 
 blueprint = APIBlueprint("releases", __name__, url_prefix="/v1/models", tag="Releases")
 
@@ -60,12 +65,13 @@ def show_version(model: str, version: str) -> dict[str, Any]:
 @blueprint.input(CheckRequest, unknown=RAISE)
 @blueprint.output(CheckAnswer)
 def check(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Ask which version to run.
+    """Ask what to run.
 
-    The answer names the files that this app needs. Verify them with a TUF client, or compare each
-    with its SHA-256 in a manifest that a TUF client verified.
+    The answer is a hint. Verify release.json with a TUF client, and take a version only where it
+    allows that to this device; verify the manifest likewise, and each file by its SHA-256 there.
     """
-    answer = _decide(model, **json_data)
+    release = get_storage().catalogue.find_release(model)
+    answer = _answer(_read_device(**json_data), release)
     return answer, 200, {"Cache-Control": "no-store"}
 
 
@@ -110,43 +116,61 @@ def _describe_model(model: str) -> dict[str, Any]:
     return {"model": model, "current": current, "url": f"/v1/models/{model}"}
 
 
-def _decide(
-    model: str,
-    platform: str,
-    runtimes: list[str] | None = None,
-    precision: str | None = None,
-    current_version: str | None = None,
-) -> dict[str, Any]:
-    version = get_storage().catalogue.choose_version(model)
-    answer = {"model": model, "action": "none", "version": version, "files": []}
-    if current_version == version:
-        return {**answer, "reason": "you run the current version", "manifest_url": None}
-    manifest = get_storage().read_manifest(model, version)
-    artifacts = _choose_artifacts(manifest, platform, runtimes, precision)
-    if not artifacts:
-        wanted = " or ".join(runtimes or RUNTIMES_OF[platform])
-        if precision is not None:
-            wanted += f" in {precision}"
-        reason = f"{model} {version} has nothing for {platform} with {wanted}"
-        return {**answer, "reason": reason, "manifest_url": None}
-    files = [*(artifact.file for artifact in artifacts), *choose_other_files(manifest)]
-    manifest_entry = describe_manifest(model, version)
+def _answer(device: Device, release: Release) -> dict[str, Any]:
+    """Decides, and says where the device finds what it needs."""
+    model, rollouts = release.model, get_rollouts()
+    offers = {
+        version: _make_offer(model, version) for version in list_candidates(release, device.channel)
+    }
+    decision = decide(release, device, offers, rollouts.restrain(release, device.channel))
+    answer = {name: value for name, value in vars(decision).items() if name != "artifact"}
+    answer |= {
+        "model": model,
+        "channel": device.channel,
+        "manifest": None,
+        "files": [],
+        "check_again_s": _find_check_again_s(release, device),
+    }
+    if decision.version is None or decision.artifact is None:
+        return answer
+    channel = release.channels[device.channel]
+    if device.device_id and decision.version != channel.current:
+        rollouts.note_offer(model, decision.version, device.device_id)
+    manifest = get_storage().read_manifest(model, decision.version)
+    files = [manifest.find_file(decision.artifact), *choose_other_files(manifest)]
     return {
         **answer,
-        "action": "take",
-        "reason": "another version is current" if current_version else "you run none yet",
-        "manifest_url": manifest_entry["url"],
-        "files": [manifest_entry, *(describe_file(manifest, file) for file in files)],
+        "manifest": describe_manifest(model, decision.version),
+        "files": [{**describe_file(manifest, file), "deltas": []} for file in files],
     }
 
 
-def _choose_artifacts(
-    manifest: Manifest, platform: str, runtimes: list[str] | None, precision: str | None
-) -> tuple[BundledArtifact, ...]:
-    """Returns the artifact of the first runtime that the bundle serves on the platform."""
-    for runtime in runtimes or RUNTIMES_OF[platform]:
-        try:
-            return manifest.artifacts_for(platform, runtime, precision)
-        except ManifestError:  # not for the platform, or not in the bundle
-            continue
-    return ()
+def _make_offer(model: str, version: str) -> Offer:
+    target = get_storage().catalogue.find_target(file_path(model, version, MANIFEST_NAME))
+    manifest = get_storage().read_manifest(model, version)
+    return Offer.from_manifest(manifest, read_sha256(target), target.length)
+
+
+def _find_check_again_s(release: Release, device: Device) -> int:
+    channel = release.channels.get(device.channel)
+    on_its_way = channel is not None and channel.rollout is not None
+    return get_settings().check_again_s // (_OFTENER if on_its_way else 1)
+
+
+def _read_device(
+    runtimes: Iterable[Mapping[str, str]] = (),
+    current: Mapping[str, str] | None = None,
+    current_version: str | None = None,
+    have: Iterable[str] = (),
+    refused: Iterable[str] = (),
+    **said: Any,
+) -> Device:
+    """Returns the device that a check is about."""
+    given = {"version": current_version} if current is None and current_version else current
+    return Device(
+        runtimes=tuple(RuntimeOfApp(**runtime) for runtime in runtimes),
+        running=None if given is None else Running(**given),
+        have=tuple(have),
+        refused=tuple(refused),
+        **said,
+    )

@@ -1,17 +1,38 @@
 """Forms of requests and answers, from which the OpenAPI document is made."""
 
+from collections.abc import Callable
+from typing import Any
+
 from apiflask import Schema
-from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
-from apiflask.validators import Length, OneOf, Range
+from apiflask.fields import UUID, Boolean, Dict, Float, Integer, List, Nested, Raw, String
+from apiflask.validators import Length, OneOf, Range, Regexp
+from marshmallow import ValidationError
 
 from conversion.artifact import RUNTIMES
 from conversion.variants import PRECISIONS
+from mobile_assets.conditions import NETWORKS
+from mobile_assets.deciding import ACTIONS, CODES
 from mobile_assets.platforms import PLATFORMS
+from mobile_assets.release import STABLE
 from mobile_assets.released import CLOUD, DEVICE
 from training.evaluation.confidence import VERDICTS
 
 MAX_TOP_K = 1000
+EVENTS = ("self-test", "start", "crash")
 _MAX_VERSION_CHARS = 64
+_MAX_LISTED = 100
+_SHORT = Length(min=1, max=64)
+_SHA256 = Regexp(r"[0-9a-f]{64}\Z", error="64 lower-case hexadecimal digits.")
+_BYTES = Range(min=0, max=1 << 53)
+_COUNT = Range(min=0, max=1_000_000)
+
+
+def _check_unicode(text: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValidationError("Half of a surrogate pair is no character.")
+
+
+_DEVICE_ID: list[Callable[[Any], Any]] = [Length(min=1, max=128), _check_unicode]
 
 
 def _describe(text: str, example: object = None) -> dict[str, object]:
@@ -71,39 +92,174 @@ class VersionDetail(VersionEntry):
     files = List(Nested(FileEntry))
 
 
+class RuntimeEntry(Schema):
+    """A runtime that an app links."""
+
+    name = String(required=True, validate=OneOf(RUNTIMES))
+    version = String(
+        validate=Length(min=1, max=_MAX_VERSION_CHARS),
+        metadata=_describe("A .pte file runs only on the minor version that made it or the next."),
+    )
+
+
+class RunningEntry(Schema):
+    """The version that a device runs."""
+
+    version = String(required=True, validate=Length(max=_MAX_VERSION_CHARS))
+    manifest_sha256 = String(validate=_SHA256, metadata=_describe("Of its manifest."))
+
+
+class _RuntimeField(Nested):
+    """A runtime's name alone, or with its version."""
+
+    def _deserialize(self, value: Any, *others: Any, **more: Any) -> Any:
+        named = {"name": value} if isinstance(value, str) else value
+        return super()._deserialize(named, *others, **more)
+
+
 class CheckRequest(Schema):
-    """What an app runs, and what it can run."""
+    """What a device runs, and what it can run. What it does not say, no condition holds for."""
 
     platform = String(
         required=True, validate=OneOf(PLATFORMS), metadata=_describe("Where the app runs.")
     )
+    os_version = String(validate=_SHORT, metadata=_describe("Of the operating system.", "17.4.1"))
+    app_version = String(validate=_SHORT, metadata=_describe("A semantic version.", "2.1.0"))
+    device_id = String(
+        validate=_DEVICE_ID,
+        metadata=_describe(
+            "The same at each check: decides which rollouts include the device. None do without."
+        ),
+    )
+    channel = String(
+        load_default=STABLE, validate=_SHORT, metadata=_describe("The channel to follow.")
+    )
     runtimes = List(
-        String(validate=OneOf(RUNTIMES)),
+        _RuntimeField(RuntimeEntry),
         validate=Length(min=1, max=len(RUNTIMES)),
-        metadata=_describe("Those that the app links, best first; the platform's default without."),
+        metadata=_describe(
+            "Those that the app links, best first, each by its name or with its version; the "
+            "platform's own list without."
+        ),
     )
     precision = String(
         validate=OneOf(tuple(PRECISIONS)),
-        metadata=_describe("Which precision to name; the most faithful without."),
+        metadata=_describe("Which precision to take; the most faithful without."),
+    )
+    memory_bytes = Integer(validate=_BYTES, metadata=_describe("Of the device."))
+    free_bytes = Integer(validate=_BYTES, metadata=_describe("Free on its disk."))
+    network = String(validate=OneOf(NETWORKS))
+    current = Nested(
+        RunningEntry,
+        allow_none=True,
+        metadata=_describe("What the device runs; null for what the app was shipped with."),
     )
     current_version = String(
         validate=Length(max=_MAX_VERSION_CHARS),
-        metadata=_describe("The version in use, if any.", "1.0.0"),
+        metadata=_describe("In place of `current`, the version alone.", "1.0.0"),
     )
+    have = List(
+        String(validate=_SHA256),
+        validate=Length(max=_MAX_LISTED),
+        metadata=_describe("SHA-256 of artifact files that the device kept."),
+    )
+    refused = List(
+        String(validate=Length(max=_MAX_VERSION_CHARS)),
+        validate=Length(max=_MAX_LISTED),
+        metadata=_describe("Versions that failed their self-test, or to start, on the device."),
+    )
+
+
+class DeltaEntry(Schema):
+    """A way to a file from an older one."""
+
+    from_sha256 = String(metadata=_describe("Of the file that it is applied to."))
+    url = String()
+    sha256 = String(metadata=_describe("Of the delta itself."))
+    size_bytes = Integer()
+
+
+class CheckedFile(FileEntry):
+    """A file that a device downloads."""
+
+    deltas = List(Nested(DeltaEntry))
+
+
+class ManifestEntry(Schema):
+    """The manifest of the version to take."""
+
+    url = String()
+    sha256 = String()
+    size_bytes = Integer()
 
 
 class CheckAnswer(Schema):
-    """What an app should do."""
+    """What a device should do."""
 
     model = String()
+    channel = String()
     action = String(
-        validate=OneOf(["none", "take"]),
-        metadata=_describe("none: keep what you have; take: download and switch."),
+        validate=OneOf(ACTIONS),
+        metadata=_describe(
+            "none: run on as you are; take: download, verify, test and switch; go-back: run what "
+            "the app was shipped with."
+        ),
     )
+    code = String(validate=OneOf(tuple(CODES)), metadata=_describe("Why, for machines."))
     reason = String(metadata=_describe("Why, in words."))
-    version = String(metadata=_describe("The current version, which may be an older one."))
-    manifest_url = String(allow_none=True)
-    files = List(Nested(FileEntry), metadata=_describe("What this app needs, manifest first."))
+    version = String(
+        allow_none=True,
+        metadata=_describe("The one to take, or else the one that the reason is about."),
+    )
+    manifest = Nested(
+        ManifestEntry, allow_none=True, metadata=_describe("Null where nothing is to be taken.")
+    )
+    files = List(Nested(CheckedFile), metadata=_describe("What this device needs beside it."))
+    check_again_s = Integer(metadata=_describe("When to ask again, in seconds from now."))
+
+
+class ReportFigures(Schema):
+    """Figures of a self-test."""
+
+    photos = Integer(validate=_COUNT, metadata=_describe("Golden photos that were recognised."))
+    max_probability_difference = Float(validate=Range(min=0, max=1))
+    duration_ms = Float(validate=Range(min=0, max=1e9))
+
+
+class ReportRequest(Schema):
+    """How a version did on a device."""
+
+    report_id = UUID(
+        required=True, metadata=_describe("Made by the device; the same one twice counts once.")
+    )
+    device_id = String(
+        required=True, validate=_DEVICE_ID, metadata=_describe("The same as in checks.")
+    )
+    version = String(required=True, validate=Length(max=_MAX_VERSION_CHARS))
+    artifact_sha256 = String(
+        required=True, validate=_SHA256, metadata=_describe("The file that was tried.")
+    )
+    event = String(
+        required=True,
+        validate=OneOf(EVENTS),
+        metadata=_describe(
+            "self-test: on the golden photos, before switching; start: the app started with it; "
+            "crash: it did not, or ended while it recognised."
+        ),
+    )
+    passed = Boolean(required=True)
+    figures = Nested(ReportFigures)
+    platform = String(required=True, validate=OneOf(PLATFORMS))
+    os_version = String(validate=_SHORT)
+    app_version = String(validate=_SHORT)
+    runtime = String(validate=OneOf(RUNTIMES))
+    runtime_version = String(validate=_SHORT)
+
+
+class ReportAnswer(Schema):
+    """What became of a report."""
+
+    counted = Boolean(metadata=_describe("False where this report was here before."))
 
 
 class RecogniseQuery(Schema):

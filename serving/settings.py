@@ -10,6 +10,7 @@ from serving.errors import SettingsError
 from training.sources.grocery_download import CACHE_VARIABLE
 
 _PREFIX = "GHOSTLENS_"
+STATE_VARIABLE = f"{_PREFIX}STATE"
 # Variables of other rooms, which may stand in the same environment.
 _FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
 _RANGES = {
@@ -18,6 +19,10 @@ _RANGES = {
     "recognise_at_once": (1, 64),
     "recognise_wait_s": (1, 600),
     "models_in_memory": (1, 64),
+    "halt_limit_bp": (1, 9_999),
+    "halt_least_failing": (1, 1_000),
+    "raise_least_reports": (1, 1_000_000),
+    "check_again_s": (60, 7 * 86_400),
 }
 
 
@@ -35,6 +40,13 @@ class Settings:
             megapixels takes 160 MB while it is decoded, so this bounds memory too.
         recognise_wait_s: longest wait for such a place, in seconds, before the answer is 503.
         models_in_memory: model versions that stay loaded.
+        state: folder of what the server remembers: reports, halts, the audit log; None is
+            `<repository>-state` beside the repository.
+        halt_limit_bp: failing devices of 10,000 above which a rollout is halted.
+        halt_least_failing: but not before so many devices failed.
+        raise_least_reports: devices that must have reported before a raise takes effect.
+        check_again_s: when devices shall ask again, in seconds; four times as often while a
+            version is on its way.
 
     Raises:
         SettingsError: a value is out of its range; the message says what is allowed.
@@ -47,12 +59,22 @@ class Settings:
     recognise_at_once: int = 2
     recognise_wait_s: int = 10
     models_in_memory: int = 4
+    state: Path | None = None
+    halt_limit_bp: int = 200
+    halt_least_failing: int = 3
+    raise_least_reports: int = 20
+    check_again_s: int = 6 * 3600
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if not least <= value <= most:
                 raise SettingsError(f"{name} is {value}: allowed are {least} to {most}")
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder of what the server remembers."""
+        return self.state or find_state(self.repository)
 
     @classmethod
     def from_environment(
@@ -82,10 +104,15 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
 
+def find_state(repository: Path) -> Path:
+    """Returns the folder of a server's state, where none is set: beside the repository."""
+    return repository.with_name(f"{repository.name}-state")
+
+
 def _read(variable: str, name: str, text: str) -> object:
     if name == "repository":
         return Path(text)
-    if name == "trusted_root":
+    if name in ("trusted_root", "state"):
         return Path(text) if text else None
     try:
         return int(text)

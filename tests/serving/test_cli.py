@@ -20,11 +20,12 @@ def test_publish_list_roll_back_and_resign(
         assert done.exit_code == 0, done.stderr
         assert f"colours {version} is published in" in done.stdout
     assert "published already" in call("publish", bundles["1.0.0"], *place).stdout
-    listed = call("releases", "--repository", tmp_path / "repository").stdout.splitlines()
+    listed = call("releases", "list", "--repository", tmp_path / "repository").stdout.splitlines()
     assert listed[0].startswith("  colours 1.0.0  top-1 95.0 % on 200 photos")
     assert listed[1].startswith("* colours 1.1.0")
-    assert "is now the current version" in call("set-current", "colours", "1.0.0", *place).stdout
-    assert "is already the current" in call("set-current", "colours", "1.0.0", *place).stdout
+    back = ("releases", "rollback", "colours", "1.0.0", *place)
+    assert "colours 1.0.0 is current in stable" in call(*back).stdout
+    assert "colours is so already" in call(*back).stdout
     assert "timestamp version 4" in call("resign", *place).stdout
 
 
@@ -32,7 +33,7 @@ def test_publish_list_roll_back_and_resign(
     ("arguments", "words"),
     [
         (["publish", "nothing.zip"], "nothing.zip"),
-        (["set-current", "colours", "9.0.0"], "published are: 1.1.0, 1.0.0"),
+        (["releases", "rollback", "colours", "9.0.0"], "published are: 1.1.0, 1.0.0"),
         (["resign"], "wrong key for the role"),
     ],
 )

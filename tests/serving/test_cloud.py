@@ -114,7 +114,7 @@ def test_pages_and_lists_show_both_models(release: Path) -> None:
     page = make_client(release).get("/").text
     for words in ("ghostnet_050", "ghostnet_100", "98.0 %", "this server", CLOUD_LITERT):
         assert words in page
-    done = CliRunner().invoke(main, ["releases", "--repository", str(release)])
+    done = CliRunner().invoke(main, ["releases", "list", "--repository", str(release)])
     assert "the server answers with ghostnet_100, top-1 98.0 % on 200 photos" in done.output
 
 

@@ -19,7 +19,7 @@ def test_models_and_versions_are_listed_with_addresses_that_work(client: FlaskCl
     assert [entry["version"] for entry in detail["versions"]] == ["1.1.0", "1.0.0"]
     assert [entry["is_current"] for entry in detail["versions"]] == [True, False]
     release = client.get(detail["release_url"])
-    assert release.json["versions"] == ["1.0.0", "1.1.0"]
+    assert [entry["version"] for entry in release.json["versions"]] == ["1.0.0", "1.1.0"]
     for entry in detail["versions"]:
         assert client.get(entry["url"]).json["version"] == entry["version"]
 
@@ -58,14 +58,18 @@ def test_check_names_only_what_the_app_needs(
         assert client.get(file["url"]).status_code == 200
     assert [path for path in by_role["artifact"] if path.endswith(endings[0])]
     assert len(by_role["artifact"]) == 1
-    assert by_role["manifest"] == ["manifest.json"]
-    assert "report" not in by_role
+    assert set(by_role) == {"artifact", "labels", "golden", "licence"}
+    manifest = client.get(answer["manifest"]["url"]).data
+    found = (sha256_bytes(manifest), len(manifest))
+    assert found == (answer["manifest"]["sha256"], answer["manifest"]["size_bytes"])
     assert len(by_role["golden"]) == 3
 
 
 def test_check_leaves_an_app_alone_that_runs_the_current_version(client: FlaskClient) -> None:
     response = client.post(CHECK, json={"platform": "web", "current_version": "1.1.0"})
     assert (response.json["action"], response.json["files"]) == ("none", [])
+    assert (response.json["code"], response.json["manifest"]) == ("up-to-date", None)
+    assert response.json["check_again_s"] == 6 * 3600
     assert response.headers["Cache-Control"] == "no-store"
 
 

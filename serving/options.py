@@ -1,0 +1,63 @@
+"""Options that several commands of this room take."""
+
+import os
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+
+from mobile_assets.bucketing import WHOLE_SHARE_BP
+from serving.repository import State
+from serving.settings import STATE_VARIABLE, find_state
+
+FOLDER = click.Path(path_type=Path)
+REPOSITORY = click.option(
+    "--repository", required=True, type=FOLDER, help="The repository's folder."
+)
+KEYS = click.option(
+    "--keys",
+    multiple=True,
+    type=FOLDER,
+    help="What `python -m mobile_assets keys` made; one folder for each person who signs.",
+)
+PROPOSAL = click.option(
+    "--propose",
+    "proposal",
+    metavar="CHANGE",
+    type=FOLDER,
+    help="Only write a file that others sign; `serving trust` goes on from there.",
+)
+STATE = click.option(
+    "--state",
+    type=FOLDER,
+    help=f"What the server remembers. Default: {STATE_VARIABLE}, or beside the repository.",
+)
+
+
+def read_share(text: str) -> int:
+    """Returns a share of devices, as in 1% or 12.5%, in parts of 10,000."""
+    try:
+        share_bp = Decimal(text.removesuffix("%").strip()) * 100
+    except InvalidOperation:
+        share_bp = Decimal(-1)
+    if not 0 <= share_bp <= WHOLE_SHARE_BP or share_bp != int(share_bp):
+        raise click.BadParameter(f"{text!r}: allowed are 0% to 100% in steps of 0.01%")
+    return int(share_bp)
+
+
+def find_state_folder(repository: Path, state: Path | None) -> Path:
+    """Returns the folder of what a server of the repository remembers."""
+    from_environment = os.environ.get(STATE_VARIABLE)
+    return state or (Path(from_environment) if from_environment else find_state(repository))
+
+
+def check_signers(keys: tuple[Path, ...], proposal: Path | None) -> None:
+    """Checks that a command can sign, or does not have to."""
+    if not keys and proposal is None:
+        raise click.UsageError("Missing option '--keys'.")
+
+
+def print_expiries(state: State) -> None:
+    """Prints until when each role's signatures count."""
+    words = [f"{role} {when:%Y-%m-%d}" for role, when in state.expiries().items()]
+    click.echo(f"signatures count until: {', '.join(words)} (`resign` renews the last two)")

@@ -1,0 +1,139 @@
+"""`python -m serving releases list|show|log`: what is published, held back, and was decided."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from mobile_assets.manifest import Manifest
+from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
+from serving.audit import Entry, find_break, list_entries
+from serving.database import Database
+from serving.errors import AuditError
+from serving.options import REPOSITORY, STATE, find_state_folder, print_expiries
+from serving.rollouts import Rollouts, Stage
+from serving.storage import Storage
+
+
+@click.command("list")
+@REPOSITORY
+def list_command(repository: Path) -> None:
+    """List models and versions; `*` marks the current one of `stable`."""
+    storage = Storage(repository)
+    _tell_problems(storage)
+    for model, release in storage.catalogue.releases.items():
+        for entry in release.versions:
+            manifest = storage.read_manifest(model, entry.version)
+            runtimes = ", ".join(artifact.runtime for artifact in manifest.artifacts)
+            mark = "*" if entry.version == release.current else " "
+            click.echo(
+                f"{mark} {model} {entry.version}  top-1 {100 * manifest.metrics.top1:.1f} % on "
+                f"{manifest.metrics.photos} photos, {len(manifest.labels)} labels, {runtimes}"
+                + _describe_cloud(manifest)
+                + "".join(f"; {words}" for words in _describe_place(release, entry))
+            )
+    print_expiries(storage.catalogue.state)
+
+
+@click.command("show")
+@click.argument("model")
+@REPOSITORY
+@STATE
+def show_command(model: str, repository: Path, state: Path | None) -> None:
+    """Show the channels and versions of MODEL, how far rollouts are, and what devices reported."""
+    storage = Storage(repository)
+    _tell_problems(storage)
+    release = storage.catalogue.find_release(model)
+    database = Database(find_state_folder(repository, state))
+    rollouts = Rollouts(database)
+    known = database.path.is_file()
+    held, stages = rollouts.describe(release) if known else ({}, {})
+    for name, channel in release.channels.items():
+        click.echo(f"{name}: {channel.current}{', pinned' if channel.pinned else ''}")
+        for words in _describe_rollout(channel, stages.get(name)):
+            click.echo(f"  {words}")
+    for entry in release.versions:
+        click.echo(f"{entry.version}  published {entry.published_at}")
+        for words in _describe_place(release, entry):
+            click.echo(f"  {words}")
+        if entry.version in held:
+            click.echo(f"  {held[entry.version].upper()}: `releases resume` ends it")
+        counts = rollouts.count(model, entry.version) if known else None
+        if counts is not None and (counts.offered or counts.reported):
+            click.echo(
+                f"  offered to {counts.offered} devices; {counts.reported} reported, of which "
+                f"{counts.failing} failed"
+            )
+
+
+@click.command("log")
+@click.argument("model", required=False)
+@REPOSITORY
+@STATE
+def log_command(model: str | None, repository: Path, state: Path | None) -> None:
+    """Show every decision about MODEL, or about all models, and check that none was changed."""
+    database = Database(find_state_folder(repository, state))
+    if not database.path.is_file():
+        click.echo(f"nothing was decided yet: there is no {database.path}")
+        return
+    with database.read() as connection:
+        entries = list_entries(connection)
+    for entry in entries:
+        if model in (None, entry.model):
+            click.echo(_describe_entry(entry))
+    broken = find_break(entries)
+    if broken is not None:
+        raise AuditError(f"row {broken} of the audit log in {database.path} was changed")
+    if entries:
+        click.echo(f"{len(entries)} rows, none changed; the last one's hash: {entries[-1].sha256}")
+
+
+def _describe_entry(entry: Entry) -> str:
+    figures = {name: value for name, value in entry.details.items() if name != "channels"}
+    about = " ".join(part for part in (entry.action, entry.model, entry.version) if part)
+    reason = f": {entry.reason}" if entry.reason else ""
+    more = f"  {json.dumps(figures, sort_keys=True)}" if figures else ""
+    return f"{entry.id:>5} {entry.at} {entry.actor}  {about}{reason}{more}"
+
+
+def _describe_rollout(channel: Channel, stage: Stage | None) -> Iterator[str]:
+    rollout = channel.rollout
+    if rollout is None:
+        return
+    yield (
+        f"{rollout.version} is on its way to {rollout.share_bp / 100:g} % since "
+        f"{rollout.started_at}"
+    )
+    if stage is not None and stage.share_bp < rollout.share_bp:
+        yield (
+            f"held at {stage.share_bp / 100:g} % until enough devices reported; `releases log` "
+            "tells what it waits for, `releases resume` lets it go on"
+        )
+
+
+def _describe_place(release: Release, entry: PublishedVersion) -> Iterator[str]:
+    for name, channel in release.channels.items():
+        if channel.current == entry.version and name != STABLE:
+            yield f"current in {name}"
+        if channel.rollout and channel.rollout.version == entry.version:
+            yield f"for {channel.rollout.share_bp / 100:g} % of the devices of {name}"
+    if entry.conditions is not None:
+        yield f"only where {json.dumps(entry.conditions.to_json(), sort_keys=True)}"
+    if entry.deprecated is not None:
+        yield f"deprecated: {entry.deprecated}"
+
+
+def _describe_cloud(manifest: Manifest) -> str:
+    cloud = manifest.cloud
+    if cloud is None:
+        return ""
+    return (
+        f"; the server answers with {cloud.architecture}, "
+        f"top-1 {100 * cloud.metrics.top1:.1f} % on {cloud.metrics.photos} photos"
+    )
+
+
+def _tell_problems(storage: Storage) -> None:
+    for problem in storage.find_problems():
+        click.echo(f"problem: {problem}", err=True)

@@ -1,0 +1,305 @@
+"""What the server holds back of a signed rollout: halts, pauses, and raises that wait for reports.
+
+Every decision is made within the transaction of what caused it, so that it holds in all processes
+that share the database, and is written to the audit log in that transaction.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.engine import Connection
+
+from mobile_assets.deciding import NOTHING_HELD_BACK, Restraint
+from mobile_assets.release import Release, Rollout
+from serving.audit import SERVER, append
+from serving.database import Database, holds, offers, stages, verdicts
+from serving.errors import StateError
+from training.evaluation.metrics import wilson_interval
+from training.files import sha256_bytes
+
+HALTED, PAUSED = "halted", "paused"
+_UNKNOWN = Restraint(share_bp=0)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a rollout is halted, and when it may go on.
+
+    How often it halts a good version, and how soon a bad one: docs/studies/halting.py.
+
+    Attributes:
+        limit: a version is halted where the failing share of devices is above it, 0 to 1, as far
+            as the Wilson 95 % interval tells.
+        least_failing: and where at least so many devices failed; two could be one bad phone
+            under two names.
+        least_reports: a raise takes effect once so many devices reported at the share before, or
+            all that were offered the version there.
+    """
+
+    limit: float = 0.02
+    least_failing: int = 3
+    least_reports: int = 20
+
+    def stops(self, failing: int, reported: int) -> bool:
+        """Returns whether a version is halted at these counts of devices."""
+        return failing >= self.least_failing and wilson_interval(failing, reported)[0] > self.limit
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Devices of a version.
+
+    Attributes:
+        offered: those that it was offered to in a rollout.
+        reported: those that reported on it.
+        failing: those of them whose latest report is of a failure.
+    """
+
+    offered: int
+    reported: int
+    failing: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far a rollout is.
+
+    Attributes:
+        share_bp: the share in effect, of 10,000 devices.
+        signed_bp: the signed share that was judged last.
+        since_ms: since when the share is in effect, in milliseconds since 1970.
+    """
+
+    share_bp: int
+    signed_bp: int
+    since_ms: int
+
+
+class Rollouts:
+    """Holds back what devices report to be bad. Safe to use from several threads and processes."""
+
+    def __init__(self, database: Database, rule: Rule | None = None) -> None:
+        self._database = database
+        self.rule = rule or Rule()
+
+    def restrain(self, release: Release, channel: str) -> Restraint:
+        """Returns what is held back now of a channel's policy.
+
+        Where the database cannot be read, nobody new is offered a rollout's version.
+        """
+        found = release.channels.get(channel)
+        if found is None:
+            return NOTHING_HELD_BACK
+        try:
+            return self._restrain(release.model, channel, found.rollout)
+        except StateError as error:
+            logging.getLogger("serving").error("rollouts are held: %s", error)
+            return _UNKNOWN
+
+    def note_offer(self, model: str, version: str, device_id: str) -> None:
+        """Remembers that a device was offered a rollout's version.
+
+        Raises:
+            StateError: see `Database.write`.
+        """
+        key = {"model": model, "version": version, "device": hash_device(device_id)}
+        known = select(offers.c.device).filter_by(**key)
+        with self._database.read() as connection:
+            if connection.execute(known).first() is not None:
+                return
+        with self._database.write() as connection:
+            row = {**key, "offered_ms": now_ms()}
+            connection.execute(upsert(offers).values(row).on_conflict_do_nothing())
+
+    def judge(self, connection: Connection, release: Release, version: str) -> None:
+        """Halts a version that is being rolled out, or lets a raise that waits take effect.
+
+        Args:
+            connection: of the transaction that changed the counts.
+            release: the signed policy.
+            version: the one that was reported on.
+        """
+        for channel, found in release.channels.items():
+            rollout = found.rollout
+            if rollout is None or rollout.version != version:
+                continue
+            if _read_holds(connection, release.model).get(version) == HALTED:
+                return
+            counts = count(connection, release.model, version)
+            if self.rule.stops(counts.failing, counts.reported):
+                reason = (
+                    f"{counts.failing} of {counts.reported} devices failed, more than "
+                    f"{self.rule.limit:.1%}"
+                )
+                _put_hold(connection, release.model, version, HALTED)
+                details = {"channel": channel, **vars(counts)}
+                append(connection, SERVER, "halt", release.model, version, reason, **details)
+                return
+            self._advance(connection, release.model, channel, rollout)
+
+    def hold(self, model: str, version: str, kind: str, actor: str, reason: str) -> None:
+        """Halts or pauses a version by a person's command.
+
+        Args:
+            model: its name.
+            version: one of its versions.
+            kind: `HALTED`: nobody should run it; `PAUSED`: nobody new is offered it in a rollout.
+            actor: the person.
+            reason: in words.
+
+        Raises:
+            StateError: see `Database.write`.
+        """
+        with self._database.write() as connection:
+            _put_hold(connection, model, version, kind)
+            action = {HALTED: "halt", PAUSED: "pause"}[kind]
+            append(connection, actor, action, model, version, reason)
+
+    def resume(self, model: str, version: str, actor: str, reason: str) -> None:
+        """Ends a halt or a pause, and lets a raise that waits take effect.
+
+        Devices are counted anew, so that the reports that led to a halt do not repeat it.
+
+        Raises:
+            StateError: see `Database.write`.
+        """
+        key = {"model": model, "version": version}
+        with self._database.write() as connection:
+            counts = count(connection, model, version)
+            connection.execute(delete(holds).filter_by(**key))
+            connection.execute(delete(verdicts).filter_by(**key))
+            connection.execute(delete(offers).filter_by(**key))
+            changes = {"share_bp": stages.c.signed_bp, "since_ms": now_ms()}
+            connection.execute(update(stages).filter_by(**key).values(changes))
+            append(connection, actor, "resume", model, version, reason, **vars(counts))
+
+    def describe(self, release: Release) -> tuple[dict[str, str], dict[str, Stage]]:
+        """Returns kinds of holds by version, and the stage of each channel's rollout.
+
+        Raises:
+            StateError: see `Database.read`.
+        """
+        with self._database.read() as connection:
+            found = {
+                name: _read_stage(connection, release.model, name, channel.rollout)
+                for name, channel in release.channels.items()
+                if channel.rollout is not None
+            }
+            held = _read_holds(connection, release.model)
+        return held, {name: stage for name, stage in found.items() if stage is not None}
+
+    def count(self, model: str, version: str) -> Counts:
+        """Counts the devices of a version.
+
+        Raises:
+            StateError: see `Database.read`.
+        """
+        with self._database.read() as connection:
+            return count(connection, model, version)
+
+    def _restrain(self, model: str, channel: str, rollout: Rollout | None) -> Restraint:
+        with self._database.read() as connection:
+            held = _read_holds(connection, model)
+            stage = _read_stage(connection, model, channel, rollout)
+        halted = frozenset(version for version, kind in held.items() if kind == HALTED)
+        if rollout is None:
+            return Restraint(halted)
+        if stage is None or stage.signed_bp != rollout.share_bp:
+            with self._database.write() as connection:
+                stage = self._advance(connection, model, channel, rollout)
+        paused = held.get(rollout.version) == PAUSED
+        return Restraint(halted, 0 if paused else stage.share_bp)
+
+    def _advance(self, connection: Connection, model: str, channel: str, rollout: Rollout) -> Stage:
+        """Brings the share in effect as near to the signed one as the reports allow."""
+        old, signed_bp = _read_stage(connection, model, channel, rollout), rollout.share_bp
+        if old is not None and old.share_bp == old.signed_bp == signed_bp:
+            return old
+        stage, action, reason = Stage(signed_bp, signed_bp, now_ms()), "start", "a new rollout"
+        counts = count(connection, model, rollout.version, 0 if old is None else old.since_ms)
+        if old is not None and signed_bp <= old.share_bp:
+            action, reason = "lower", f"from {old.share_bp / 100} %"
+        elif old is not None and (waits_for := self._find_wait(counts)):
+            stage = Stage(old.share_bp, signed_bp, old.since_ms)
+            action, reason = "hold", f"at {old.share_bp / 100} %, as {waits_for}"
+        elif old is not None:
+            action, reason = "raise", f"from {old.share_bp / 100} %"
+        if stage != old:
+            row = {"salt": rollout.salt, "version": rollout.version, **vars(stage)}
+            key = {"model": model, "channel": channel}
+            connection.execute(delete(stages).filter_by(**key))
+            connection.execute(insert(stages).values({**key, **row}))
+            details = {"channel": channel, "share_bp": signed_bp, **vars(counts)}
+            append(connection, SERVER, action, model, rollout.version, reason, **details)
+        return stage
+
+    def _find_wait(self, counts: Counts) -> str | None:
+        """Returns, in words, what a raise waits for; None where it need not wait."""
+        enough = counts.reported >= self.rule.least_reports
+        all_of_them = counts.reported >= counts.offered > 0
+        if not enough and not all_of_them:
+            return (
+                f"{counts.reported} of {counts.offered} devices reported, of "
+                f"{self.rule.least_reports} that are needed, or all"
+            )
+        if counts.failing > self.rule.limit * counts.reported:
+            return f"{counts.failing} of {counts.reported} devices failed, too few to halt it"
+        return None
+
+
+def count(connection: Connection, model: str, version: str, since_ms: int = 0) -> Counts:
+    """Counts the devices that were offered a version, and that reported on it, since a time."""
+    key = {"model": model, "version": version}
+    offered = connection.execute(
+        select(func.count())
+        .select_from(offers)
+        .filter_by(**key)
+        .where(offers.c.offered_ms >= since_ms)
+    ).scalar_one()
+    by_verdict = {
+        bool(passed): int(number)
+        for passed, number in connection.execute(
+            select(verdicts.c.passed, func.count())
+            .filter_by(**key)
+            .where(verdicts.c.received_ms >= since_ms)
+            .group_by(verdicts.c.passed)
+        )
+    }
+    failing = by_verdict.get(False, 0)
+    return Counts(int(offered), failing + by_verdict.get(True, 0), failing)
+
+
+def hash_device(device_id: str) -> str:
+    """Returns what a device stands under in the database."""
+    return sha256_bytes(device_id.encode())
+
+
+def now_ms() -> int:
+    """Returns the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _read_holds(connection: Connection, model: str) -> dict[str, str]:
+    rows = connection.execute(select(holds).filter_by(model=model))
+    return {row.version: row.kind for row in rows}
+
+
+def _put_hold(connection: Connection, model: str, version: str, kind: str) -> None:
+    key = {"model": model, "version": version}
+    connection.execute(delete(holds).filter_by(**key))
+    connection.execute(insert(holds).values({**key, "kind": kind}))
+
+
+def _read_stage(
+    connection: Connection, model: str, channel: str, rollout: Rollout | None
+) -> Stage | None:
+    """Returns the stage of this rollout; None where the one that is known is another."""
+    row = connection.execute(select(stages).filter_by(model=model, channel=channel)).first()
+    if row is None or rollout is None:
+        return None
+    if (row.salt, row.version) != (rollout.salt, rollout.version):
+        return None
+    return Stage(row.share_bp, row.signed_bp, row.since_ms)
