@@ -191,7 +191,7 @@ class Run:
             initial=first,
             leave=False,
             unit="batch",
-            disable=not self.group.is_first,
+            disable=None if self.group.is_first else True,  # None: only on a terminal
         )
         for step, (x_nhwc, truth) in bar:
             rate = learning_rate_at(train, epoch + step / sampler.steps)
