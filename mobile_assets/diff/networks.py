@@ -35,7 +35,6 @@ class Format:
     def of(cls, artifact: BundledArtifact) -> "Format":
         """Returns what counts of an artifact."""
         parity, found = artifact.parity, artifact.confidence
-        own = artifact.to_json()
         sure = (
             None if found is None else (found.confidence.sure.cross_fitted or found.confidence.sure)
         )
@@ -45,7 +44,7 @@ class Format:
             limits=None if found is None else vars(found.confidence.limits),
             sure_coverage=None if sure is None else sure.coverage,
             sure_precision=None if sure is None else sure.precision,
-            interface={key: own[key] for key in ("input", "output", "outputs") if key in own},
+            interface={"input": artifact.input, "outputs": list(artifact.outputs)},
             tool_versions=artifact.tool_versions,
         )
 

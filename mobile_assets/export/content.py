@@ -13,7 +13,7 @@ from mobile_assets.installed import choose_other_files
 from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import BundledArtifact, Golden
 from mobile_assets.reading import canonical_json
-from mobile_assets.selftest import MAX_PROBABILITY_DIFFERENCE
+from mobile_assets.selftest import MAX_KNOWN_SCORE_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
 from mobile_assets.unpacking import unpack_packed
 from training.evaluation.confidence import Confidence
 from training.files import sha256_bytes
@@ -151,27 +151,24 @@ def _describe(content: Content, file_name: str) -> dict[str, Any]:
         "precision": artifact.precision,
         "backend": artifact.backend,
         "tool_versions": artifact.tool_versions,
-        **_describe_interface(artifact),
+        "input": artifact.input,
+        "outputs": list(artifact.outputs),
         "preprocess": manifest.preprocess.to_json(),
         "labels": list(manifest.labels.names),
         "hierarchy": None if manifest.hierarchy is None else manifest.hierarchy.to_json(),
         "thresholds": None if confidence is None else _list_limits(confidence.confidence),
         "max_probability_difference": MAX_PROBABILITY_DIFFERENCE,
+        "max_known_score_difference": MAX_KNOWN_SCORE_DIFFERENCE,
         "golden": [
             {
                 "file": photo.file,
                 "label": photo.label,
                 "probabilities": list(photo.answers[artifact.path]),
+                "known_score": photo.known_scores[artifact.path],
             }
             for photo in golden
         ],
     }
-
-
-def _describe_interface(artifact: BundledArtifact) -> dict[str, Any]:
-    """Returns what the file takes and gives, as the manifest says it."""
-    own = artifact.to_json()
-    return {name: own[name] for name in ("input", "output", "outputs") if name in own}
 
 
 def _list_limits(confidence: Confidence) -> dict[str, Any]:

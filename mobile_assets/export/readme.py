@@ -4,7 +4,7 @@ from importlib.resources import files
 from string import Template
 
 from mobile_assets.export.content import Content, first_answer, first_photo
-from mobile_assets.selftest import MAX_PROBABILITY_DIFFERENCE
+from mobile_assets.selftest import MAX_KNOWN_SCORE_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
 
 RUNTIME_NAMES = {"litert": "LiteRT", "executorch": "ExecuTorch", "coreml": "Core ML"}
 
@@ -71,5 +71,6 @@ def describe_answers(content: Content) -> str:
         "answers.md",
         steps="\n".join(f"{place}. {step}" for place, step in enumerate(steps, 1)),
         tolerance=MAX_PROBABILITY_DIFFERENCE,
+        score_tolerance=MAX_KNOWN_SCORE_DIFFERENCE,
         thresholds=words,
     )

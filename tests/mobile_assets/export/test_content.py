@@ -49,6 +49,8 @@ def test_model_json_holds_what_an_app_needs(bundle: Bundle) -> None:
     assert model["thresholds"]["coarse_min_probability"] is None
     assert model["manifest_sha256"] == sha256_bytes(bundle.manifest_bytes)
     assert [len(photo["probabilities"]) for photo in model["golden"]] == [len(LABELS)] * 3
+    assert [type(photo["known_score"]) for photo in model["golden"]] == [float] * 3
+    assert [output["name"] for output in model["outputs"]] == ["probabilities", "known_score"]
     assert model["links"] is None
 
 
@@ -80,7 +82,11 @@ def keep_only(bundle: Bundle, runtime: str, **changes: object) -> Bundle:
     kept = [entry for entry in manifest.artifacts if entry.runtime == runtime]
     paths = () if changes else {entry.path for entry in kept}
     golden = [
-        replace(photo, answers={path: photo.answers[path] for path in paths})
+        replace(
+            photo,
+            answers={path: photo.answers[path] for path in paths},
+            known_scores={path: photo.known_scores[path] for path in paths},
+        )
         for photo in manifest.golden
     ]
     artifacts = tuple(replace(entry, **changes) for entry in kept)  # type: ignore[arg-type]
