@@ -9,6 +9,7 @@ import click
 
 from serving.options import FOLDER, KEYS, REPOSITORY, check_signers, print_expiries
 from serving.publish import resign
+from serving.registry_commands import changelog_command
 from serving.release_commands import publish_command, releases
 from serving.renewal import find_due, read_duration_s, renew_repeatedly
 from serving.settings import Settings
@@ -21,7 +22,7 @@ def main() -> None:
     """Signed bundles out to phones, and answers for those that are not sure."""
 
 
-for _command in (publish_command, releases, trust):
+for _command in (changelog_command, publish_command, releases, trust):
     main.add_command(_command)
 
 
