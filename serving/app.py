@@ -55,6 +55,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
 
 def _finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
     problems.describe_in(spec)
+    releases.describe_in(spec)
     predict.describe_in(spec)
     files.describe_in(spec)
     return spec

@@ -40,7 +40,7 @@ def read_share(text: str) -> int:
         share_bp = Decimal(text.removesuffix("%").strip()) * 100
     except InvalidOperation:
         share_bp = Decimal(-1)
-    if not 0 <= share_bp <= WHOLE_SHARE_BP or share_bp != int(share_bp):
+    if not share_bp.is_finite() or not 0 <= share_bp <= WHOLE_SHARE_BP or share_bp != int(share_bp):
         raise click.BadParameter(f"{text!r}: allowed are 0% to 100% in steps of 0.01%")
     return int(share_bp)
 

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response
 from marshmallow import RAISE
 
+from conversion.artifact import RUNTIMES
 from mobile_assets.conditions import Device, Running, RuntimeOfApp
 from mobile_assets.deciding import Offer, decide, list_candidates
 from mobile_assets.installed import choose_other_files
@@ -15,6 +16,7 @@ from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import File
 from mobile_assets.release import Release
 from serving.context import get_rollouts, get_settings, get_storage
+from serving.errors import UnknownVersionError
 from serving.repository import file_path, read_sha256, release_path, stored_path
 from serving.schemas import CheckAnswer, CheckRequest, ModelDetail, ModelList, VersionDetail
 
@@ -43,6 +45,7 @@ def show_model(model: str) -> dict[str, Any]:
     return {
         **_describe_model(model),
         "release_url": f"/targets/{stored_path(signed)}",
+        "channels": {name: channel.to_json() for name, channel in release.channels.items()},
         "versions": versions,
     }
 
@@ -75,6 +78,13 @@ def check(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, d
     return answer, 200, {"Cache-Control": "no-store"}
 
 
+def describe_in(spec: dict[str, Any]) -> None:
+    """Adds to an OpenAPI document that a runtime may be its name alone."""
+    runtimes = spec["components"]["schemas"]["CheckRequest"]["properties"]["runtimes"]
+    named = {"type": "string", "enum": list(RUNTIMES)}
+    runtimes["items"] = {"oneOf": [named, runtimes["items"]]}
+
+
 @blueprint.after_request
 def forbid_stale_answers(response: Response) -> Response:
     """Lets caches keep these answers only if they ask again each time."""
@@ -84,10 +94,17 @@ def forbid_stale_answers(response: Response) -> Response:
 
 def describe_version(model: str, version: str) -> dict[str, Any]:
     """Returns a version's entry."""
+    release = get_storage().catalogue.find_release(model)
+    entry = release.find(version)
+    if entry is None:
+        raise UnknownVersionError(model, version, release.names)
     url = get_storage().find_url_path(model, version, MANIFEST_NAME)
     return {
         "version": version,
-        "is_current": get_storage().catalogue.find_release(model).current == version,
+        "is_current": release.current == version,
+        "published_at": entry.published_at,
+        "conditions": entry.conditions and entry.conditions.to_json(),
+        "deprecated": entry.deprecated,
         "url": f"/v1/models/{model}/versions/{version}",
         "manifest_url": url,
     }

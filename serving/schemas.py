@@ -58,7 +58,18 @@ class VersionEntry(Schema):
     """A published version."""
 
     version = String(metadata=_describe("A semantic version.", "1.0.0"))
-    is_current = Boolean(metadata=_describe("Whether apps take it that ask for no other."))
+    is_current = Boolean(metadata=_describe("Whether it is current in the channel stable."))
+    published_at = String(metadata=_describe("RFC 3339, in UTC."))
+    conditions = Dict(
+        keys=String(),
+        values=Raw(),
+        allow_none=True,
+        metadata=_describe("What a device must be like to be offered it; null for any."),
+    )
+    deprecated = String(
+        allow_none=True,
+        metadata=_describe("Why it is offered to nobody any more who does not run it."),
+    )
     url = String(metadata=_describe("Where to read more."))
     manifest_url = String()
 
@@ -67,7 +78,7 @@ class ModelEntry(Schema):
     """A published model."""
 
     model = String(metadata=_describe("The model's name.", "produce"))
-    current = String(metadata=_describe("The current version.", "1.0.0"))
+    current = String(metadata=_describe("The current version of the channel stable.", "1.0.0"))
     url = String(metadata=_describe("Where to read more."))
 
 
@@ -81,6 +92,11 @@ class ModelDetail(ModelEntry):
     """A published model and its versions, newest publication first."""
 
     release_url = String(metadata=_describe("The signed release.json."))
+    channels = Dict(
+        keys=String(),
+        values=Raw(),
+        metadata=_describe("By name: current, pinned, and the rollout that is on its way."),
+    )
     versions = List(Nested(VersionEntry))
 
 

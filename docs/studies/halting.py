@@ -2,27 +2,22 @@
 
 Run: python docs/studies/halting.py
 
-Devices report one after the other, each a failure with the same probability; the rule is looked at
-after every report, as the server does. The probabilities are exact: those of the walk over (reports,
-failures) that the rule has not stopped yet.
+Devices report one after the other, each a failure with the same probability; the rule is looked
+at after every report, as the server does. The probabilities are exact: those of the walk over
+(reports, failures) that the rule has not stopped yet.
 """
 
-from training.evaluation.metrics import wilson_interval
+from serving.rollouts import Rule
 
-LIMIT = 0.02
 REPORTS = (20, 100, 1000, 5000)
 FALSE_SHARES = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02)
 BAD_SHARES = (0.04, 0.06, 0.1, 0.2, 0.5, 1.0)
 LEAST_FAILURES = (1, 2, 3, 4)
 
 
-def stops(failures: int, reports: int, least_failures: int) -> bool:
-    """Returns whether the rule halts at these counts."""
-    return failures >= least_failures and wilson_interval(failures, reports)[0] > LIMIT
-
-
 def list_stopped(share: float, least_failures: int, most_reports: int) -> list[float]:
     """Returns, for each number of reports, the probability that the rule has halted by then."""
+    rule = Rule(least_failing=least_failures)
     going = {0: 1.0}  # failures -> probability
     stopped = [0.0]
     for reports in range(1, most_reports + 1):
@@ -31,7 +26,7 @@ def list_stopped(share: float, least_failures: int, most_reports: int) -> list[f
             for added, weight in ((0, 1 - share), (1, share)):
                 count = failures + added
                 following[count] = following.get(count, 0.0) + probability * weight
-        halted = [count for count in following if stops(count, reports, least_failures)]
+        halted = [count for count in following if rule.stops(count, reports)]
         stopped.append(stopped[-1] + sum(following.pop(count) for count in halted))
         going = {count: each for count, each in following.items() if each > 1e-12}
     return stopped
