@@ -49,7 +49,7 @@ def make_phone(package: Path, answers: dict[str, list[float]], tmp_path: Path) -
         folder = tmp_path / "phone"
         folder.mkdir(exist_ok=True)
         (folder / "root.json").write_bytes(repository.trusted_root)
-        return NodePhone(package, url, folder, answers, asks_server=False)
+        return NodePhone(package, url, folder, answers)
 
     return make
 

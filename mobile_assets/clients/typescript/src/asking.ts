@@ -1,7 +1,7 @@
 /** The question to the server and its answer: `POST /v1/models/{model}/check`. */
 
 import type { Action } from "./decide.js";
-import { type KnownDevice, channelOf } from "./device.js";
+import { type KnownDevice, type RuntimeOfApp, channelOf } from "./device.js";
 import { readJson } from "./reading.js";
 import { readVersion } from "./release.js";
 
@@ -22,14 +22,14 @@ export interface ServerAnswer {
 export function toRequest(device: KnownDevice): Record<string, unknown> {
   return {
     platform: device.platform,
-    os_version: device.osVersion,
-    app_version: device.appVersion,
-    device_id: device.deviceId,
+    os_version: device.osVersion || undefined,
+    app_version: device.appVersion || undefined,
+    device_id: device.deviceId || undefined,
     channel: channelOf(device),
-    runtimes: device.runtimes?.map(({ name, version }) => (version ? { name, version } : name)),
+    runtimes: device.runtimes?.length ? device.runtimes.map(describe) : undefined,
     precision: device.precision,
-    memory_bytes: device.memoryBytes,
-    free_bytes: device.freeBytes,
+    memory_bytes: toWhole(device.memoryBytes),
+    free_bytes: toWhole(device.freeBytes),
     network: device.network,
     current: device.running && {
       version: device.running.version,
@@ -38,6 +38,15 @@ export function toRequest(device: KnownDevice): Record<string, unknown> {
     have: device.have,
     refused: device.refused,
   };
+}
+
+function describe({ name, version }: RuntimeOfApp): unknown {
+  return version ? { name, version } : name;
+}
+
+/** Browsers give estimates that are no whole numbers. */
+function toWhole(bytes: number | undefined): number | undefined {
+  return bytes === undefined ? undefined : Math.floor(bytes);
 }
 
 /** Reads the answer. @throws ManifestError it is malformed. */

@@ -45,6 +45,7 @@ export interface KnownDevice extends Device {
 }
 
 export const STABLE = "stable";
+const MAX_ID_CHARS = 128;
 
 /** Returns the channel that a device follows. */
 export function channelOf(device: Device): string {
@@ -63,6 +64,9 @@ export function runtimesOf(device: Device): readonly RuntimeOfApp[] {
 export function checkDevice(device: Device): void {
   if (!PLATFORMS.includes(device.platform)) {
     throw new ConfigError(`platform ${String(device.platform)}: allowed are ${PLATFORMS.join(", ")}`);
+  }
+  if ((device.deviceId?.length ?? 0) > MAX_ID_CHARS) {
+    throw new ConfigError(`deviceId has ${device.deviceId?.length}: allowed are ${MAX_ID_CHARS}`);
   }
   for (const runtime of device.runtimes ?? []) {
     if (RUNTIMES.includes(runtime.name)) continue;

@@ -21,6 +21,7 @@ export {
 } from "./decide.js";
 export type { Device, KnownDevice, Running, RuntimeOfApp } from "./device.js";
 export * from "./errors.js";
+export { type Named, type Recognition, type Verdict, judge } from "./judge.js";
 export {
   type Artifact,
   type File,
@@ -30,6 +31,7 @@ export {
   parseManifest,
 } from "./manifest.js";
 export type { InstalledModel } from "./model.js";
+export { type Pixels, preprocess } from "./preprocess.js";
 export {
   type Channel,
   type Conditions,

@@ -12,6 +12,7 @@ const MAX_FILE_BYTES = 1 << 30;
 const MAX_FILES = 1000;
 const MAX_LABELS = 100_000;
 const MAX_ARTIFACTS = 50;
+const MAX_OUTPUTS = 2;
 /** No address, shell or file system treats these specially; no hidden files. */
 const FILE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?$/;
 const FOLDERS: Readonly<Record<string, string>> = {
@@ -44,8 +45,8 @@ export interface Artifact extends File {
   readonly madeWith: string;
   /** Name, layout, dtype, shape and range of what it takes, as the manifest says. */
   readonly input: unknown;
-  /** Name, dtype and shape of each of what it gives, in the file's order. */
-  readonly outputs: unknown;
+  /** Name, dtype and shape of "probabilities" and "known_score", in the file's order. */
+  readonly outputs: readonly unknown[];
   /** Temperature and thresholds for its answers, as the manifest says; null without. */
   readonly confidence: unknown;
 }
@@ -117,7 +118,7 @@ function readArtifact(node: JsonNode): Artifact {
     platforms: node.get("platforms").items(PLATFORMS.length).map((item) => item.oneOf(PLATFORMS)),
     madeWith: node.get("tool_versions").find("executorch")?.text() ?? "",
     input: node.get("input").value,
-    outputs: node.find("outputs")?.value ?? [node.get("output").value],
+    outputs: node.get("outputs").items(MAX_OUTPUTS).map((item) => item.value),
     confidence: node.find("confidence")?.value ?? null,
   };
   if (rankOf(artifact) < 0) node.fail("no such runtime, precision and backend together");

@@ -90,10 +90,10 @@ function toReport(id: string, device: Device, happened: Happened): Record<string
       duration_ms: selfTest.durationMs,
     },
     platform: device.platform,
-    os_version: device.osVersion,
-    app_version: device.appVersion,
+    os_version: device.osVersion || undefined,
+    app_version: device.appVersion || undefined,
     runtime: artifact.runtime,
-    runtime_version: runtime?.version,
+    runtime_version: runtime?.version || undefined,
   };
 }
 

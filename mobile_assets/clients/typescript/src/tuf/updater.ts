@@ -1,6 +1,7 @@
 /** The TUF client: what the trusted root vouches for, fetched, verified and remembered. */
 
 import { type Cryptography, sha256Hex } from "../crypto.js";
+import { readFile } from "../download.js";
 import { GhostlensError, NetworkError, StorageError, TrustError } from "../errors.js";
 import { type Connection, fetchBytes } from "../http.js";
 import type { Storage } from "../storage/storage.js";
@@ -110,8 +111,14 @@ export class Updater {
         `${path} has ${target.length} bytes: allowed are ${maxBytes}`,
       );
     }
-    const data = await fetchBytes(this.options.connection, this.targetUrl(target), target.length);
-    const found = await sha256Hex(this.options.cryptography, data);
+    const { storage, cryptography, connection } = this.options;
+    const stored = await readFile(storage, cryptography, {
+      sha256: target.sha256,
+      sizeBytes: target.length,
+    });
+    if (stored !== null) return stored;
+    const data = await fetchBytes(connection, this.targetUrl(target), target.length);
+    const found = await sha256Hex(cryptography, data);
     if (data.length !== target.length || found !== target.sha256) {
       throw new TrustError("other-bytes", `${path} has other bytes than were signed`);
     }

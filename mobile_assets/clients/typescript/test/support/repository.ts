@@ -178,7 +178,7 @@ function makeManifest(
 ): Json {
   const describe = (data: Uint8Array): Json => ({ sha256: sha256(data), size_bytes: data.length });
   return {
-    schema: "ghostlens.bundle/2",
+    schema: "ghostlens.bundle/3",
     model: MODEL,
     version,
     architecture: "ghostnet_100",
@@ -195,7 +195,7 @@ function makeManifest(
         platforms: ["android", "web"],
         tool_versions: { "ai-edge-litert": "2.3.0" },
         input: {},
-        output: {},
+        outputs: [{ name: "probabilities" }, { name: "known_score" }],
         confidence: null,
       },
     ],
