@@ -84,5 +84,5 @@ def take_report(database: Database, rollouts: Rollouts, release: Release, found:
         connection.execute(insert(reports).values({**key, **result, **own}))
         connection.execute(delete(verdicts).filter_by(**key))
         connection.execute(insert(verdicts).values({**key, **result}))
-        rollouts.judge(connection, release, found.version)
+        rollouts.judge(connection, release, found.version, found.passed)
     return True

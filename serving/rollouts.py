@@ -63,6 +63,9 @@ class Counts:
     failing: int
 
 
+NONE = Counts(0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Stage:
     """How far a rollout is.
@@ -114,13 +117,14 @@ class Rollouts:
             row = {**key, "offered_ms": now_ms()}
             connection.execute(upsert(offers).values(row).on_conflict_do_nothing())
 
-    def judge(self, connection: Connection, release: Release, version: str) -> None:
+    def judge(self, connection: Connection, release: Release, version: str, passed: bool) -> None:
         """Halts a version that is being rolled out, or lets a raise that waits take effect.
 
         Args:
             connection: of the transaction that changed the counts.
             release: the signed policy.
             version: the one that was reported on.
+            passed: the report; one more that passed is no reason to halt, and nothing is counted.
         """
         for channel, found in release.channels.items():
             rollout = found.rollout
@@ -128,7 +132,7 @@ class Rollouts:
                 continue
             if _read_holds(connection, release.model).get(version) == HALTED:
                 return
-            counts = count(connection, release.model, version)
+            counts = NONE if passed else count(connection, release.model, version)
             if self.rule.stops(counts.failing, counts.reported):
                 reason = (
                     f"{counts.failing} of {counts.reported} devices failed, more than "
