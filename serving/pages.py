@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import current_app, render_template
+from flask import Response, current_app, make_response, render_template
 from markupsafe import Markup, escape
 
 from conversion.parity.report import points
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORM_OF_DELEGATE
+from serving.changelog import read_changelog, to_markdown
 from serving.context import get_storage
 from serving.engine import choose_artifact
 from serving.errors import NoArtifactError, NotReadyError
@@ -70,6 +71,23 @@ def show_home() -> str:
         for model, release in releases.items()
     ]
     return render_template("home.html", models=models, problems=problems)
+
+
+@blueprint.get("/models/<model>")
+def show_model(model: str) -> str:
+    """Show the versions of a model, who runs them, and what changed from one to the next."""
+    storage = get_storage()
+    entries = read_changelog(storage, model, _MAX_LISTED_VERSIONS)
+    left = len(storage.catalogue.find_release(model).versions) - len(entries)
+    return render_template("model.html", model=model, entries=entries, left=left)
+
+
+@blueprint.get("/models/<model>/changelog.md")
+def download_changelog(model: str) -> Response:
+    """Give the same of all versions, as a file."""
+    response = make_response(to_markdown(model, read_changelog(get_storage(), model)))
+    response.mimetype = "text/markdown"
+    return response
 
 
 @blueprint.get("/docs")
