@@ -9,6 +9,7 @@ from conversion.parity.confidences import ArtifactConfidence
 from conversion.parity.report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
+from mobile_assets.cli_keys import keys_command, prepare_provenance, provenance_command
 from mobile_assets.diff.cli import diff_command
 from mobile_assets.errors import PullError, VectorsError
 from mobile_assets.export.cli import export_command
@@ -33,20 +34,8 @@ def main() -> None:
 
 main.add_command(export_command)
 main.add_command(diff_command)
-
-
-@main.command()
-@click.argument("folder", type=_FOLDER)
-def keys(folder: Path) -> None:
-    """Make the signing keys of a repository in FOLDER, which must be empty or missing."""
-    from mobile_assets.signing import PASSPHRASE_VARIABLE, WARNING, create_keys
-
-    public = create_keys(folder)
-    for role, key in public.items():
-        click.echo(f"{role:<10} {key.keyid}  {folder / role}.pem")
-    click.echo(f"WARNING: {WARNING}", err=True)
-    click.echo(f"{folder / 'README.txt'} says what each is for. To have the files encrypted, set")
-    click.echo(f"{PASSPHRASE_VARIABLE} before making keys.")
+main.add_command(keys_command)
+main.add_command(provenance_command)
 
 
 @main.command()
@@ -67,11 +56,28 @@ def keys(folder: Path) -> None:
     metavar="FILE_NAME",
     help="Take this artifact although parity does not speak for it; the manifest will say so.",
 )
-def bundle(build_dir: Path, out: Path, cloud_dir: Path | None, accepted: tuple[str, ...]) -> None:
+@click.option(
+    "--provenance",
+    "key",
+    type=_FILE,
+    metavar="KEY.PEM",
+    help="Sign with this ed25519 key, and write beside the bundle, what it was made from.",
+)
+def bundle(
+    build_dir: Path,
+    out: Path,
+    cloud_dir: Path | None,
+    accepted: tuple[str, ...],
+    key: Path | None,
+) -> None:
     """Pack the artifacts of a build that passed parity, with golden photos and licences."""
+    sign = None if key is None else prepare_provenance(key)
     write_bundle(build_dir, out, frozenset(accepted), click.echo, cloud_dir)
     click.echo(f"{out}: {out.stat().st_size} bytes")
-    _show(open_bundle(out).manifest)
+    packed = open_bundle(out)
+    _show(packed.manifest)
+    if sign is not None:
+        click.echo(f"what it was made from, signed: {sign(packed)}")
 
 
 @main.command()

@@ -198,6 +198,15 @@ def load_signer(
     return signer
 
 
+def load_any_signer(path: Path) -> CryptoSigner:
+    """Loads an ed25519 private key from a PEM file, whatever it is for.
+
+    Raises:
+        SigningError: no such file, a wrong passphrase, or another kind of key.
+    """
+    return CryptoSigner(_read_private(path, "provenance", "any"))
+
+
 def load_signers(
     folders: Sequence[Path], role: str, expected_keyids: Collection[str], threshold: int
 ) -> list[CryptoSigner]:
