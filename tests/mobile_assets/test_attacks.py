@@ -1,9 +1,8 @@
 """Attacks on a pull: each ends in a typed error, and the version in use goes on working."""
 
 import json
-import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from mobile_assets.errors import BundleError, ManifestError, PullError, SelfTest
 from mobile_assets.manifest import Manifest
 from mobile_assets.release import MAX_RELEASE_BYTES
 from tests.mobile_assets.builds import COREML, LITERT, MODEL
+from tests.mobile_assets.clock import set_clock
 from tests.mobile_assets.in_use import version_in_use
 from tests.mobile_assets.repositories import Repository, Server
 from training.files import sha256_bytes
@@ -64,16 +64,13 @@ def test_rollback(pulled: BundleClient, repository: Repository, second_bundle_pa
     assert version_in_use(pulled) == "1.1.0"
 
 
-def test_freeze(client: BundleClient, repository: Repository) -> None:
-    """The server repeats the same metadata, well signed, until their time is over."""
-    repository.expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
-    repository.commit()
-    client.pull(MODEL, "python")
-    while datetime.now(UTC) <= repository.expires:
-        time.sleep(0.1)
+def test_freeze(pulled: BundleClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server repeats the same metadata, well signed, when their time is over."""
+    pulled.pull(MODEL, "python")
+    set_clock(monkeypatch, timedelta(days=2))
     with pytest.raises(PullError, match=r"expired.*repeated"):
-        client.pull(MODEL, "python")
-    assert version_in_use(client) == "1.0.0"
+        pulled.pull(MODEL, "python")
+    assert version_in_use(pulled) == "1.0.0"
 
 
 def test_mix_and_match(
