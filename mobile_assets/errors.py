@@ -29,3 +29,7 @@ class VersionError(GhostlensError):
 
 class VectorsError(GhostlensError):
     """The test vectors that lie here are not those that this version makes."""
+
+
+class DeltaError(GhostlensError):
+    """A delta is damaged, leads elsewhere, or cannot be made; the whole file still can be had."""
