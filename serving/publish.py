@@ -1,15 +1,15 @@
 """Publishing: a bundle becomes a version that never changes, and a release names it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.manifest import MANIFEST_NAME
-from mobile_assets.release import STABLE, Release
+from mobile_assets.release import Release
 from serving.ceremony import propose_release
 from serving.desk import FIRST_ROOT_NAME, Desk, open_desk
-from serving.errors import PublishError, UnknownModelError, UnknownVersionError
+from serving.errors import PublishError, UnknownModelError
 from serving.policy import FOR_ALL, Plan, add_version
 from serving.repository import State, file_path, read_metadata_in, read_sha256
 from training.files import sha256_bytes, write_atomic
@@ -118,24 +118,6 @@ def change_release(
             return False, desk.published()
         desk.put_release(changed)
         return True, _finish(desk, proposal)
-
-
-def set_current(model: str, version: str, repository: Path, keys: Keys) -> Publication:
-    """Makes a published version the current one: newer metadata name the older version.
-
-    Raises:
-        UnknownModelError: no such model.
-        UnknownVersionError: no such version.
-        SigningError: see `publish`; likewise RepositoryError and StorageError.
-    """
-
-    def change(release: Release) -> Release:
-        if version not in release.names:
-            raise UnknownVersionError(model, version, release.names)
-        channel = replace(release.channels[STABLE], current=version)
-        return replace(release, channels={**release.channels, STABLE: channel})
-
-    return Publication(model, version, *change_release(model, repository, keys, change))
 
 
 def resign(repository: Path, keys: Keys) -> State:

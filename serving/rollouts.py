@@ -63,7 +63,7 @@ class Counts:
     failing: int
 
 
-NONE = Counts(0, 0, 0)
+_NO_DEVICES = Counts(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Rollouts:
                 continue
             if _read_holds(connection, release.model).get(version) == HALTED:
                 return
-            counts = NONE if passed else count(connection, release.model, version)
+            counts = _NO_DEVICES if passed else count(connection, release.model, version)
             if self.rule.stops(counts.failing, counts.reported):
                 reason = (
                     f"{counts.failing} of {counts.reported} devices failed, more than "

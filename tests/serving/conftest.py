@@ -9,9 +9,11 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater
 
 from mobile_assets.bundle import write_bundle
+from mobile_assets.release import STABLE, Release
 from mobile_assets.signing import create_keys
 from serving.app import create_app
-from serving.publish import publish
+from serving.policy import pin, unpin
+from serving.publish import Keys, change_release, publish
 from serving.settings import Settings
 from tests.mobile_assets.builds import make_build
 
@@ -51,6 +53,15 @@ class Phone:
         info = updater.get_targetinfo(target_path)
         assert info is not None, f"{target_path} is not published"
         return Path(updater.download_target(info)).read_bytes()
+
+
+def set_current(model: str, version: str, repository: Path, keys: Keys) -> bool:
+    """Makes a version the current one, older or newer; returns whether that changed anything."""
+
+    def change(release: Release) -> Release:
+        return unpin(STABLE)(pin(STABLE, version)(release))
+
+    return change_release(model, repository, keys, change)[0]
 
 
 def make_phone(repository: Path, cache: Path, trusted_root: bytes | None = None) -> Phone:

@@ -19,10 +19,10 @@ from serving.ceremony import Wishes, propose, publish_change, sign_change
 from serving.change import read_change
 from serving.cli import main
 from serving.errors import CeremonyError, PublishError, RepositoryError
-from serving.publish import publish, resign, set_current
+from serving.publish import publish, resign
 from serving.repository import read_metadata_in, read_state
 from serving.storage import Storage
-from tests.serving.conftest import make_phone
+from tests.serving.conftest import make_phone, set_current
 from training.errors import StorageError
 
 

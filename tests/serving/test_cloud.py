@@ -13,7 +13,7 @@ from mobile_assets.bundle import Bundle, open_bundle, write_bundle
 from mobile_assets.manifest import Manifest
 from serving.app import create_app
 from serving.cli import main
-from serving.publish import publish, set_current
+from serving.publish import publish
 from serving.settings import Settings
 from tests.mobile_assets.builds import COLOURS, LABELS, LITERT, make_build, make_photo
 from tests.mobile_assets.cloud_builds import (
@@ -30,7 +30,7 @@ from tests.mobile_assets.test_comparison import (
     PHOTOS,
     put_verdicts,
 )
-from tests.serving.conftest import make_phone
+from tests.serving.conftest import make_phone, set_current
 from training.files import sha256_bytes
 from training.labels import LabelSet
 

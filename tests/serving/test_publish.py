@@ -17,11 +17,11 @@ from mobile_assets.signing import create_keys, load_public_keys
 from serving.delegations import find_delegation
 from serving.desk import open_desk
 from serving.errors import PublishError, RepositoryError, UnknownModelError, UnknownVersionError
-from serving.publish import publish, resign, set_current
+from serving.publish import publish, resign
 from serving.repository import EXPIRY_DAYS, MODEL_EXPIRY_DAYS, read_metadata_in, read_state
 from tests.conftest import ROOT
 from tests.mobile_assets.builds import make_build
-from tests.serving.conftest import make_phone
+from tests.serving.conftest import make_phone, set_current
 from training.errors import StorageError
 from training.files import exclusive_lock
 
@@ -187,9 +187,9 @@ def test_a_rollback_publishes_newer_metadata_that_name_the_older_version(
 ) -> None:
     phone = tmp_path / "phone"
     assert read_current(repository, phone) == "1.1.0"
-    assert set_current("colours", "1.0.0", repository, key_folder).changed
+    assert set_current("colours", "1.0.0", repository, key_folder)
     assert read_current(repository, phone) == "1.0.0"
-    assert not set_current("colours", "1.0.0", repository, key_folder).changed
+    assert not set_current("colours", "1.0.0", repository, key_folder)
 
 
 def test_an_unknown_model_or_version_names_what_there_is(

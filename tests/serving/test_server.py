@@ -19,10 +19,9 @@ from tuf.api.exceptions import RepositoryError
 from mobile_assets.client import BundleClient
 from mobile_assets.recognise import recognise
 from mobile_assets.release import Release
-from serving.publish import set_current
 from tests.conftest import ROOT, run_command
 from tests.mobile_assets.builds import COLOURS, make_photo
-from tests.serving.conftest import Phone
+from tests.serving.conftest import Phone, set_current
 
 # Runs `python -m serving` where none of the heavy packages can be imported.
 LIGHT = """

@@ -8,8 +8,9 @@ import pytest
 import serving.storage
 from mobile_assets.signing import create_keys
 from serving.errors import NotReadyError, RepositoryError, UnknownFileError
-from serving.publish import publish, set_current
+from serving.publish import publish
 from serving.storage import Storage
+from tests.serving.conftest import set_current
 
 TIMESTAMP = "metadata/timestamp.json"
 
