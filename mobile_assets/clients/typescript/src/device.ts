@@ -63,7 +63,9 @@ export function runtimesOf(device: Device): readonly RuntimeOfApp[] {
 /** Checks what an app says. @throws ConfigError a platform or runtime that there is not. */
 export function checkDevice(device: Device): void {
   if (!PLATFORMS.includes(device.platform)) {
-    throw new ConfigError(`platform ${String(device.platform)}: allowed are ${PLATFORMS.join(", ")}`);
+    throw new ConfigError(
+      `platform ${String(device.platform)}: allowed are ${PLATFORMS.join(", ")}`,
+    );
   }
   if ((device.deviceId?.length ?? 0) > MAX_ID_CHARS) {
     throw new ConfigError(`deviceId has ${device.deviceId?.length}: allowed are ${MAX_ID_CHARS}`);

@@ -1,14 +1,10 @@
 /** Ghostlens for apps in browsers and React Native. */
 
 export { includesBucket, includesDevice, findBucket } from "./bucketing.js";
-export {
-  type Check,
-  type ClientOptions,
-  GhostlensClient,
-  type TakeOptions,
-  type TakeableVersion,
-  type Update,
-} from "./client.js";
+export { type Check, GhostlensClient, type Update } from "./client.js";
+export type { ApplyDelta } from "./deltas.js";
+export type { ClientOptions } from "./options.js";
+export type { TakeOptions, TakeableVersion } from "./pulling.js";
 export { type Cryptography, webCryptography } from "./crypto.js";
 export {
   type Action,

@@ -47,9 +47,7 @@ const NOTHING: Installed = { entries: [], refused: [] };
 
 /** Puts an entry in use; the one before is the one to go back to, if it ever started. */
 export function switchTo(state: Installed, entry: Entry): Installed {
-  const others = state.entries.filter(
-    (other) => !isSame(other, entry),
-  );
+  const others = state.entries.filter((other) => !isSame(other, entry));
   const before = others.find((other) => other.confirmed) ?? others[0];
   const entries = before === undefined ? [entry] : [entry, before];
   return { ...state, entries: entries.slice(0, MAX_ENTRIES) };
@@ -149,11 +147,14 @@ function parse(data: Uint8Array): Installed {
   checkSchema(root, SCHEMA);
   return {
     entries: root.get("entries").items(MAX_ENTRIES).map(readEntry),
-    refused: root.get("refused").items(MAX_REFUSED).map((node) => ({
-      version: readVersion(node.get("version")),
-      manifestSha256: node.get("manifestSha256").sha256(),
-      appVersion: node.get("appVersion").text(),
-    })),
+    refused: root
+      .get("refused")
+      .items(MAX_REFUSED)
+      .map((node) => ({
+        version: readVersion(node.get("version")),
+        manifestSha256: node.get("manifestSha256").sha256(),
+        appVersion: node.get("appVersion").text(),
+      })),
   };
 }
 

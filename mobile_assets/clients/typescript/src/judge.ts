@@ -57,7 +57,8 @@ export function judge(
 ): Recognition {
   const given = Array.from(probabilities, Number);
   const { labels } = manifest;
-  const isUsable = given.every((value) => value >= 0 && value <= 1 + 1e-3) && Math.max(...given) > 0;
+  const isUsable =
+    given.every((value) => value >= 0 && value <= 1 + 1e-3) && Math.max(...given) > 0;
   if (given.length !== labels.length || !isUsable) {
     throw new ManifestError(`${artifact.path} gives no probabilities of ${labels.length} labels`);
   }
@@ -153,7 +154,10 @@ function readLimits(artifact: Pick<Artifact, "path" | "confidence">): Limits | n
 function readHierarchy(manifest: Manifest): Hierarchy | null {
   if (manifest.hierarchy === null) return null;
   const node = new JsonNode(manifest.hierarchy, "hierarchy", "manifest");
-  const names = node.get("coarse").items(MAX_LABELS).map((item) => item.text());
+  const names = node
+    .get("coarse")
+    .items(MAX_LABELS)
+    .map((item) => item.text());
   const parents = node.get("parents").items(MAX_LABELS);
   if (parents.length !== manifest.labels.length) node.get("parents").fail("one for each label");
   return { names, parents: parents.map((item) => item.whole(0, names.length - 1)) };

@@ -92,7 +92,10 @@ export function parseManifest(data: Uint8Array): Manifest {
     model: root.get("model").modelName(),
     version: readVersion(root.get("version")),
     architecture: root.get("architecture").text(),
-    labels: root.get("labels").items(MAX_LABELS).map((node) => node.text()),
+    labels: root
+      .get("labels")
+      .items(MAX_LABELS)
+      .map((node) => node.text()),
     preprocess: readPreprocess(root.get("preprocess")),
     hierarchy: root.find("hierarchy")?.value ?? null,
     artifacts: root.get("artifacts").items(MAX_ARTIFACTS).map(readArtifact),
@@ -115,10 +118,16 @@ function readArtifact(node: JsonNode): Artifact {
     runtime: node.get("runtime").oneOf(RUNTIMES),
     precision: node.get("precision").text(),
     backend: node.get("backend").text(),
-    platforms: node.get("platforms").items(PLATFORMS.length).map((item) => item.oneOf(PLATFORMS)),
+    platforms: node
+      .get("platforms")
+      .items(PLATFORMS.length)
+      .map((item) => item.oneOf(PLATFORMS)),
     madeWith: node.get("tool_versions").find("executorch")?.text() ?? "",
     input: node.get("input").value,
-    outputs: node.get("outputs").items(MAX_OUTPUTS).map((item) => item.value),
+    outputs: node
+      .get("outputs")
+      .items(MAX_OUTPUTS)
+      .map((item) => item.value),
     confidence: node.find("confidence")?.value ?? null,
   };
   if (rankOf(artifact) < 0) node.fail("no such runtime, precision and backend together");
@@ -128,7 +137,10 @@ function readArtifact(node: JsonNode): Artifact {
 function readGolden(node: JsonNode): Golden {
   const answers = new Map<string, number[]>();
   for (const [path, given] of node.get("answers").members()) {
-    answers.set(path, given.items(MAX_LABELS).map((item) => item.number(0, 1)));
+    answers.set(
+      path,
+      given.items(MAX_LABELS).map((item) => item.number(0, 1)),
+    );
   }
   return {
     file: readPath(node.get("file"), "golden/"),
@@ -140,7 +152,7 @@ function readGolden(node: JsonNode): Golden {
 function readFile(node: JsonNode): File {
   const role = node.get("role").text();
   const path = node.get("path");
-  const folder = FOLDERS[role];
+  const folder = Object.hasOwn(FOLDERS, role) ? FOLDERS[role] : undefined;
   if (role === "labels" && path.text() === "labels.txt") {
     return { ...readFigures(node), path: path.text(), role };
   }
@@ -167,6 +179,9 @@ function readPreprocess(node: JsonNode): Preprocess {
     inputPx: node.get("input_px").whole(32, 1024),
     resizePx: node.get("resize_px").whole(32, 2048),
     resampler: node.get("resampler").oneOf(["bilinear", "bicubic", "lanczos"]),
-    steps: node.get("steps").items(100).map((step) => step.text()),
+    steps: node
+      .get("steps")
+      .items(100)
+      .map((step) => step.text()),
   };
 }

@@ -77,7 +77,12 @@ export class JsonNode {
 
   whole(least = 0, most = Number.MAX_SAFE_INTEGER): number {
     const value = this.value;
-    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most) {
+    if (
+      typeof value !== "number" ||
+      !Number.isSafeInteger(value) ||
+      value < least ||
+      value > most
+    ) {
       this.fail(`it must be a whole number from ${least} to ${most}`);
     }
     return value;

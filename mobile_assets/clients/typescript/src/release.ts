@@ -153,7 +153,10 @@ function readMinOs(node: JsonNode | null): Map<string, string> {
     if (!PLATFORMS.some((name) => name === platform)) {
       member.fail(`allowed are ${PLATFORMS.join(", ")}`);
     }
-    found.set(platform, checked(member, (text) => compareSystems(text, text)));
+    found.set(
+      platform,
+      checked(member, (text) => compareSystems(text, text)),
+    );
   }
   return found;
 }

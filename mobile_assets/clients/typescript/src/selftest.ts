@@ -119,7 +119,9 @@ function compare(
     throw new GhostlensError(`${given.length} answers for ${wanted.length} labels`);
   }
   const answers = Array.from(given, Number);
-  const difference = Math.max(...wanted.map((value, index) => Math.abs(value - (answers[index] ?? NaN))));
+  const difference = Math.max(
+    ...wanted.map((value, index) => Math.abs(value - (answers[index] ?? NaN))),
+  );
   return {
     file: golden.file,
     label: golden.label,

@@ -28,7 +28,7 @@ const VARIANTS = [
   "coreml palette8",
   "coreml palette6",
 ];
-/** Delegates that only one system has: an app gets such a file only where it names its precision. */
+/** Delegates of one system: an app gets such a file only where it names its precision. */
 const CHOSEN_BY_PRECISION_ONLY = ["coreml", "vulkan"];
 
 interface Variant {

@@ -97,7 +97,8 @@ export function compareSystems(left: string, right: string): number {
         "between them, as in 17.4",
     );
   }
-  const fill = (text: string): string[] => [...text.split("."), "0", "0", "0"].slice(0, SYSTEM_PARTS);
+  const fill = (text: string): string[] =>
+    [...text.split("."), "0", "0", "0"].slice(0, SYSTEM_PARTS);
   return compareLists(fill(left), fill(right), compareNumbers);
 }
 

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Distrust, NetworkError, SelfTestError, TrustError } from "../src/errors.js";
-import { Key, LABELS, MODEL, Repository, type RoleName, answerWell, toBytes } from "./support/repository.js";
+import {
+  Key,
+  LABELS,
+  MODEL,
+  Repository,
+  type RoleName,
+  answerWell,
+  toBytes,
+} from "./support/repository.js";
 import { TestServer } from "./support/server.js";
 import { type Setting, makeSetting, versionInUse } from "./support/setting.js";
 
@@ -217,7 +225,9 @@ for (const name of ["release.json", "1.1.0/manifest", "tflite"]) {
     const setting = await makePulled(t);
     await setting.repository.add("1.1.0");
     const files = [...setting.repository.targets.keys()];
-    const path = files.find((file) => file.includes(name.replace("1.1.0/", "1.1.0/")) && !file.includes("1.0.0"));
+    const path = files.find(
+      (file) => file.includes(name.replace("1.1.0/", "1.1.0/")) && !file.includes("1.0.0"),
+    );
     setting.server.endless.add(setting.repository.stored(path ?? ""));
     await refuses(setting, "too-large");
   });
@@ -287,14 +297,22 @@ test("a new root that old and new keys signed is followed, and remembered", asyn
   const asked = setting.server.of("root.json").length;
   await setting.again().check();
   assert.deepEqual(
-    setting.server.of("root.json").slice(asked).map((request) => request.path),
+    setting.server
+      .of("root.json")
+      .slice(asked)
+      .map((request) => request.path),
     ["metadata/3.root.json"],
   );
 });
 
 test("a path that climbs out, in a signed manifest", async (t) => {
   const setting = await makePulled(t);
-  const file = { path: "golden/../../escape", role: "golden", sha256: "0".repeat(64), size_bytes: 1 };
+  const file = {
+    path: "golden/../../escape",
+    role: "golden",
+    sha256: "0".repeat(64),
+    size_bytes: 1,
+  };
   await setting.repository.add("1.1.0", "x", { other_files: [file] });
   await assert.rejects(setting.client.update(answerWell), {
     name: "ManifestError",

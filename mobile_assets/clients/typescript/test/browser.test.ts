@@ -45,35 +45,40 @@ await fetch("/v1/result", { method: "POST", body: JSON.stringify(seen) });
 
 const browser = findBrowser();
 
-test("in a browser", { skip: browser === null ? "no browser is installed here" : false }, async (t) => {
-  const repository = await Repository.make();
-  await repository.add("1.0.0");
-  const server = await TestServer.start(repository.files);
-  t.after(() => server.stop());
-  for (const name of readdirSync(SOURCES, { recursive: true, encoding: "utf8" })) {
-    if (name.endsWith(".js")) repository.files.set(`src/${name}`, readFileSync(new URL(name, SOURCES)));
-  }
-  repository.files.set("page.html", new TextEncoder().encode(PAGE));
-  const types = { ".js": "text/javascript", ".html": "text/html" };
-  server.reply = (request, response) => {
-    const type = Object.entries(types).find(([end]) => request.url?.endsWith(end))?.[1];
-    if (type !== undefined) response.setHeader("content-type", type);
-    return false;
-  };
-  openPage(t, browser ?? "", `${server.url}/page.html`);
-  const deadline = Date.now() + LIMIT_MS;
-  while (server.posted.length === 0 && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.deepEqual(server.posted[0]?.value, {
-    codes: ["first", "up-to-date"],
-    version: "1.0.0",
-    trust: ["roles/colours.json", "snapshot.json", "targets.json", "timestamp.json"].map(
-      (name) => `trust/${name}`,
-    ),
-    read: [1, 2],
-    removed: null,
-    full: [true, "cannot write x: the browser gives this site no more space"],
-    files: 6,
-  });
-});
+test(
+  "in a browser",
+  { skip: browser === null ? "no browser is installed here" : false },
+  async (t) => {
+    const repository = await Repository.make();
+    await repository.add("1.0.0");
+    const server = await TestServer.start(repository.files);
+    t.after(() => server.stop());
+    for (const name of readdirSync(SOURCES, { recursive: true, encoding: "utf8" })) {
+      if (name.endsWith(".js"))
+        repository.files.set(`src/${name}`, readFileSync(new URL(name, SOURCES)));
+    }
+    repository.files.set("page.html", new TextEncoder().encode(PAGE));
+    const types = { ".js": "text/javascript", ".html": "text/html" };
+    server.reply = (request, response) => {
+      const type = Object.entries(types).find(([end]) => request.url?.endsWith(end))?.[1];
+      if (type !== undefined) response.setHeader("content-type", type);
+      return false;
+    };
+    openPage(t, browser ?? "", `${server.url}/page.html`);
+    const deadline = Date.now() + LIMIT_MS;
+    while (server.posted.length === 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.deepEqual(server.posted[0]?.value, {
+      codes: ["first", "up-to-date"],
+      version: "1.0.0",
+      trust: ["roles/colours.json", "snapshot.json", "targets.json", "timestamp.json"].map(
+        (name) => `trust/${name}`,
+      ),
+      read: [1, 2],
+      removed: null,
+      full: [true, "cannot write x: the browser gives this site no more space"],
+      files: 6,
+    });
+  },
+);

@@ -28,7 +28,12 @@ test("a first update downloads, tests and switches; a second finds nothing to do
   const targets = server.of("targets/").length;
   const second = await client.update(answerWell);
   assert.deepEqual([second.check.action, second.check.code], ["none", "up-to-date"]);
-  assert.ok(server.of("targets/").slice(targets).every(({ path }) => path.endsWith("json")));
+  assert.ok(
+    server
+      .of("targets/")
+      .slice(targets)
+      .every(({ path }) => path.endsWith("json")),
+  );
 });
 
 test("files that did not change are not fetched again", async (t) => {
@@ -135,9 +140,15 @@ test("an answer that throws, or of another length, is a failed test", async (t) 
   };
   await assert.rejects(client.update(breaks), /failed its self-test.*no such operator/);
   const other = await makeSetting(t);
-  await assert.rejects(other.client.update(() => [1]), /1 answers for 3 labels/);
+  await assert.rejects(
+    other.client.update(() => [1]),
+    /1 answers for 3 labels/,
+  );
   const none = await makeSetting(t);
-  await assert.rejects(none.client.update(() => [NaN, NaN, NaN]), SelfTestError);
+  await assert.rejects(
+    none.client.update(() => [NaN, NaN, NaN]),
+    SelfTestError,
+  );
 });
 
 test("the artifact of a self-test is one object, which an app can keep loaded", async (t) => {
@@ -155,7 +166,10 @@ test("the signed share of a rollout counts, with and without a server", async (t
   await repository.add("1.1.0");
   const bucket = await findBucket(webCryptography(), SALT, "device-1");
   const shareOf = (value: number): number => Math.floor((value * 10_000) / 2 ** 32);
-  for (const [shareBp, version] of [[shareOf(bucket), "1.0.0"], [shareOf(bucket) + 1, "1.1.0"]]) {
+  for (const [shareBp, version] of [
+    [shareOf(bucket), "1.0.0"],
+    [shareOf(bucket) + 1, "1.1.0"],
+  ]) {
     const rollout = {
       version: "1.1.0",
       share_bp: shareBp,
@@ -185,7 +199,13 @@ test("a server can hold back, but not offer more than was signed", async (t) => 
   const manifest = { url: "/x", sha256: "0".repeat(64), size_bytes: 1 };
   server.checkAnswer = { action: "take", code: "first", reason, version: "1.1.0", manifest };
   assert.equal((await client.check()).code, "not-offered");
-  server.checkAnswer = { action: "take", code: "first", reason, version: "1.1.0", check_again_s: 60 };
+  server.checkAnswer = {
+    action: "take",
+    code: "first",
+    reason,
+    version: "1.1.0",
+    check_again_s: 60,
+  };
   const update = await client.update(answerWell);
   assert.deepEqual([update.model?.version, update.check.checkAgainS], ["1.1.0", 60]);
   server.checkAnswer = { action: "go-back", code: "halted", reason, version: "1.1.0" };
@@ -311,6 +331,9 @@ test("two clients that share one storage do not get into each other's way", asyn
   const { again, server } = await makeSetting(t);
   const [first, second] = [again(), again()];
   const updates = await Promise.all([first.update(answerWell), second.update(answerWell)]);
-  assert.deepEqual(updates.map(({ check }) => check.code), ["first", "up-to-date"]);
+  assert.deepEqual(
+    updates.map(({ check }) => check.code),
+    ["first", "up-to-date"],
+  );
   assert.equal(server.of(".tflite").length, 1);
 });

@@ -68,7 +68,10 @@ test("a server without ETag is trusted to go on, as the hash decides", async (t)
   server.etags = false;
   server.cutAtBytes.set("file", CUT_AT_BYTES);
   assert.equal(await pull({ retries: 1 }), DATA.length);
-  assert.deepEqual(server.requests.map(({ ifRange }) => ifRange), [undefined, undefined]);
+  assert.deepEqual(
+    server.requests.map(({ ifRange }) => ifRange),
+    [undefined, undefined],
+  );
   await assertWhole(storage);
 });
 
@@ -115,14 +118,20 @@ test("a piece that was lost starts anew", async (t) => {
 test("other bytes of the right length are refused, and nothing is kept", async (t) => {
   const { storage, files, pull } = await makeSetting(t);
   files.set("file", DATA.slice().fill(1, 0, 1));
-  await assert.rejects(pull(), (error) => error instanceof TrustError && error.code === "other-bytes");
+  await assert.rejects(
+    pull(),
+    (error) => error instanceof TrustError && error.code === "other-bytes",
+  );
   assert.deepEqual(await storage.list(""), []);
 });
 
 test("more bytes than were signed are refused while they come", async (t) => {
   const { server, storage, pull } = await makeSetting(t);
   server.endless.add("file");
-  await assert.rejects(pull(), (error) => error instanceof TrustError && error.code === "too-large");
+  await assert.rejects(
+    pull(),
+    (error) => error instanceof TrustError && error.code === "too-large",
+  );
   assert.deepEqual(await storage.list("files/"), []);
 });
 
@@ -138,7 +147,13 @@ test("an empty file is a file", async (t) => {
   files.set("empty", new Uint8Array());
   const wanted = { url: `${server.url}/empty`, sha256: sha256(new Uint8Array()), sizeBytes: 0 };
   const connection = { fetch: globalThis.fetch, timeoutMs: 2000 };
-  const options = { connection, storage, cryptography: webCryptography(), retries: 0, retryDelayMs: 0 };
+  const options = {
+    connection,
+    storage,
+    cryptography: webCryptography(),
+    retries: 0,
+    retryDelayMs: 0,
+  };
   assert.equal(await download(wanted, options), 0);
   assert.equal((await storage.read(fileName(wanted.sha256)))?.length, 0);
 });

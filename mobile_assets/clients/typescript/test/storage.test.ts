@@ -77,7 +77,10 @@ test("folder: nothing half written is left behind", async (t) => {
 test("folder: one that may not be written is a typed error", async (t) => {
   const folder = makeFolder(t);
   writeFileSync(join(folder, "file"), "");
-  await assert.rejects(folderStorage(join(folder, "file")).write("x", new Uint8Array(1)), StorageError);
+  await assert.rejects(
+    folderStorage(join(folder, "file")).write("x", new Uint8Array(1)),
+    StorageError,
+  );
   chmodSync(folder, 0o700);
 });
 

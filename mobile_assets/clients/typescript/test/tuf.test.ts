@@ -23,7 +23,10 @@ test("only quotation marks and backslashes are escaped", () => {
 });
 
 test("keys are sorted by code point, not by UTF-16 unit", () => {
-  assert.equal(encode({ "\u{1f34c}": 1, "\uff00": 2, b: 3, aa: 4, a: 5 }), '{"a":5,"aa":4,"b":3,"\uff00":2,"\u{1f34c}":1}');
+  assert.equal(
+    encode({ "\u{1f34c}": 1, "\uff00": 2, b: 3, aa: 4, a: 5 }),
+    '{"a":5,"aa":4,"b":3,"\uff00":2,"\u{1f34c}":1}',
+  );
 });
 
 test("keys that look like numbers are sorted as texts", () => {

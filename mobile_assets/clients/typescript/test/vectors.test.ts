@@ -100,7 +100,11 @@ test("bucketing", async () => {
     }
     for (const [share, expected] of Object.entries(included)) {
       const rollout = { salt, shareBp: Number(share) };
-      assert.equal(await includesDevice(cryptography, rollout, device_id), expected, device_id ?? "");
+      assert.equal(
+        await includesDevice(cryptography, rollout, device_id),
+        expected,
+        device_id ?? "",
+      );
     }
   }
 });
@@ -182,7 +186,10 @@ function toDevice(device: JsonDevice): KnownDevice {
     appVersion: device.app_version,
     deviceId: device.device_id,
     channel: device.channel,
-    runtimes: device.runtimes?.map(({ name, version }) => ({ name, version: version ?? undefined })),
+    runtimes: device.runtimes?.map(({ name, version }) => ({
+      name,
+      version: version ?? undefined,
+    })),
     precision: device.precision,
     memoryBytes: device.memory_bytes,
     freeBytes: device.free_bytes,

@@ -44,7 +44,11 @@ export function browserStorage(name = "ghostlens"): Storage {
   };
   return {
     async read(key) {
-      const found = await run("readonly", `read ${key}`, (store) => store.get(key) as IDBRequest<unknown>);
+      const found = await run(
+        "readonly",
+        `read ${key}`,
+        (store) => store.get(key) as IDBRequest<unknown>,
+      );
       return found instanceof Uint8Array ? found : null;
     },
     async write(key, data) {
@@ -56,7 +60,9 @@ export function browserStorage(name = "ghostlens"): Storage {
     async list(prefix) {
       // U+FFFF sorts after every character that a name may have.
       const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
-      return (await run("readonly", `list ${prefix}`, (store) => store.getAllKeys(range))).map(String);
+      return (await run("readonly", `list ${prefix}`, (store) => store.getAllKeys(range))).map(
+        String,
+      );
     },
     exclusively(task, work) {
       const locks = (globalThis.navigator as Partial<Navigator> | undefined)?.locks;

@@ -9,7 +9,8 @@ export function memoryStorage(): Storage {
   return {
     read: (name) => Promise.resolve(held.get(name)?.slice() ?? null),
     write(name, data) {
-      held.set(name, data.slice());
+      // A copy, which `slice` of Node's Buffer would not make.
+      held.set(name, new Uint8Array(data));
       return Promise.resolve();
     },
     remove(name) {

@@ -229,7 +229,10 @@ function readDelegatedRole(node: JsonNode): DelegatedRole {
     node.get("name").fail(`${JSON.stringify(name)} cannot be delegated to`);
   }
   const texts = (key: string): string[] | null =>
-    node.find(key)?.items(MAX_ENTRIES).map((item) => item.text()) ?? null;
+    node
+      .find(key)
+      ?.items(MAX_ENTRIES)
+      .map((item) => item.text()) ?? null;
   const [paths, pathHashPrefixes] = [texts("paths"), texts("path_hash_prefixes")];
   if ((paths === null) === (pathHashPrefixes === null)) {
     node.fail("it needs either paths or path_hash_prefixes");
@@ -244,7 +247,10 @@ function readDelegatedRole(node: JsonNode): DelegatedRole {
 }
 
 function readRole(node: JsonNode): Role {
-  const keyids = node.get("keyids").items(MAX_KEYS).map((item) => item.text());
+  const keyids = node
+    .get("keyids")
+    .items(MAX_KEYS)
+    .map((item) => item.text());
   if (new Set(keyids).size !== keyids.length) node.get("keyids").fail("a key stands there twice");
   return { keyids, threshold: node.get("threshold").whole(1) };
 }

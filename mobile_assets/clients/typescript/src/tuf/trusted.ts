@@ -1,4 +1,4 @@
-/** The metadata that are trusted now: each is taken in only after all that the specification asks. */
+/** The metadata that are trusted now: each is taken in after all that the specification asks. */
 
 import type { Cryptography } from "../crypto.js";
 import { TrustError } from "../errors.js";
@@ -126,7 +126,8 @@ export class TrustedMetadata {
       throw new TrustError("not-published", `the snapshot does not name ${role}.json`);
     }
     await verifyFigures(this.cryptography, `${role}.json`, data, wanted);
-    const delegator = delegatorName === "root" ? this.currentRoot : this.targetsOf.get(delegatorName);
+    const delegator =
+      delegatorName === "root" ? this.currentRoot : this.targetsOf.get(delegatorName);
     if (delegator === undefined) throw new TrustError("unsigned", `nobody delegates to ${role}`);
     const targets = await this.verify(TARGETS, data, delegator, role);
     if (targets.version !== wanted.version) {

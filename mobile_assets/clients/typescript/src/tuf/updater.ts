@@ -168,7 +168,8 @@ export class Updater {
     const known = trusted.findTargets(role);
     if (known !== undefined) return known;
     const stored = role === "targets" ? "targets.json" : `roles/${encodeURIComponent(role)}.json`;
-    const take = (data: Uint8Array): Promise<Targets> => trusted.updateTargets(data, role, delegator);
+    const take = (data: Uint8Array): Promise<Targets> =>
+      trusted.updateTargets(data, role, delegator);
     if (await this.tryStored(stored, take)) {
       const loaded = trusted.findTargets(role);
       if (loaded !== undefined) return loaded;

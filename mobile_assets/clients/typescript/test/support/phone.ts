@@ -34,7 +34,12 @@ async function run(step: string, order: Order): Promise<unknown> {
       return { ...check, files: offer?.files.map((file) => file.path) ?? [] };
     }
     case "update": {
-      const { check, model: taken, selfTest, downloadedBytes } = await client.update((photo) => {
+      const {
+        check,
+        model: taken,
+        selfTest,
+        downloadedBytes,
+      } = await client.update((photo) => {
         return answers[sha256(photo)] ?? [];
       });
       const { action, code, reason, version } = check;

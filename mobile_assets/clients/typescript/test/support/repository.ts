@@ -16,7 +16,9 @@ export function sha256(data: Uint8Array): string {
 }
 
 export function toBytes(value: unknown): Uint8Array {
-  return new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value, null, 1));
+  return new TextEncoder().encode(
+    typeof value === "string" ? value : JSON.stringify(value, null, 1),
+  );
 }
 
 /** An Ed25519 key pair with its TUF id. */
@@ -28,7 +30,10 @@ export class Key {
   ) {}
 
   static async make(): Promise<Key> {
-    const pair = (await webcrypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
+    const pair = (await webcrypto.subtle.generateKey("Ed25519", true, [
+      "sign",
+      "verify",
+    ])) as CryptoKeyPair;
     const raw = Buffer.from(await webcrypto.subtle.exportKey("raw", pair.publicKey));
     const json = { keytype: "ed25519", scheme: "ed25519", keyval: { public: raw.toString("hex") } };
     return new Key(pair, json, sha256(encodeCanonical(json)));
@@ -124,7 +129,9 @@ export class Repository {
 
   async commit(): Promise<void> {
     this.version += 1;
-    const targets = Object.fromEntries([...this.targets].map(([path, data]) => [path, figures(data)]));
+    const targets = Object.fromEntries(
+      [...this.targets].map(([path, data]) => [path, figures(data)]),
+    );
     const model = await this.sign({ ...this.common("targets"), targets }, this.keysOf(MODEL));
     const delegated = { ...this.role(MODEL), name: MODEL, terminating: true, paths: this.paths };
     const keys = Object.fromEntries(this.keysOf(MODEL).map((key) => [key.id, key.json]));
@@ -136,7 +143,10 @@ export class Repository {
     this.write(`${this.version}.targets.json`, signed);
     this.write(`${this.version}.${MODEL}.json`, model);
     this.write(`${this.version}.snapshot.json`, snapshot);
-    const timestamp = { ...this.common("timestamp"), meta: { "snapshot.json": this.meta(snapshot) } };
+    const timestamp = {
+      ...this.common("timestamp"),
+      meta: { "snapshot.json": this.meta(snapshot) },
+    };
     this.write("timestamp.json", await this.sign(timestamp, this.keysOf("timestamp")));
   }
 

@@ -1,7 +1,8 @@
 /** A repository with version 1.0.0, a server of it, and a client of a phone. */
 
 import type { TestContext } from "node:test";
-import { type ClientOptions, GhostlensClient } from "../../src/client.js";
+import { GhostlensClient } from "../../src/client.js";
+import type { ClientOptions } from "../../src/options.js";
 import { memoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
 import { MODEL, Repository } from "./repository.js";
