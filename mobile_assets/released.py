@@ -170,5 +170,5 @@ def _object_to_golden(model: ReleasedModel, golden: Golden, labels: LabelSet) ->
             yield f"has answers of {path!r}, which is not among the artifacts"
         if len(answers) != len(labels):
             yield f"has {len(answers)} answers of {path} for {len(labels)} labels"
-    for path in sorted(set(golden.answers) ^ set(golden.known_scores)):
-        yield f"has answers of {path} without a known score, or the reverse"
+    for path in sorted(set(golden.answers) - set(golden.known_scores)):
+        yield f"has answers of {path} without a known score"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from conversion.deploy import DeployedNchw, deploy
+from conversion.deploy import DeployedNchw, deploy, deploy_checkpoint
 from conversion.mil.package import read_package
 from conversion.report.tables import Table
 from conversion.structure.pte_file import read_pte
@@ -27,13 +27,13 @@ _DEPTHWISE = 13  # member of XNNPACK's union XNodeUnion
 
 
 def deployed(checkpoint: Checkpoint) -> DeployedNchw:
-    return deploy(checkpoint.model, checkpoint.normalise.mean, checkpoint.normalise.std, "nchw")
+    return deploy_checkpoint(checkpoint, "nchw")
 
 
 def swap_mean_and_deviation(path: Path, checkpoint: Checkpoint) -> None:
     """Subtracts the deviation and divides by the mean."""
     model, normalise = deployed(checkpoint), checkpoint.normalise
-    swapped = deploy(checkpoint.model, normalise.std, normalise.mean, "nchw")
+    swapped = deploy(checkpoint.model, checkpoint.density, normalise.std, normalise.mean, "nchw")
     for old, new in ((model.offset, swapped.offset), (model.scale, swapped.scale)):
         target = path / damage.SPECIFICATION if path.is_dir() else path
         damage.replace_bytes(target, old, new)
@@ -96,7 +96,7 @@ def _pad_package(path: Path) -> None:
 
 def scale_channel(path: Path, checkpoint: Checkpoint) -> None:
     """Multiplies the weights, or the scale, of one channel of a 1x1 convolution."""
-    weight = deployed(checkpoint).model.get_submodule(SCALED).weight
+    weight = deployed(checkpoint).model.network.get_submodule(SCALED).weight
     factors = torch.ones(len(weight), 1, 1, 1)
     factors[CHANNEL] = GAIN
     if path.is_dir():

@@ -15,6 +15,7 @@ from conversion.request import Quantisation
 from tests.conftest import CACHE, ROOT, hash_sources, one_at_a_time
 from tests.conversion.mil.packages import hash_of_packages, write_packages
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.feature_density import FeatureDensity, fit_feature_density
 from training.networks.catalogue import create
 from training.networks.ghostnet import GhostNet
 from training.sources.data import open_source
@@ -54,11 +55,21 @@ def write_checkpoint(directory: Path, like: Checkpoint, network: GhostNet) -> Ch
         network.state_dict(),
         like.labels,
         like.normalise,
+        fit_to_photos(like, network),
         {},
         "a test's",
         like.hierarchy,
     )
     return load_checkpoint(directory)
+
+
+def fit_to_photos(like: Checkpoint, network: GhostNet) -> FeatureDensity:
+    """The density of a network's features on the validation photos of another's source."""
+    photos = open_source(like.settings.data).validation
+    x_nhwc = np.stack([like.preprocess.read(photo.read()) for photo in photos])
+    with torch.inference_mode():
+        features = network.eval().embed(like.normalise(torch.from_numpy(x_nhwc))).numpy()
+    return fit_feature_density(features, rank=8)
 
 
 def learn_by_heart(checkpoint: Checkpoint) -> GhostNet:

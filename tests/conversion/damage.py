@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from conversion.artifact import artifact_bytes
-from conversion.deploy import deploy
+from conversion.deploy import deploy_checkpoint
 from conversion.formats.coreml_tools import Model_pb2
 from conversion.formats.tflite_metadata import append_labels
 from conversion.variants import Variant
@@ -54,14 +54,14 @@ def swap_channels(path: Path, checkpoint: Checkpoint) -> None:
     if path.is_dir():
         edit_specification(path, _declare_bgr)
         return
-    model = deploy(checkpoint.model, checkpoint.normalise.mean, checkpoint.normalise.std, "nchw")
+    model = deploy_checkpoint(checkpoint, "nchw")
     w_ohwi = model.model.conv_stem.weight.permute(0, 2, 3, 1)
     replace_bytes(path, w_ohwi.contiguous(), w_ohwi.flip(3).contiguous())
 
 
 def shift_mean(path: Path, checkpoint: Checkpoint) -> None:
     """Makes the model subtract nothing from the pixels: the mean was forgotten."""
-    model = deploy(checkpoint.model, checkpoint.normalise.mean, checkpoint.normalise.std, "nchw")
+    model = deploy_checkpoint(checkpoint, "nchw")
     target = path / SPECIFICATION if path.is_dir() else path
     replace_bytes(target, model.offset, torch.zeros_like(model.offset))
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conversion.answers import Answers
+from conversion.answers import Replies
 from conversion.artifact import Build
 from conversion.cross_check import MAX_PHOTOS, cross_check
 from conversion.errors import ArtifactError
 from conversion.runners import LiteRtRunner
 from conversion.tensorflow_runner import TensorFlowRunner
 from tests.conftest import ROOT
+from training.answers import Answers
 from training.sources.data import open_source
 
 LITERT_KEYS = ("litert-fp32", "litert-fp16", "litert-dynamic-int8", "litert-int8")
@@ -23,8 +24,8 @@ LITERT_KEYS = ("litert-fp32", "litert-fp16", "litert-dynamic-int8", "litert-int8
 def test_the_interpreter_answers_like_litert_in_other_kernels(paths, photos, checkpoint, key):
     runner = TensorFlowRunner(paths[key])
     assert runner.labels == checkpoint.labels.names
-    own, other = LiteRtRunner(paths[key]).probabilities(photos), runner.probabilities(photos)
-    largest = np.abs(own - other).max()
+    own, other = LiteRtRunner(paths[key]).answer(photos), runner.answer(photos)
+    largest = np.abs(own.probabilities - other.probabilities).max()
     assert 0 < largest < (1e-4 if key.endswith(("fp32", "fp16")) else 0.6)
 
 
@@ -36,13 +37,13 @@ def test_a_truncated_file_is_a_typed_error_that_names_the_runtime(paths, tmp_pat
 
 
 @pytest.fixture
-def answers(checkpoint, build: Build, paths) -> Answers:
+def answers(checkpoint, build: Build, paths) -> Replies:
     """What one `.tflite` and one `.pte` say of all validation photos."""
     photos = open_source(checkpoint.settings.data).validation
     x_nhwc = np.stack([checkpoint.preprocess.read(photo.read()) for photo in photos])
-    rows = LiteRtRunner(paths["litert-fp32"]).probabilities(x_nhwc)
+    rows = LiteRtRunner(paths["litert-fp32"]).answer(x_nhwc)
     own = {paths[key].name: rows for key in ("litert-fp32", "executorch-fp32")}
-    return Answers(photos, np.ones(len(photos), np.int64), rows, own, {})
+    return Replies(photos, np.ones(len(photos), np.int64), rows, own, {})
 
 
 def test_up_to_64_photos_are_compared_row_by_row(build_folder, build, checkpoint, answers, paths):
@@ -58,7 +59,8 @@ def test_other_answers_than_the_file_gives_are_a_fault(
     build_folder, build, checkpoint, answers, paths
 ):
     name = paths["litert-fp32"].name
-    shifted = np.roll(answers.artifacts[name], 1, axis=1)
+    own = answers.artifacts[name]
+    shifted = Answers(np.roll(own.probabilities, 1, axis=1), own.known_scores)
     wrong = replace(answers, artifacts={name: shifted})
     [check] = cross_check(build_folder, build, checkpoint, wrong, print).values()
     assert check.agreement < 0.1

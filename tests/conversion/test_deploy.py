@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from conversion.deploy import DeployedNchw, deploy, fuse
+from conversion.deploy import DeployedNchw, deploy_checkpoint, fuse
 from conversion.errors import ConversionError
 
 
@@ -23,21 +23,27 @@ def test_fusing_leaves_the_original_as_it_was(checkpoint):
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 def test_a_deployed_network_answers_raw_pixels_like_the_checkpoint(checkpoint, photos, layout):
-    normalise = checkpoint.normalise
-    deployed = deploy(checkpoint.model, normalise.mean, normalise.std, layout)
+    deployed = deploy_checkpoint(checkpoint, layout)
     x = torch.from_numpy(photos).float()
     x = x.permute(0, 3, 1, 2) if layout == "nchw" else x
     with torch.inference_mode():
-        answers = deployed(x).numpy()
-    np.testing.assert_allclose(answers, checkpoint.probabilities(photos), atol=1e-5)
-    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+        rows, scores = (output.numpy() for output in deployed(x))
+    expected = checkpoint.answer(photos)
+    np.testing.assert_allclose(rows, expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(scores[:, 0], expected.known_scores, atol=1e-4)
 
 
 def test_pixels_are_scaled_as_the_checkpoint_says():
-    identity = DeployedNchw(torch.nn.Flatten(), (0.5, 0.25, 0.0), (0.5, 0.25, 1.0))
+    class Twice(torch.nn.Module):
+        def forward(self, x_nchw):
+            return x_nchw.flatten(1), x_nchw.flatten(1)
+
+    same = torch.nn.Identity()
+    identity = DeployedNchw(Twice(), same, (0.5, 0.25, 0.0), (0.5, 0.25, 1.0))
     x_nchw = torch.tensor([255.0, 0.0, 51.0]).reshape(1, 3, 1, 1)
-    expected = torch.tensor([[1.0, -1.0, 0.2]]).softmax(dim=1)
-    torch.testing.assert_close(identity(x_nchw), expected)
+    scaled = torch.tensor([[1.0, -1.0, 0.2]])
+    torch.testing.assert_close(identity(x_nchw), (scaled.softmax(dim=1), scaled))
 
 
 def test_a_model_in_training_mode_is_refused():
@@ -53,4 +59,4 @@ def test_a_bn_without_a_convolution_before_it_is_named():
 
 def test_an_unknown_layout_is_refused(checkpoint):
     with pytest.raises(ConversionError, match="allowed are nchw, nhwc"):
-        deploy(checkpoint.model, (0, 0, 0), (1, 1, 1), "hwc")
+        deploy_checkpoint(checkpoint, "hwc")

@@ -195,9 +195,9 @@ def test_a_pte_is_one_part_of_its_delegate(paths, key, delegate):
 
 
 def test_static_int8_answers_about_like_the_checkpoint(paths, checkpoint, photos):
-    reference = checkpoint.probabilities(photos)
+    reference = checkpoint.answer(photos).probabilities
     for key in ("executorch-int8", "litert-int8"):
-        answers = open_runner(paths[key], key.split("-")[0]).probabilities(photos)
+        answers = open_runner(paths[key], key.split("-")[0]).answer(photos).probabilities
         assert np.abs(answers - reference).mean() < 0.02, key
         assert (answers.argmax(axis=1) == reference.argmax(axis=1)).mean() > 0.8, key
 

@@ -112,9 +112,9 @@ def test_an_artifact_answers_like_its_network(
     checkpoint, folder = small
     variant = find_variant(key)
     path = Request(checkpoint, "small", "1.0.0", folder, (variant,)).path(variant)
-    expected = checkpoint.probabilities(photos)
+    expected = checkpoint.answer(photos).probabilities
     assert np.ptp(expected, axis=0).max() > 0.2
-    answers = open_runner(path, variant.runtime).probabilities(photos)
+    answers = open_runner(path, variant.runtime).answer(photos).probabilities
     np.testing.assert_allclose(answers, expected, atol=LIMITS[key])
 
 

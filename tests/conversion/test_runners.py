@@ -16,10 +16,10 @@ RUNTIMES = ("executorch", "litert", "coreml")
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_runner_answers_one_row_a_photo_whatever_the_batch(paths, photos, runtime):
     runner = open_runner(paths[runtime], runtime)
-    together = runner.probabilities(photos)
+    together = runner.answer(photos).probabilities
     assert together.dtype == np.float32
     np.testing.assert_allclose(together.sum(axis=1), 1, atol=2e-3)
-    alone = np.concatenate([runner.probabilities(photo[None]) for photo in photos])
+    alone = np.concatenate([runner.answer(photo[None]).probabilities for photo in photos])
     np.testing.assert_array_equal(together, alone)
     assert len(np.unique(together, axis=0)) == len(photos), "each photo has its own answer"
 
@@ -47,7 +47,7 @@ def test_a_pte_holds_no_labels(paths):
 )
 def test_pixels_of_another_shape_or_type_are_refused(paths, runtime, pixels):
     with pytest.raises(ArtifactError, match="photos are"):
-        open_runner(paths[runtime], runtime).probabilities(pixels)
+        open_runner(paths[runtime], runtime).answer(pixels)
 
 
 @pytest.mark.parametrize("runtime", ["executorch", "litert"])
@@ -87,7 +87,7 @@ def test_answers_that_are_not_finite_are_refused(paths, checkpoint, tmp_path, ph
     weight = checkpoint.model.classifier.weight.detach()
     damage.replace_bytes(path, weight, weight * float("nan"))
     with pytest.raises(ArtifactError, match="not finite"):
-        open_runner(path, "litert").probabilities(photos)
+        open_runner(path, "litert").answer(photos)
 
 
 def test_an_unknown_runtime_is_named(tmp_path: Path):
@@ -96,8 +96,8 @@ def test_an_unknown_runtime_is_named(tmp_path: Path):
 
 
 def test_a_litert_runner_takes_bytes_and_threads(paths, photos):
-    one = LiteRtRunner(paths["litert"].read_bytes(), threads=1).probabilities(photos)
-    two = LiteRtRunner(paths["litert"], threads=2).probabilities(photos)
+    one = LiteRtRunner(paths["litert"].read_bytes(), threads=1).answer(photos).probabilities
+    two = LiteRtRunner(paths["litert"], threads=2).answer(photos).probabilities
     np.testing.assert_allclose(one, two, atol=1e-5)
 
 
@@ -107,10 +107,10 @@ def test_mil_evaluation_honours_the_declared_colour_order(paths, tmp_path, photo
     copy = tmp_path / paths["coreml"].name
     shutil.copytree(paths["coreml"], copy)
     damage.swap_channels(copy, checkpoint)
-    as_bgr = MilRunner(copy).probabilities(photos)
+    as_bgr = MilRunner(copy).answer(photos).probabilities
     straight = MilRunner(paths["coreml"])
-    np.testing.assert_array_equal(as_bgr, straight.probabilities(photos[..., ::-1].copy()))
-    assert np.abs(as_bgr - straight.probabilities(photos)).max() > 0.01
+    np.testing.assert_array_equal(as_bgr, straight.answer(photos[..., ::-1].copy()).probabilities)
+    assert np.abs(as_bgr - straight.answer(photos).probabilities).max() > 0.01
 
 
 BLOCKED = """

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from conversion.deploy import deploy
 from conversion.errors import ConversionError
 from conversion.spreading import DoublingSpread, MatrixSpread, replace_spreads
+from tests.conversion.densities import random_density
 from training.networks.catalogue import create
 from training.networks.ghostnet_v2 import Spread
 
@@ -40,7 +41,7 @@ def test_a_network_answers_the_same_with_another_form(
 ) -> None:
     torch.manual_seed(0)
     model = create(architecture, 5).eval()
-    deployed = deploy(model, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "nchw")
+    deployed = deploy(model, random_density(), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "nchw")
     replaced = copy.deepcopy(deployed)
     replace_spreads(replaced, torch.zeros(1, 3, 96, 96), form)
     assert not any(isinstance(module, Spread) for module in replaced.modules())
@@ -50,7 +51,9 @@ def test_a_network_answers_the_same_with_another_form(
 
 
 def test_a_network_without_attention_stays_as_it_is() -> None:
-    deployed = deploy(create("ghostnet_050", 5).eval(), (0, 0, 0), (1, 1, 1), "nchw")
+    deployed = deploy(
+        create("ghostnet_050", 5).eval(), random_density(), (0, 0, 0), (1, 1, 1), "nchw"
+    )
     before = [type(module) for module in deployed.modules()]
     replace_spreads(deployed, torch.zeros(1, 3, 64, 64))
     assert [type(module) for module in deployed.modules()] == before

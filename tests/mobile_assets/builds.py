@@ -25,6 +25,7 @@ from conversion.artifact import (
 from conversion.formats.tflite_metadata import append_labels
 from conversion.parity.confidences import CONFIDENCE_FOLDER, ArtifactConfidence, write_confidence
 from conversion.parity.report import ParityReport
+from conversion.runners import LiteRtRunner
 from conversion.variants import Variant, find_variant
 from tests.mobile_assets.tiny_model import COLOURS, make_tflite
 from training.evaluation.confidence import Confidence, Known, Share, Threshold
@@ -49,6 +50,11 @@ def make_photo(colour: tuple[int, int, int], width: int = 60, height: int = 44) 
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
+
+
+def score(tflite: bytes, photo: bytes) -> float:
+    """The known score that the LiteRT file gives of a photo."""
+    return float(LiteRtRunner(tflite).answer(PREPROCESS.read(photo)[None]).known_scores[0])
 
 
 def answer(tflite: bytes, photo: bytes) -> list[float]:
@@ -77,7 +83,7 @@ def make_build(folder: Path, version: str = "1.0.0", strength: float = 0.02) -> 
     (folder / names["coreml"] / "Manifest.json").write_text('{"fileFormatVersion": "1.0.0"}')
     artifacts = tuple(describe(folder, names[entry.runtime], entry) for entry in variants)
     write_build(folder, describe_build(version, artifacts))
-    write_parity(folder, artifacts, answer_all(tflite))
+    write_parity(folder, artifacts, answer_all(tflite), score_all(tflite))
     return folder
 
 
@@ -102,7 +108,7 @@ def add_variants(folder: Path, *keys: str, **changes: object) -> dict[str, str]:
     write_build(folder, replace(build, artifacts=artifacts))
     executed = tuple(artifact for artifact in artifacts if artifact.variant.executed_here)
     before = read_parity(folder).values()
-    write_parity(folder, executed, answer_all(tflite))
+    write_parity(folder, executed, answer_all(tflite), score_all(tflite))
     for report in before:
         write_report(folder, report)
     for artifact in added:
@@ -115,6 +121,10 @@ def answer_all(tflite: bytes) -> dict[str, list[float]]:
     return {label: answer(tflite, make_photo(colour)) for label, colour in COLOURS.items()}
 
 
+def score_all(tflite: bytes) -> dict[str, float]:
+    return {label: score(tflite, make_photo(colour)) for label, colour in COLOURS.items()}
+
+
 def write_build(folder: Path, build: Build) -> None:
     (folder / "build.json").write_text(to_json_text(build.to_json()))
     (folder / "labels.txt").write_text(build.labels.to_text())
@@ -124,7 +134,10 @@ def write_build(folder: Path, build: Build) -> None:
 
 
 def write_parity(
-    folder: Path, artifacts: tuple[Artifact, ...], answers: dict[str, list[float]]
+    folder: Path,
+    artifacts: tuple[Artifact, ...],
+    answers: dict[str, list[float]],
+    scores: dict[str, float],
 ) -> None:
     parity = folder / "parity"
     (parity / "golden").mkdir(parents=True, exist_ok=True)
@@ -134,7 +147,9 @@ def write_parity(
         file = f"golden/{index:02}-{label}.jpg"
         (parity / file).write_bytes(photo)
         expected = {artifact.file_name: answers[label] for artifact in artifacts}
-        golden.append(GoldenPhoto(file, f"val/{label}/1.jpg", label, sha256_bytes(photo), expected))
+        known = {artifact.file_name: scores[label] for artifact in artifacts}
+        name, digest = f"val/{label}/1.jpg", sha256_bytes(photo)
+        golden.append(GoldenPhoto(file, name, label, digest, expected, known))
     (parity / "golden.json").write_text(to_json_text([asdict(photo) for photo in golden]))
     for artifact in artifacts:
         write_report(folder, make_report(artifact))
@@ -159,8 +174,11 @@ def make_report(artifact: Artifact) -> ParityReport:
         agreement=1.0,
         max_probability_difference=1e-6,
         mean_probability_difference=1e-7,
+        max_known_score_difference=1e-6,
+        same_known=1.0,
         min_agreement=0.995,
         max_difference_allowed=None,
+        max_known_score_difference_allowed=None,
         labels_match=True,
         tool_versions={"ai-edge-litert": "2.3.0"},
         source="colours",
@@ -225,7 +243,10 @@ def describe(folder: Path, name: str, variant: Variant) -> Artifact:
         sha256=sha256_bytes(data),
         size_bytes=len(data),
         input={"name": "image", "layout": "nhwc", "dtype": "float32", "range": [0, 255]},
-        output={"name": "probabilities", "dtype": "float32", "shape": [1, len(LABELS)]},
+        outputs=(
+            {"name": "probabilities", "dtype": "float32", "shape": [1, len(LABELS)]},
+            {"name": "known_score", "dtype": "float32", "shape": [1, 1]},
+        ),
         tool_versions={"made-by": "hand"},
     )
 

@@ -21,6 +21,7 @@ from tests.mobile_assets.builds import (
     write_parity,
 )
 from tests.mobile_assets.tiny_model import make_tflite
+from training.answers import Answers
 from training.files import sha256_bytes
 from training.labels import LabelSet
 from training.preprocess import Preprocess
@@ -40,8 +41,11 @@ def make_cloud_tflite(strength: float = 0.04, labels: LabelSet = LABELS) -> byte
 
 def answer_cloud(tflite: bytes, photo: bytes) -> list[float]:
     """What a cloud model's file says of a photo."""
-    found = LiteRtRunner(tflite).probabilities(CLOUD_PREPROCESS.read(photo)[None])[0]
-    return [float(value) for value in found]
+    return [float(value) for value in _ask(tflite, photo).probabilities[0]]
+
+
+def _ask(tflite: bytes, photo: bytes) -> Answers:
+    return LiteRtRunner(tflite).answer(CLOUD_PREPROCESS.read(photo)[None])
 
 
 def make_cloud_build(folder: Path, tflite: bytes | None = None, **changes: object) -> Path:
@@ -60,7 +64,8 @@ def make_cloud_build(folder: Path, tflite: bytes | None = None, **changes: objec
     write_build(folder, replace(describe_build("1.0.0", (artifact,)), **own | changes))  # type: ignore[arg-type]
     photos = {label: make_photo(colour) for label, colour in COLOURS.items()}
     answers = {label: answer_cloud(tflite, photo) for label, photo in photos.items()}
-    write_parity(folder, (artifact,), answers)
+    scores = {label: float(_ask(tflite, photo).known_scores[0]) for label, photo in photos.items()}
+    write_parity(folder, (artifact,), answers, scores)
     change_report(folder, artifact, checkpoint_sha256=CLOUD_CHECKPOINT_SHA256)
     return folder
 

@@ -32,6 +32,7 @@ JSON_VALUES = st.recursive(
     max_leaves=10,
 )
 SHARES = st.floats(0, 1)
+SCORES = st.floats(-100, 0)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,12 @@ def manifests(draw: st.DrawFn, base: Manifest) -> Manifest:
     answers = st.tuples(*[SHARES] * len(labels))
     paths = [artifact.path for artifact in base.artifacts]
     golden = tuple(
-        Golden(item.file, draw(st.sampled_from(labels.names)), {p: draw(answers) for p in paths})
+        Golden(
+            item.file,
+            draw(st.sampled_from(labels.names)),
+            {p: draw(answers) for p in paths},
+            {p: draw(SCORES) for p in paths},
+        )
         for item in base.golden
     )
     confidence = make_confidence(draw(st.none() | SHARES), None, draw(st.none() | SHARES))
@@ -196,8 +202,8 @@ def test_a_missing_and_an_unknown_key_are_named(manifest: Manifest) -> None:
 
 
 def test_a_newer_schema_is_refused_as_newer(manifest: Manifest) -> None:
-    value = to_value(manifest) | {"schema": "ghostlens.bundle/3", "whatever": 1}
-    with pytest.raises(ManifestError, match=r"newer than 'ghostlens.bundle/2'.*update Ghostlens"):
+    value = to_value(manifest) | {"schema": "ghostlens.bundle/4", "whatever": 1}
+    with pytest.raises(ManifestError, match=r"newer than 'ghostlens.bundle/3'.*update Ghostlens"):
         read(value)
 
 
@@ -262,6 +268,7 @@ def test_contradictions_are_refused(manifest: Manifest) -> None:
     for golden, words in [
         (replace(first, label="plum"), "'plum', which is not among the labels"),
         (replace(first, answers=short), "2 answers of .* for 3 labels"),
+        (replace(first, known_scores={}), "without a known score"),
         (replace(first, answers={}), "no expected answers for golden/00-red.jpg"),
         (replace(first, file="golden/other.jpg"), "must stand both in golden and in other_files"),
         (replace(first, answers={**first.answers, "artifacts/x": (0.1, 0.2, 0.3)}), "not among"),

@@ -11,6 +11,7 @@ from mobile_assets.errors import BundleError
 from mobile_assets.manifest import Manifest
 from mobile_assets.recognise import Recognition, rank_answers
 from tests.mobile_assets.builds import LABELS, make_confidence
+from training.answers import Answers
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 
@@ -27,8 +28,12 @@ def manifest(bundle_path: Path) -> Manifest:
     return replace(plain, hierarchy=HIERARCHY, artifacts=artifacts)
 
 
+def given_of(*probabilities: float, known_score: float = 0.0) -> Answers:
+    return Answers(np.array([probabilities], np.float32), np.array([known_score], np.float32))
+
+
 def say(manifest: Manifest, *probabilities: float, top_k: int = 3) -> Recognition:
-    given = np.array(probabilities, np.float32)
+    given = given_of(*probabilities)
     return rank_answers(manifest, manifest.artifacts[0], given, top_k)
 
 
@@ -68,11 +73,11 @@ def test_probabilities_are_calibrated_by_the_artifacts_own_temperature(manifest)
     artifacts = (manifest.artifacts[0], *manifest.artifacts[1:-1])
     last = replace(manifest.artifacts[-1], confidence=soft)
     both = replace(manifest, artifacts=(*artifacts, last))
-    given = np.array([0.04, 0.64, 0.32], np.float32)
+    given = given_of(0.04, 0.64, 0.32)
     assert rank_answers(both, both.artifacts[0], given, 1).verdict == "sure"
     softened = rank_answers(both, both.artifacts[-1], given, 3)
     assert softened.verdict != "sure"
-    roots = np.sqrt(given) / np.sqrt(given).sum()
+    roots = np.sqrt(given.probabilities[0]) / np.sqrt(given.probabilities[0]).sum()
     assert [answer.probability for answer in softened.answers] == pytest.approx(
         sorted(map(float, roots), reverse=True)
     )

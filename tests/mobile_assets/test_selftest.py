@@ -73,6 +73,16 @@ def test_an_artifact_that_answers_otherwise_fails(
     assert report.reasons() and "FAILED" in report.describe()
 
 
+def test_another_known_score_fails(
+    manifest: Manifest, folder: Path, artifact: BundledArtifact
+) -> None:
+    first = manifest.golden[0]
+    scores = {path: score + 0.2 for path, score in first.known_scores.items()}
+    moved = replace(manifest, golden=(replace(first, known_scores=scores), *manifest.golden[1:]))
+    (reason,) = run_golden(moved, folder, artifact).reasons()
+    assert "the known score by 0.2, allowed is 0.1" in reason
+
+
 def test_decoding_and_cropping_are_tested_too(
     manifest: Manifest, folder: Path, artifact: BundledArtifact
 ) -> None:

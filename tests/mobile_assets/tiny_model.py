@@ -1,7 +1,7 @@
 """A real, tiny recogniser of colours as a LiteRT file, made without any converter.
 
 It takes float32 [1, side, side, 3] RGB 0 to 255, and answers softmax over one linear layer on the
-mean colour: MEAN -> FULLY_CONNECTED -> SOFTMAX.
+mean colour: MEAN -> FULLY_CONNECTED -> SOFTMAX. Its known score is the mean brightness, 0 to 1.
 """
 
 import flatbuffers
@@ -31,6 +31,8 @@ def make_tflite(side_px: int, weights: npt.NDArray[np.float32] | None = None) ->
         _tensor(model, "weights", weights.shape, weights),
         _tensor(model, "logits", (1, classes)),
         _tensor(model, "probabilities", (1, classes)),
+        _tensor(model, "brightness", (1, 3), np.full((1, 3), 1 / 765, np.float32)),
+        _tensor(model, "known_score", (1, 1)),
     ]
     operators = schema.BuiltinOperator
     model.operatorCodes = [
@@ -49,8 +51,9 @@ def make_tflite(side_px: int, weights: npt.NDArray[np.float32] | None = None) ->
         _operator(0, [0, 1], [2], options.ReducerOptions, reduce),
         _operator(1, [2, 3, -1], [4], options.FullyConnectedOptions, connect),
         _operator(2, [4], [5], options.SoftmaxOptions, softmax),
+        _operator(1, [2, 6, -1], [7], options.FullyConnectedOptions, connect),
     ]
-    graph.inputs, graph.outputs = [0], [5]
+    graph.inputs, graph.outputs = [0], [5, 7]
     model.subgraphs = [graph]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")

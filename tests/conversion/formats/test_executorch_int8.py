@@ -13,6 +13,7 @@ from conversion.formats.executorch_int8 import batches, quantise_after_training
 from conversion.formats.executorch_qat import choose_better, measure_distance, train_quantised
 from conversion.request import Quantisation
 from tests.conversion.conftest import random_network
+from tests.conversion.densities import random_density
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,7 @@ SIDE_PX = 32
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    return deploy(random_network(classes=5, seed=3), mean, std, "nchw")
+    return deploy(random_network(classes=5, seed=3), random_density(), mean, std, "nchw")
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,13 @@ def count_ops(network: torch.nn.Module) -> Counter[str]:
 
 
 def test_every_weight_is_int8_per_channel_and_pixel_scaling_is_not(network, quantised):
-    layers = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    parts = network.model.modules()
+    layers = [part for part in parts if isinstance(part, torch.nn.Conv2d | torch.nn.Linear)]
     assert count_ops(quantised)[WEIGHTS] == len(layers)
-    (subtraction,) = (n for n in quantised.graph.nodes if str(n.target) == "aten.sub.Tensor")
+    subtraction, *of_scores = (
+        node for node in quantised.graph.nodes if str(node.target) == "aten.sub.Tensor"
+    )
+    assert len(of_scores) == 2
     assert subtraction.args[0].op == "placeholder"
     (scaling,) = subtraction.users
     assert str(scaling.target) == "aten.mul.Tensor"
@@ -66,7 +71,7 @@ def test_qat_gives_an_int8_network_of_the_same_parts(network, quantised, x_nhwc)
     assert count_ops(trained)[WEIGHTS] == count_ops(quantised)[WEIGHTS]
     (x_nchw,) = batches(x_nhwc)
     with torch.no_grad():
-        assert torch.isfinite(trained(x_nchw)).all()
+        assert all(torch.isfinite(output).all() for output in trained(x_nchw))
 
 
 @pytest.mark.parametrize(("best", "taken"), [(0.1, "PTQ"), (0.9, "QAT")])
@@ -80,9 +85,9 @@ def test_the_nearer_of_ptq_and_qat_is_taken_and_told(
             super().__init__()
             self.share = share
 
-        def forward(self, x_nchw: torch.Tensor) -> torch.Tensor:
-            answers = network(x_nchw)
-            return answers + self.share * (0.2 - answers)
+        def forward(self, x_nchw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            answers, scores = network(x_nchw)
+            return answers + self.share * (0.2 - answers), scores
 
     post, aware = Fixed(best), Fixed(0.5)
     monkeypatch.setattr(executorch_qat, "quantise_after_training", lambda *_: post)

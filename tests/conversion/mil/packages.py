@@ -14,6 +14,7 @@ from conversion.formats.coreml_tools import ct
 from conversion.mil.evaluator import MilProgram
 from conversion.mil.package import Operation, Package, Reference, Result
 from tests.conftest import ROOT
+from tests.conversion.densities import random_density
 from training.files import new_directory
 from training.networks.ghostnet import GhostNet
 
@@ -88,8 +89,19 @@ def _plant_overflow(network: GhostNet) -> GhostNet:
     return planted
 
 
+class _Probabilities(torch.nn.Module):
+    """The first output alone: these packages are about how weights are stored."""
+
+    def __init__(self, deployed: torch.nn.Module) -> None:
+        super().__init__()
+        self.deployed = deployed
+
+    def forward(self, x_nchw: torch.Tensor) -> torch.Tensor:
+        return self.deployed(x_nchw)[0]
+
+
 def _convert(network: GhostNet, target: str, precision=ct.precision.FLOAT16):
-    deployed = deploy(network, MEAN, STD, "nchw")
+    deployed = _Probabilities(deploy(network, random_density(), MEAN, STD, "nchw"))
     shape = (1, 3, SIDE_PX, SIDE_PX)
     return ct.convert(
         torch.jit.trace(deployed, torch.zeros(shape)),

@@ -13,6 +13,7 @@ from conversion.errors import ArtifactError, UnknownOpError
 from conversion.mil.evaluator import MilProgram
 from conversion.mil.package import Package, Reference, read_package
 from tests.conversion import damage
+from tests.conversion.densities import random_density
 from tests.conversion.mil.packages import (
     CLASSES,
     COMPRESSED,
@@ -40,7 +41,7 @@ def ask_network(mil_packages, pictures):
     network.load_state_dict(torch.load(mil_packages / "network.pt"))
     x_nchw = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
-        return deploy(network, MEAN, STD, "nchw")(x_nchw).numpy()
+        return deploy(network, random_density(), MEAN, STD, "nchw")(x_nchw)[0].numpy()
 
 
 def test_every_result_is_rounded_to_its_declared_type():
@@ -160,7 +161,7 @@ def test_a_compressed_package_answers_as_coremltools_decompresses_it(mil_package
 def test_a_saved_package_answers_like_the_checkpoint(paths, checkpoint, photos):
     program = MilProgram.from_path(paths["coreml"])
     answers = program.run(photos)
-    np.testing.assert_allclose(answers, checkpoint.probabilities(photos), atol=0.05)
+    np.testing.assert_allclose(answers, checkpoint.answer(photos).probabilities, atol=0.05)
     assert program.labels == checkpoint.labels.names
 
 

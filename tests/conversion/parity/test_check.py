@@ -115,6 +115,7 @@ def test_off_macos_core_ml_is_never_said_to_have_run(findings):
     report = findings["coreml-fp16"].report
     assert report.evaluator in ("MIL reference evaluation", "Core ML (macOS)")
     assert 0 < report.max_probability_difference < 0.1, "float16 must leave a trace"
+    assert 0 < report.max_known_score_difference < report.max_known_score_difference_allowed
 
 
 def test_golden_photos_come_with_the_answers_of_every_artifact_that_ran(checked, build, checkpoint):
@@ -130,7 +131,10 @@ def test_golden_photos_come_with_the_answers_of_every_artifact_that_ran(checked,
     for artifact in executed:
         runner = open_runner(checked / artifact.file_name, artifact.runtime)
         expected = np.array([entry.answers[artifact.file_name] for entry in golden])
-        np.testing.assert_allclose(runner.probabilities(x_nhwc), expected, atol=1e-4)
+        given = runner.answer(x_nhwc)
+        np.testing.assert_allclose(given.probabilities, expected, atol=1e-4)
+        scores = [entry.known_scores[artifact.file_name] for entry in golden]
+        np.testing.assert_allclose(given.known_scores, scores, atol=1e-3)
         named = [build.labels.names[index] for index in expected.argmax(axis=1)]
         if artifact.variant.key in FAITHFUL:
             assert named == [entry.label for entry in golden]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conversion.answers import Answers, Chosen, ask_everyone
+from conversion.answers import Chosen, Replies, ask_everyone
 from conversion.artifact import read_build
 from conversion.errors import ArtifactError
 from conversion.parity.confidence_words import HEADINGS, describe_target, to_cells
@@ -27,6 +27,7 @@ from tests.mobile_assets.builds import (
     make_confidence,
     make_photo,
 )
+from training.answers import Answers
 from training.config import Settings
 from training.errors import ConfidenceError
 from training.evaluation.temperature import calibrate
@@ -49,6 +50,12 @@ def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rows.astype(np.float32), truth
 
 
+def scored(rows: np.ndarray, around: float) -> Answers:
+    """Answers with known scores around a number."""
+    scores = np.random.default_rng(4).normal(around, 0.4, len(rows))
+    return Answers(rows.astype(np.float32), scores.astype(np.float32))
+
+
 def make_photos(truth, kinds=("",)) -> tuple[Photo, ...]:
     return tuple(
         Photo(f"{kinds[place % len(kinds)]}{place}", int(index), bytes)
@@ -57,20 +64,20 @@ def make_photos(truth, kinds=("",)) -> tuple[Photo, ...]:
 
 
 @pytest.fixture(scope="module")
-def answers() -> Answers:
+def answers() -> Replies:
     """The `.tflite` is twice as boastful as the reference; nothing ran the others."""
     rows, truth = draw(600, 1)
     strange = np.random.default_rng(2).dirichlet(np.full(3, 20.0), 100).astype(np.float32)
     kinds = ("clutter/", "held-out/validation/kiwi/")
-    unknown = Answers(
+    unknown = Replies(
         make_photos([UNKNOWN] * 100, kinds),
         np.ones(100, np.int64),
-        strange,
-        {LITERT: calibrate(strange, 0.5).astype(np.float32)},
+        scored(strange, -2),
+        {LITERT: scored(calibrate(strange, 0.5), -2)},
         {},
     )
-    own = {LITERT: calibrate(rows, 0.5).astype(np.float32)}
-    return Answers(make_photos(truth), np.ones(600, np.int64), rows, own, {}, unknown)
+    own = {LITERT: scored(calibrate(rows, 0.5), -1)}
+    return Replies(make_photos(truth), np.ones(600, np.int64), scored(rows, -1), own, {}, unknown)
 
 
 def test_an_artifact_is_calibrated_by_its_own_answers(build, answers):
@@ -102,7 +109,8 @@ def test_coarse_classes_get_a_threshold(build, answers):
 
 
 def test_an_artifact_that_answers_no_probabilities_takes_the_references(build, answers):
-    broken = np.full_like(answers.reference, np.nan)
+    rows = answers.reference.probabilities
+    broken = Answers(np.full_like(rows, np.nan), answers.reference.known_scores)
     found = fit_confidences(build, replace(answers, artifacts={LITERT: broken}), 0.95)
     assert found[LITERT].fitted_on == "reference"
 
@@ -154,20 +162,20 @@ class Fixed:
     def __init__(self, photos_until_failure: int = 1000) -> None:
         self.left = photos_until_failure
 
-    def probabilities(self, x_nhwc):
+    def answer(self, x_nhwc):
         self.left -= len(x_nhwc)
         if self.left < 0:
             raise ArtifactError("the battery is empty")
-        return np.tile(np.float32([0.2, 0.5, 0.3]), (len(x_nhwc), 1))
+        rows = np.tile(np.float32([0.2, 0.5, 0.3]), (len(x_nhwc), 1))
+        return Answers(rows, np.zeros(len(rows), np.float32))
 
 
 def make_checkpoint():
-    rows = Fixed().probabilities
     return SimpleNamespace(
         labels=LabelSet(("red", "green", "blue")),
         preprocess=PREPROCESS,
         settings=Settings(),
-        probabilities=rows,
+        answer=Fixed().answer,
     )
 
 
@@ -179,8 +187,8 @@ def test_everyone_is_asked_about_unknown_things_too():
     found = ask_everyone(
         make_checkpoint(), Chosen(known, unknown, "x"), runners, {}, lambda _: None
     )
-    assert found.reference.shape == (6, 3)
-    assert found.unknown.reference.shape == (3, 3)
+    assert found.reference.probabilities.shape == (6, 3)
+    assert found.unknown.reference.probabilities.shape == (3, 3)
     # What fails on the unknown things alone has failed.
     assert list(found.artifacts) == list(found.unknown.artifacts) == ["whole"]
     assert found.failures == {"tired": "the battery is empty"}

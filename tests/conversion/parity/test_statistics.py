@@ -20,6 +20,7 @@ from conversion.parity.statistics import (
     diverge,
     mcnemar,
 )
+from training.answers import Answers
 
 GATE = Gate()
 
@@ -28,6 +29,10 @@ def photos_of(truth, classes: int) -> Photos:
     truth = np.asarray(truth, np.int64)
     names = tuple(f"{index}.jpg" for index in range(len(truth)))
     return Photos(names, truth, tuple(f"class {index}" for index in range(classes)))
+
+
+def unscored(rows: np.ndarray) -> Answers:
+    return Answers(rows, np.zeros(len(rows), np.float32))
 
 
 def softmax(logits) -> np.ndarray:
@@ -42,7 +47,9 @@ def draw_case(seed: int, count: int, classes: int = 4, noise: float = 0.5):
     logits = random.normal(0, 1.5, (count, classes))
     logits[np.arange(count), truth] += 3
     own = softmax(logits + random.normal(0, noise, logits.shape))
-    return photos_of(truth, classes), softmax(logits), own
+    scores = random.normal(-1, 0.3, count).astype(np.float32)
+    moved = scores + random.normal(0, 0.1 * noise, count).astype(np.float32)
+    return photos_of(truth, classes), Answers(softmax(logits), scores), Answers(own, moved)
 
 
 cases = st.builds(
@@ -205,7 +212,7 @@ def test_flips_are_named_with_both_answers_the_lost_ones_first():
     sure, other = [0.9, 0.06, 0.04], [0.1, 0.7, 0.2]
     reference = np.array([sure, other, other, [0.2, 0.3, 0.5], sure], np.float32)
     own = np.array([sure, sure, [0.1, 0.3, 0.6], [0.2, 0.5, 0.3], other], np.float32)
-    found = compare("a", photos_of([0, 0, 0, 0, 0], 3), reference, own, GATE)
+    found = compare("a", photos_of([0, 0, 0, 0, 0], 3), unscored(reference), unscored(own), GATE)
     assert (found.lost, found.won, found.other) == (1, 1, 2)
     assert [(flip.kind, flip.photo) for flip in found.flips] == [
         ("lost", "4.jpg"),
@@ -227,6 +234,16 @@ def test_flips_are_named_with_both_answers_the_lost_ones_first():
     )
 
 
+def test_known_scores_are_compared_at_the_artifacts_own_threshold():
+    rows = np.full((4, 2), 0.5, np.float32)
+    reference = Answers(rows, np.array([-0.5, -0.9, -1.1, -2.0], np.float32))
+    own = Answers(rows, np.array([-0.5, -1.2, -1.1, -1.75], np.float32))
+    found = compare("a", photos_of([0] * 4, 2), reference, own, GATE, -1.0)
+    assert found.max_known_score_difference == pytest.approx(0.3)
+    assert found.same_known == 0.75
+    assert compare("a", photos_of([0] * 4, 2), reference, own, GATE).same_known == 1
+
+
 @pytest.mark.parametrize(
     ("count", "rows", "classes"), [(3, 2, 2), (0, 0, 2), (3, 3, 3)], ids=["few", "none", "classes"]
 )
@@ -234,7 +251,7 @@ def test_probabilities_of_other_photos_or_classes_are_refused(count, rows, class
     reference = np.full((rows, 2), 0.5, np.float32)
     own = np.full((rows, classes), 0.5, np.float32)
     with pytest.raises(ParityError, match="of the same photos and classes"):
-        compare("a", photos_of([0] * count, 2), reference, own, GATE)
+        compare("a", photos_of([0] * count, 2), unscored(reference), unscored(own), GATE)
 
 
 def test_a_cross_check_says_what_differs():

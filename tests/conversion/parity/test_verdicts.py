@@ -3,21 +3,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conversion.answers import Answers
+from conversion.answers import Replies
 from conversion.errors import ArtifactError
 from conversion.parity.fitting import judge_photos
 from conversion.parity.verdicts import PhotoVerdicts, read_verdicts, write_verdicts
 from tests.mobile_assets.builds import LITERT, describe_build, make_confidence
+from training.answers import Answers
 from training.photos import Photo
 
 ROWS = np.array([[0.9, 0.05, 0.05], [0.4, 0.5, 0.1], [0.1, 0.2, 0.7]], np.float32)
 TRUTH = (0, 0, 2)
 
 
-def make_answers(rows: np.ndarray) -> Answers:
+def make_answers(rows: np.ndarray) -> Replies:
     photos = tuple(Photo(f"val/{n}.jpg", truth, bytes) for n, truth in enumerate(TRUTH))
     sizes = np.array([100, 200, 300], np.int64)
-    return Answers(photos, sizes, ROWS, {LITERT: rows}, {})
+    scores = np.zeros(3, np.float32)
+    return Replies(photos, sizes, Answers(ROWS, scores), {LITERT: Answers(rows, scores)}, {})
 
 
 def write(folder: Path, rows: np.ndarray) -> PhotoVerdicts | None:

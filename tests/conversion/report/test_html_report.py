@@ -274,7 +274,7 @@ def test_names_of_labels_and_photos_cannot_become_markup(reported, material):
     )
     file = next(iter(material.flips.values()))
     golden = [
-        GoldenPhoto(entry.file, EVIL, f"{EVIL}'\"", entry.sha256, entry.answers)
+        GoldenPhoto(entry.file, EVIL, f"{EVIL}'\"", entry.sha256, entry.answers, {})
         for entry in material.golden
     ]
     evil = replace(

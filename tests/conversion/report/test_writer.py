@@ -69,6 +69,7 @@ def test_the_page_tells_verdict_figures_and_versions(build, findings):
     assert "1 inconclusive, 1 failed, 1 not executed" in page
     assert "0.00 (-0.20 to 2.00)" in rows_of(page, "Accuracy")[2]
     assert len(rows_of(page, "Probabilities")) == len(findings) - 1
+    assert "1e-06 (0.001) | 100.0%" in rows_of(page, "Known score")[0]
     assert "**Names the same class as the checkpoint on 50.00%" in page
     assert "**Not executed: it is for phones**" in page
     assert "executorch 1." in page

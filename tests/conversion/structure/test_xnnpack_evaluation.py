@@ -150,7 +150,7 @@ def test_shapes_that_do_not_fit_are_a_typed_error():
 def test_a_whole_program_gives_what_the_runtime_gives(key, least, paths, photos):
     trace = trace_executorch(paths[key], photos)
     own, runtime = trace.values[trace.answer], open_runner(paths[key], "executorch")
-    wanted = runtime.probabilities(photos)
+    wanted = runtime.answer(photos).probabilities
     assert np.abs(own - wanted).max() < least
     assert np.mean(own.argmax(1) == wanted.argmax(1)) > 0.9
 
