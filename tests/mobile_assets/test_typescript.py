@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import sqlite3
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -88,6 +89,38 @@ def test_an_app_pulls_tests_and_starts_what_the_server_process_publishes(
     tflite = next(build_dir.glob("*.tflite")).read_bytes()
     assert started == {"version": "1.0.0", "sha256": sha256_bytes(tflite)}
     assert again["code"] == "up-to-date"
+
+
+def test_what_an_app_reports_reaches_the_servers_state(
+    served: tuple[Repository, str], make_phone: MakePhone
+) -> None:
+    repository, address = served
+    device = {"platform": "web", "deviceId": "reporter", "appVersion": "2.0.0"}
+    linked = {"runtimes": [{"name": "litert", "version": "2.5.3"}], "osVersion": "17.4"}
+    phone = replace(make_phone(address, repository), device={**device, **linked})
+    phone.do("update", "start", "confirm", "start", "start")
+    phone.do("start")
+    with sqlite3.connect(next(repository.folder.parent.glob("**/state.db"))) as state:
+        # No other phone of this module has an id, and so none reports.
+        rows = state.execute(
+            "SELECT event, passed, version FROM reports ORDER BY received_ms"
+        ).fetchall()
+    assert rows == [("self-test", 1, "1.0.0"), ("start", 1, "1.0.0"), ("crash", 0, "1.0.0")]
+
+
+def test_a_download_that_broke_off_goes_on_where_it_did(
+    served: tuple[Repository, str], make_phone: MakePhone, build_dir: Path
+) -> None:
+    repository, address = served
+    phone = make_phone(address, repository)
+    tflite = next(build_dir.glob("*.tflite")).read_bytes()
+    parts = phone.folder / "kept" / "parts" / sha256_bytes(tflite)
+    parts.mkdir(parents=True)
+    (parts / "000000").write_bytes(tflite[:500])
+    (parts / "etag").write_text(f'"{sha256_bytes(tflite)}"')
+    check, update = phone.do("check", "update")
+    assert update["taken"] == "1.0.0"
+    assert update["downloadedBytes"] == check["downloadBytes"] - 500
 
 
 def test_an_app_goes_back_after_two_starts_that_failed(
