@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mobile_assets.bucketing import WHOLE_SHARE_BP
 from mobile_assets.diff.releases import compare_releases
-from mobile_assets.diff.words import describe_changes
+from mobile_assets.diff.words import describe_changes, describe_release
 from mobile_assets.release import PublishedVersion, Release
 from mobile_assets.versions import version_key
 from serving.storage import Storage
@@ -25,7 +25,7 @@ class Entry:
         rollouts: (channel, share) of those that it is on its way to; the share is 0 to 1.
         since: the version that it is compared with: the next lower one of those published before
             it, or else the one published last; None for the first.
-        changes: one line each.
+        changes: one line each; of the first version what it is.
         warnings: what an app must look at first.
     """
 
@@ -66,11 +66,10 @@ def to_markdown(model: str, entries: tuple[Entry, ...]) -> str:
 def _describe(storage: Storage, release: Release, place: int) -> Entry:
     own = release.versions[place]
     since = _find_former(own.version, release.versions[:place])
-    changes: list[str] = []
-    warnings: list[str] = []
+    new = storage.read_manifest(release.model, own.version)
+    changes, warnings = describe_release(new), list[str]()
     if since is not None:
-        old = storage.read_manifest(release.model, since)
-        found = compare_releases(old, storage.read_manifest(release.model, own.version))
+        found = compare_releases(storage.read_manifest(release.model, since), new)
         changes, warnings = describe_changes(found), found.warnings()
     return Entry(
         version=own.version,
@@ -107,10 +106,7 @@ def _to_lines(entry: Entry) -> Iterator[str]:
         yield f"{', '.join(state).capitalize()}.\n"
     if entry.deprecated is not None:
         yield f"**Deprecated:** {entry.deprecated.translate(_MARKDOWN)}\n"
-    if entry.since is None:
-        yield "The first version."
-        return
-    yield f"Since {entry.since}:\n"
+    yield "The first version:\n" if entry.since is None else f"Since {entry.since}:\n"
     for line in entry.changes or ("nothing changed that an app could see",):
         yield f"- {line.translate(_MARKDOWN)}"
     for warning in entry.warnings:

@@ -6,6 +6,7 @@ from mobile_assets.diff.figures import Accuracy, Gain
 from mobile_assets.diff.labels import LabelChanges
 from mobile_assets.diff.networks import Format, FormatChange, NetworkChanges
 from mobile_assets.diff.releases import ReleaseChanges
+from mobile_assets.manifest import Manifest
 from mobile_assets.released import CLOUD
 
 _MAX_NAMED = 20
@@ -18,6 +19,17 @@ def describe_changes(changes: ReleaseChanges) -> list[str]:
         lines += [f"cloud: {line}" for line in _describe_network(changes.cloud)]
     if changes.clouds == (False, True):
         lines.append("the server answers with a wider network of its own now")
+    return lines
+
+
+def describe_release(manifest: Manifest) -> list[str]:
+    """Returns what there is to say of a release that has none before it."""
+    formats = [artifact.variant.key for artifact in manifest.artifacts]
+    lines = [f"{len(manifest.labels)} labels", f"formats: {', '.join(formats)}"]
+    for network in manifest.models:
+        top1 = describe_accuracy(Accuracy.of(network.metrics.top1, network.metrics.photos))
+        place = "cloud: " if network.place == CLOUD else ""
+        lines.append(f"{place}{network.architecture}, top-1 {top1}")
     return lines
 
 
@@ -60,7 +72,7 @@ def _describe_format(change: FormatChange, place: str) -> Iterator[str]:
         yield f"{key} is gone"
         return
     if old is None:
-        top1 = _describe_accuracy(new.accuracy)
+        top1 = describe_accuracy(new.accuracy)
         yield f"{key} is new: {_megabytes(new.size_bytes)}, top-1 {top1}"
         return
     parts = []
@@ -97,7 +109,7 @@ def _describe_limits(old: Format, new: Format) -> list[str]:
 
 
 def _describe_top1(old: Accuracy | None, new: Accuracy | None, gain: Gain | None) -> str:
-    text = f"{_describe_accuracy(old)} -> {_describe_accuracy(new)}"
+    text = f"{describe_accuracy(old)} -> {describe_accuracy(new)}"
     if gain is None:
         return text
     low, high = gain.interval_95
@@ -105,7 +117,8 @@ def _describe_top1(old: Accuracy | None, new: Accuracy | None, gain: Gain | None
     return f"{text}: {_signed(gain.points)} points ({_signed(low)} to {_signed(high)}{doubt})"
 
 
-def _describe_accuracy(accuracy: Accuracy | None) -> str:
+def describe_accuracy(accuracy: Accuracy | None) -> str:
+    """Returns a share with its interval, and of how many photos."""
     if accuracy is None:
         return "not measured"
     low, high = accuracy.interval_95

@@ -43,11 +43,12 @@ def test_each_version_is_compared_with_the_one_before(published: Path) -> None:
     new, old = read_changelog(Storage(published), "colours")
     assert (new.version, new.since, old.version, old.since) == ("1.1.0", "1.0.0", "1.0.0", None)
     assert new.channels == ("stable",) and old.channels == ()
-    assert old.changes == () and new.deprecated is None
+    assert old.changes[0] == "3 labels" and new.deprecated is None
+    assert old.changes[2] == "ghostnet_050, top-1 95.0 % (91.0 to 97.3 % on 200 photos)"
     text = to_markdown("colours", (new, old))
     assert text.startswith("# colours\n\n## 1.1.0 (20")
     assert "Current in stable." in text and "Since 1.0.0:" in text
-    assert text.rstrip().endswith("The first version.")
+    assert "The first version:\n\n- 3 labels\n" in text
     with pytest.raises(UnknownModelError):
         read_changelog(Storage(published), "plums")
 

@@ -131,7 +131,7 @@ def test_a_models_page_shows_versions_and_what_changed(client: FlaskClient) -> N
     assert response.status_code == 200 and response.mimetype == "text/html"
     page = response.text
     assert page.index("1.1.0") < page.index("1.0.0")
-    assert "Since 1.0.0:" in page and "The first version." in page
+    assert "Since 1.0.0:" in page and "The first version:" in page
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=", page)
     for address in re.findall(r'href="(/[^"#]*)"', page):
         assert client.get(address).status_code == 200, address

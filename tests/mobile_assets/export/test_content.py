@@ -1,10 +1,11 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mobile_assets.bundle import Bundle
+from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.errors import BundleError, ManifestError
 from mobile_assets.export.content import artifact_files, choose_content, first_answer, shared_files
 from tests.mobile_assets.builds import LABELS, LITERT, PREPROCESS, SIDE_PX, answer
@@ -34,6 +35,13 @@ def test_what_the_manifest_names_keeps_its_bytes_and_reports_stay_behind(bundle:
         if path in files:
             assert sha256_bytes(files[path]) == sha256
     assert sha256_bytes(files["manifest.json"]) == content.manifest_sha256
+
+
+def test_what_belongs_to_the_cloud_stays_behind(two_models_path: Path) -> None:
+    content = choose_content(open_bundle(two_models_path), "web")
+    assert content.manifest.cloud is not None
+    assert not any(path.startswith("cloud/") for path in shared_files(content))
+    assert content.artifact in content.manifest.artifacts
 
 
 def test_model_json_holds_what_an_app_needs(bundle: Bundle) -> None:
