@@ -167,7 +167,8 @@ def _describe_groups(content: Content, chosen: dict[DeviceGroup, Content]) -> st
     return (
         f"\nCopy `app/{_CONFIG_NAME}` into your `app/` folder, and add "
         "`android.experimental.enableDeviceTargetingConfigApi=true` to `gradle.properties`. A "
-        "phone gets what the first group that it fits says:\n\n| group | precision | size |\n"
+        "phone gets what the first group that it fits says; what each file must answer stands in "
+        "its own `model.json`:\n\n| group | precision | size |\n"
         "| --- | --- | --- |\n" + "\n".join(lines) + "\n"
     )
 
