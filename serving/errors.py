@@ -23,6 +23,10 @@ class PublishError(ServingError):
     """A release cannot be published as asked; what is published already is untouched."""
 
 
+class ConflictError(ServingError):
+    """Another publisher was faster; what that one published is untouched, and this is not seen."""
+
+
 class CeremonyError(ServingError):
     """A change of keys cannot be made as asked, or is not signed by enough people yet."""
 

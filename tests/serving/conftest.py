@@ -115,3 +115,21 @@ def repository(published: Path, tmp_path: Path) -> Path:
 def client(published: Path) -> FlaskClient:
     """A client of an app that serves `published`."""
     return create_app(Settings(published)).test_client()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of a running S3 server with an empty bucket."""
+    from tests.serving.s3_server import serve_s3  # boto3 takes long to load
+
+    with serve_s3() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What boto3 needs in the environment to talk to that server."""
+    from tests.serving.s3_server import CREDENTIALS
+
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
