@@ -1,6 +1,6 @@
 """What of a build enters a bundle: the artifacts that passed, their reports, golden photos."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from mobile_assets.parts import FOLDERS, BundledArtifact, File, Golden, Metrics
 from mobile_assets.platforms import SERVER_PLATFORM, SERVER_RUNTIME, platforms_of
 from mobile_assets.reading import Node
 from mobile_assets.released import CLOUD, ReleasedModel
+from mobile_assets.requirements import find_requirements
 from training.files import SUMS_NAME, sha256_bytes
 
 Tell = Callable[[str], None]
@@ -72,7 +73,7 @@ def gather(
     build = _choose_artifacts(build, objections, accepted, tell)
     model = _describe(build, place, reports, confidences, golden, objections)
     contents = dict(_read_contents(build_dir, build, place, golden))
-    return Gathered(build, model, contents)
+    return Gathered(build, _add_requirements(model, contents), contents)
 
 
 def _leave_out_what_no_server_runs(build: Build, tell: Tell) -> Build:
@@ -213,6 +214,19 @@ def _describe(
         ),
         golden=tuple(_describe_golden(photo, place, paths) for photo in golden),
     )
+
+
+def _add_requirements(model: ReleasedModel, contents: Mapping[str, bytes]) -> ReleasedModel:
+    artifacts = tuple(
+        replace(
+            artifact,
+            requires=find_requirements(
+                artifact.runtime, artifact.tool_versions, contents[artifact.path]
+            ),
+        )
+        for artifact in model.artifacts
+    )
+    return replace(model, artifacts=artifacts)
 
 
 def _read_metrics(build: Build) -> Metrics:

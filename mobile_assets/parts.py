@@ -19,6 +19,7 @@ from conversion.variants import VARIANTS, Variant
 from mobile_assets.errors import ManifestError
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.reading import Node
+from mobile_assets.requirements import Requirements
 from training.errors import ConfidenceError, ConfigError, LabelsError
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
@@ -91,6 +92,7 @@ class BundledArtifact:
         outputs: name, dtype and shape of what it gives, in the file's order: probabilities, then
             the known score.
         tool_versions: what made it.
+        requires: what an app must link for a `.pte`; None for other files.
         parity: how it compared with the trained model; None where a person took it without.
         confidence: temperature and thresholds for its answers; None like the above.
         accepted_by_hand: a person named it on the command line although it was refused.
@@ -109,6 +111,7 @@ class BundledArtifact:
     confidence: ArtifactConfidence | None
     accepted_by_hand: bool = False
     objections: tuple[str, ...] = ()
+    requires: Requirements | None = None
 
     @property
     def path(self) -> str:
@@ -125,7 +128,13 @@ class BundledArtifact:
         rest = {name: value for name, value in vars(self).items() if name != "file"}
         parity = None if self.parity is None else self.parity.to_json()
         confidence = None if self.confidence is None else self.confidence.to_json()
-        own = {"path": self.path, "parity": parity, "confidence": confidence}
+        requires = None if self.requires is None else self.requires.to_json()
+        own = {
+            "path": self.path,
+            "parity": parity,
+            "confidence": confidence,
+            "requires": requires,
+        }
         return {**rest, **own, **_figures(self.file)}
 
     @classmethod
@@ -150,6 +159,7 @@ class BundledArtifact:
             confidence=_read_confidence(keys["confidence"]),
             accepted_by_hand=keys["accepted_by_hand"].flag(),
             objections=tuple(item.text() for item in keys["objections"].items(50)),
+            requires=_read_requires(keys["requires"]),
         )
 
 
@@ -330,6 +340,10 @@ def _read_confidence(node: Node) -> ArtifactConfidence | None:
         return ArtifactConfidence.from_json(node.value)
     except ConfidenceError as error:
         node.fail(str(error))
+
+
+def _read_requires(node: Node) -> Requirements | None:
+    return None if node.value is None else Requirements.from_node(node)
 
 
 def _read_object(node: Node) -> dict[str, Any]:

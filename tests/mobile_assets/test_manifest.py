@@ -209,7 +209,7 @@ def test_a_newer_schema_is_refused_as_newer(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize("schema", ["other/1", "ghostlens.bundle/0", 1, None])
 def test_a_foreign_schema_is_refused(manifest: Manifest, schema: object) -> None:
-    with pytest.raises(ManifestError, match=r"schema is .*allowed is 'ghostlens\.bundle/2'"):
+    with pytest.raises(ManifestError, match=r"schema is .*allowed is 'ghostlens\.bundle/3'"):
         read(to_value(manifest) | {"schema": schema})
 
 
