@@ -23,9 +23,10 @@ MIN_AGREEMENT = {"fp32": 0.995, "fp16": 0.99}
 # float32, where only the order of sums differs, and up to 0.016 in float16, which keeps 11 bits
 # of every intermediate; a forgotten mean or swapped channels give over 0.9.
 MAX_DIFFERENCE = {"fp32": 1e-3, "fp16": 0.1}
-# Largest difference of a known score, which is about -1 for a photo of a known thing. Measured on
-# photos as above: up to 1e-5 in float32 and 0.01 in float16, where only the network is float16.
-MAX_KNOWN_SCORE_DIFFERENCE = {"fp32": 1e-3, "fp16": 0.1}
+# Largest difference of a known score. Measured with a GhostNet 0.5x of 16 classes at 64 px on 64
+# photos, whose scores go from -0.50 to -0.05: up to 1e-5 in float32 and 0.0014 in float16, where
+# the score itself is float32 and its features are not.
+MAX_KNOWN_SCORE_DIFFERENCE = {"fp32": 1e-3, "fp16": 0.02}
 # Below what float32 tells apart near 1 (2^-23); int8 outputs hold exact zeros, which have no log.
 PROBABILITY_FLOOR = 1e-7
 # So many photos of the nearest margin lend a photo their changes.

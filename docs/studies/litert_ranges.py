@@ -39,7 +39,7 @@ def main(checkpoint: Path, artifact: Path) -> None:
     train = open_source(data).train
     places = np.linspace(3, len(train) - 1, 300).round().astype(int)
     judges = np.stack([preprocess.read(train[place].read()) for place in places])
-    reference = LiteRtRunner(plain).probabilities(judges)
+    reference = LiteRtRunner(plain).answer(judges).probabilities
 
     def judge(words: str, ranges: Any) -> None:
         quantizer = Quantizer(plain)
@@ -48,7 +48,8 @@ def main(checkpoint: Path, artifact: Path) -> None:
         if ranges is None:
             ranges = quantizer.calibrate({"serving_default": [_feed(plain, x) for x in x_nhwc]})
         model = bytes(quantizer.quantize(ranges).quantized_model or b"")
-        answers = LiteRtRunner(append_labels(model, loaded.labels)).probabilities(judges)
+        runner = LiteRtRunner(append_labels(model, loaded.labels))
+        answers = runner.answer(judges).probabilities
         kl = reference * (np.log(reference + 1e-9) - np.log(answers + 1e-9))
         same = (answers.argmax(1) == reference.argmax(1)).mean()
         click.echo(f"{words:46} same {same:.4f}  KL {kl.sum(1).mean():.5f} nats")

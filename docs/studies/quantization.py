@@ -43,7 +43,7 @@ def time_in_turns(runners: list[Runner], x_nhwc: np.ndarray, rounds: int) -> lis
     for round_ in range(rounds + 3):
         for times, runner in zip(taken, runners, strict=True):
             start = time.perf_counter()
-            runner.probabilities(x_nhwc[round_ % len(x_nhwc)][None])
+            runner.answer(x_nhwc[round_ % len(x_nhwc)][None])
             times.append(1e3 * (time.perf_counter() - start))
     return [statistics.median(times[3:]) for times in taken]
 
@@ -68,7 +68,7 @@ def main(checkpoint: Path, out: Path, keys: tuple[str, ...], rounds: int) -> Non
     source = open_source(loaded.settings.data)
     x_nhwc = np.stack([loaded.preprocess.read(photo.read()) for photo in source.validation])
     truth = np.array([photo.class_index for photo in source.validation])
-    reference = loaded.probabilities(x_nhwc)
+    reference = loaded.answer(x_nhwc).probabilities
     read_calibration(loaded.settings.data, loaded.labels, loaded.preprocess, 8)  # fails early
     results = []
     for key in keys:
@@ -78,7 +78,7 @@ def main(checkpoint: Path, out: Path, keys: tuple[str, ...], rounds: int) -> Non
             job = Job(checkpoint, "study", "1.0.0", (floating, variant), Quantisation(parts))
             build = convert(job, folder, 2, lambda _: None, ArtifactCache())
             runners = [open_runner(folder / a.file_name, variant.runtime) for a in build.artifacts]
-            answers = runners[1].probabilities(x_nhwc)
+            answers = runners[1].answer(x_nhwc).probabilities
             ratio = float("nan")
             if variant.runtime != "coreml":  # the MIL evaluation's speed says nothing of a phone
                 slow, fast = time_in_turns(runners, x_nhwc, rounds)
