@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
@@ -27,9 +27,11 @@ from serving.repository import (
     METADATA_NAME,
     TARGETS_FOLDER,
     TIMESTAMP_NAME,
+    ReadMetadata,
     State,
     file_path,
     read_metadata_in,
+    read_roots,
     read_sha256,
     read_state,
     read_target,
@@ -129,6 +131,7 @@ class Storage:
         self._catalogue: Catalogue | None = None
         self._mark: _Mark | None = _NEVER_READ
         self._fault: str = ""
+        self._unfinished: str = ""
         self._retry_at_s = 0.0
         self._damaged: dict[str, str] = {}
         self._read_manifest = lru_cache(maxsize=_MANIFESTS_IN_MEMORY)(self._parse_manifest)
@@ -151,7 +154,8 @@ class Storage:
         """Returns, in words, what is wrong with the repository now; empty when all is well."""
         self._refresh()
         expired = self._catalogue.state.find_expired() if self._catalogue else []
-        return [*([self._fault] if self._fault else []), *expired, *self._damaged.values()]
+        faults = [fault for fault in (self._fault, self._unfinished) if fault]
+        return [*faults, *expired, *self._damaged.values()]
 
     def read_manifest(self, model: str, version: str) -> Manifest:
         """Returns the manifest of a published version.
@@ -239,7 +243,7 @@ class Storage:
             self._mark = mark
 
     def _load(self) -> Catalogue:
-        state = read_state(self._read, self._find_trusted_root())
+        state, unfinished = self._read_state()
         if state is None:
             raise NotReadyError(
                 f"nothing is published in {self._repository}; `python -m serving publish` does it"
@@ -250,7 +254,32 @@ class Storage:
         catalogue = Catalogue(state, releases)
         self._check_files(catalogue)
         self._trusted_root = next(iter(state.files.values()))
+        self._unfinished = unfinished
         return catalogue
+
+    def _read_state(self) -> tuple[State | None, str]:
+        """Reads what verifies; under the root before the newest where a ceremony was killed.
+
+        It is the state from before, which a restart may go on serving. A server that saw the newest
+        root in use does not go back below it; see `_check_not_older`.
+
+        Returns:
+            The state, and in words what is unfinished.
+        """
+        trusted = self._find_trusted_root()
+        try:
+            return read_state(self._read, trusted), ""
+        except RepositoryError as error:
+            *before, newest = read_roots(self._read, trusted) or [""]
+            if not before:
+                raise
+            try:
+                hiding = partial(_read_all_but, self._read, newest)
+                state = read_state(hiding, trusted)
+            except RepositoryError:
+                raise error from None
+            words = f"{newest} is not in use yet: run its `serving trust publish` again"
+            return state, words
 
     def _read_release(self, state: State, model: str) -> Release:
         target = state.models[model].targets[release_path(model)]
@@ -289,6 +318,10 @@ class Storage:
         return manifest
 
 
+def _read_all_but(read: ReadMetadata, hidden: str, name: str) -> bytes | None:
+    return None if name == hidden else read(name)
+
+
 def _read_mark(path: Path) -> _Mark | None:
     try:
         status = path.stat()
@@ -300,6 +333,12 @@ def _read_mark(path: Path) -> _Mark | None:
 
 
 def _check_not_older(old: State, new: State) -> None:
+    if new.root.version < old.root.version:
+        # Else keys that a ceremony revoked would count again.
+        raise RepositoryError(
+            f"nothing verifies under the root of version {old.root.version}, which was served "
+            "before"
+        )
     if new.timestamp.version < old.timestamp.version:
         raise RepositoryError(
             f"{TIMESTAMP_NAME} is version {new.timestamp.version}, older than version "

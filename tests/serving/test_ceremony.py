@@ -78,6 +78,25 @@ def test_replaced_online_keys_sign_and_the_old_ones_do_not_any_more(
     assert phone.current() == "1.1.0"
 
 
+def test_revoked_online_keys_do_not_count_again_for_a_server_that_saw_the_new_root(
+    repository: Path, keys: Path, tmp_path: Path
+) -> None:
+    """A thief of the old keys who can also write the folder signs with them once more."""
+    online, new = person(tmp_path / "online", "snapshot", "timestamp")
+    stolen = Path(shutil.copytree(repository, tmp_path / "stolen"))
+    for _ in range(3):
+        resign(stolen, keys)
+    wishes = Wishes(list(new.values()), [ids(keys, "snapshot"), ids(keys, "timestamp")])
+    change = propose(repository, wishes)
+    sign_change(change, [keys])
+    publish_change(change, repository, [online])
+    server = Storage(repository)
+    assert server.catalogue.state.root.version == 2
+    shutil.copytree(stolen / "metadata", repository / "metadata", dirs_exist_ok=True)
+    assert server.catalogue.state.root.version == 2
+    assert "the root of version 2, which was served before" in server.find_problems()[0]
+
+
 def test_a_new_root_needs_the_present_key_and_the_new_one(
     repository: Path, keys: Path, phone: Phone, tmp_path: Path
 ) -> None:
@@ -221,14 +240,20 @@ def test_an_interrupted_ceremony_is_finished_by_running_it_again(
         patch.setattr(serving.desk.Desk, "take_back", lambda desk: None)
         with pytest.raises(Killed):
             publish_change(change, repository, [online])
+    server = Storage(repository)
+    assert server.catalogue.find_release("colours").current == "1.1.0"
     if write == 2:
         with pytest.raises(TufError):
             phone.current()
+        assert "2.root.json is not in use yet" in server.find_problems()[0]
+        assert "2.root.json" not in server.catalogue.state.files
     else:
         assert phone.current() == "1.1.0"
     publish_change(change, repository, [online])
     publish_change(change, repository, [online])
     assert phone.current() == "1.1.0"
+    assert server.catalogue.state.root.version == 2
+    assert server.find_problems() == []
 
 
 class Killed(BaseException):

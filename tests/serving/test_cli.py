@@ -49,3 +49,13 @@ def test_typed_errors_are_one_line_and_exit_code_1(
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+def test_a_command_that_signs_needs_keys_or_a_proposal(
+    bundles: dict[str, Path], repository: Path, tmp_path: Path
+) -> None:
+    place = ("--repository", repository)
+    refused = call("publish", bundles["1.0.0"], *place)
+    assert refused.exit_code == 2 and "--keys" in refused.stderr
+    refused = call("resign", *place)
+    assert refused.exit_code == 2 and "--keys" in refused.stderr
