@@ -23,6 +23,8 @@ export class TrustedMetadata {
   private currentTimestamp: Timestamp | null = null;
   private currentSnapshot: Snapshot | null = null;
   private readonly targetsOf = new Map<string, Targets>();
+  /** Which delegator vouched for which role: another one's word does not count. */
+  private readonly vouched = new Set<string>();
 
   private constructor(
     private readonly cryptography: Cryptography,
@@ -57,8 +59,10 @@ export class TrustedMetadata {
     return require(this.currentSnapshot, "snapshot");
   }
 
-  findTargets(role: string): Targets | undefined {
-    return this.targetsOf.get(role);
+  /** Returns what was taken of a role on the word of that delegator. */
+  findTargets(role: string, delegator: string): Targets | undefined {
+    const isVouched = this.vouched.has(JSON.stringify([delegator, role]));
+    return isVouched ? this.targetsOf.get(role) : undefined;
   }
 
   /** Takes the next root: signed by the one before and by itself (section 5.3). */
@@ -138,6 +142,7 @@ export class TrustedMetadata {
     }
     this.checkFresh(role, targets);
     this.targetsOf.set(role, targets);
+    this.vouched.add(JSON.stringify([delegatorName, role]));
     return targets;
   }
 

@@ -165,13 +165,13 @@ export class Updater {
     role: string,
     delegator: string,
   ): Promise<Targets> {
-    const known = trusted.findTargets(role);
+    const known = trusted.findTargets(role, delegator);
     if (known !== undefined) return known;
     const stored = role === "targets" ? "targets.json" : `roles/${encodeURIComponent(role)}.json`;
     const take = (data: Uint8Array): Promise<Targets> =>
       trusted.updateTargets(data, role, delegator);
     if (await this.tryStored(stored, take)) {
-      const loaded = trusted.findTargets(role);
+      const loaded = trusted.findTargets(role, delegator);
       if (loaded !== undefined) return loaded;
     }
     const wanted = trusted.snapshot.meta.get(`${role}.json`);
