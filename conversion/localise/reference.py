@@ -130,7 +130,9 @@ class Reference:
     def _passes(self, node: fx.Node) -> bool:
         if self._is(node, (nn.Identity, nn.Dropout, nn.ReLU)):
             return True
-        return node.target in _ELEMENTWISE and len(node.all_input_nodes) == 1
+        # A value times itself is no product with a number.
+        computed = [argument for argument in node.args if isinstance(argument, fx.Node)]
+        return node.target in _ELEMENTWISE and len(computed) == 1
 
     def _name(self, node: fx.Node) -> str:
         """Returns the path of the layer that a value comes from, or of the part that adds it up."""

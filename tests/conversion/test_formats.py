@@ -70,7 +70,8 @@ def test_a_tflite_tells_how_to_feed_it_and_where_its_labels_are(paths, build):
     model = Fields.root(data)
     assert (model.text(0), model.text(2)) == (build.model, build.version)
     (graph,) = model.children(3)
-    (image,), (probabilities,) = graph.children(2), graph.children(3)
+    (image,), (probabilities, known_score) = graph.children(2), graph.children(3)
+    assert (probabilities.text(0), known_score.text(0)) == ("probabilities", "known_score")
     content = image.child(3)
     assert content.byte(0) == 2, "ImageProperties"
     assert content.child(1).byte(0) == 1, "RGB"
@@ -119,7 +120,8 @@ def test_a_package_says_what_it_is_and_what_it_needs(paths, build, checkpoint):
     model = Model_pb2.Model.FromString(data)
     description = model.description
     assert model.specificationVersion == 7, "Core ML 6, iOS 16"
-    assert [feature.name for feature in description.output] == ["label", "probabilities"]
+    names = ["label", "probabilities", "known_score"]
+    assert [feature.name for feature in description.output] == names
     assert description.predictedFeatureName == "label"
     assert description.predictedProbabilitiesName == "probabilities"
     assert description.metadata.versionString == "1.2.3"
@@ -127,25 +129,28 @@ def test_a_package_says_what_it_is_and_what_it_needs(paths, build, checkpoint):
     assert own["ghostlens.checkpoint_sha256"] == checkpoint.sha256
     assert json.loads(own["ghostlens.preprocess"]) == build.preprocess.to_json()
     outputs = list(damage.block_of(model).outputs)
-    assert outputs == ["label", "probabilities"]
+    assert outputs == names
     assert list(damage.block_of(model).operations[-1].inputs) == ["probabilities", "classes"] or (
         set(damage.block_of(model).operations[-1].inputs) == {"probabilities", "classes"}
     )
 
 
 def test_input_and_output_are_described_as_they_are(build, paths):
-    specs = {entry.variant.key: (entry.input, entry.output) for entry in build.artifacts}
+    specs = {entry.variant.key: (entry.input, entry.outputs) for entry in build.artifacts}
     assert specs["executorch-fp32"][0]["shape"] == [1, 3, 64, 64]
     assert specs["litert-fp32"][0]["shape"] == [1, 64, 64, 3]
     assert specs["coreml-fp16"][0]["shape"] == [64, 64, 3]
     from ai_edge_litert.interpreter import Interpreter
 
     model = Interpreter(model_content=paths["litert"].read_bytes())
-    (details,), (result,) = model.get_input_details(), model.get_output_details()
+    (details,), results = model.get_input_details(), model.get_output_details()
     assert details["name"] == specs["litert-fp32"][0]["name"]
     assert list(details["shape"]) == specs["litert-fp32"][0]["shape"]
     assert details["dtype"] is np.float32
-    assert result["name"] == specs["litert-fp32"][1]["name"]
+    described = [(output["name"], output["shape"]) for output in specs["litert-fp32"][1]]
+    assert [(result["name"], list(result["shape"])) for result in results] == described
+    (signature,) = model.get_signature_list().values()
+    assert set(signature["outputs"]) == {"probabilities", "known_score"}
 
 
 def test_every_precision_of_a_tflite_holds_its_weights_and_labels(paths, build):
@@ -174,7 +179,7 @@ def test_int8_files_take_and_give_floats(paths):
 
     model = Interpreter(model_content=paths["litert-int8"].read_bytes())
     details = [*model.get_input_details(), *model.get_output_details()]
-    assert [detail["dtype"] for detail in details] == [np.float32, np.float32]
+    assert [detail["dtype"] for detail in details] == 3 * [np.float32]
 
 
 @pytest.mark.parametrize(
