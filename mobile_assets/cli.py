@@ -1,4 +1,4 @@
-"""Commands of the mobile assets room: keys, bundle, show, pull, recognise, vectors."""
+"""Commands of the mobile assets room: keys, bundle, show, pull, recognise, vectors, contract."""
 
 import logging
 from pathlib import Path
@@ -161,6 +161,20 @@ def vectors(check: bool) -> None:
     elif VECTORS_PATH.read_bytes() != data:
         raise VectorsError(f"{VECTORS_PATH} is not what this version makes: run it without --check")
     click.echo(f"{VECTORS_PATH}: {len(data)} bytes")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail where a file is another.")
+def contract(check: bool) -> None:
+    """Write the description that clients share, and the Kotlin and Swift generated from it."""
+    from mobile_assets.contract_sources import make_sources
+
+    for path, data in make_sources().items():
+        if not check:
+            write_atomic(path, data)
+        elif not path.exists() or path.read_bytes() != data:
+            raise VectorsError(f"{path} is not what this version makes: run it without --check")
+        click.echo(f"{path}: {len(data)} bytes")
 
 
 def _show(manifest: Manifest) -> None:
