@@ -102,7 +102,10 @@ class Preprocess:
         # Whole numbers, rounding half up: the same on every platform.
         new_width = (2 * width * self.resize_px + short) // (2 * short)
         new_height = (2 * height * self.resize_px + short) // (2 * short)
-        resized = image.resize((new_width, new_height), _RESAMPLERS[self.resampler])
+        # Two calls, as one leaves the order of the passes to Pillow, and their rounding differs.
+        resampler = _RESAMPLERS[self.resampler]
+        widened = image.resize((new_width, height), resampler)
+        resized = widened.resize((new_width, new_height), resampler)
         left, top = (new_width - self.input_px) // 2, (new_height - self.input_px) // 2
         box = (left, top, left + self.input_px, top + self.input_px)
         return np.asarray(resized.crop(box), dtype=np.uint8)

@@ -339,6 +339,17 @@ def test_the_crop_is_central(width: int, height: int, input_px: int) -> None:
     assert abs(float(pixels.mean()) - 127) <= step + 2
 
 
+@pytest.mark.parametrize("resampler", ["bilinear", "bicubic", "lanczos"])
+def test_a_tall_photo_is_resized_horizontally_first(resampler: str) -> None:
+    # Of 1 : 2 and taller, Pillow 13 left to itself does the vertical pass first.
+    pixels = np.random.default_rng(0).integers(0, 256, (387, 192, 3), dtype=np.uint8)
+    kind = Image.Resampling[resampler.upper()]
+    across = Image.fromarray(pixels).resize((87, 387), kind)
+    expected = np.asarray(across.resize((87, 175), kind))[44:131]
+    found = Preprocess(87, 87, resampler)(Image.fromarray(pixels))
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_the_definition_survives_its_json() -> None:
     preprocess = Preprocess.for_input(96, 0.9, "bicubic")
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
