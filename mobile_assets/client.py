@@ -1,12 +1,13 @@
 """The client of apps written in Python: pull a version, verify it, test it, switch to it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from conversion.artifact import check_model_name, check_version
-from mobile_assets.errors import PullError
+from mobile_assets.errors import NoSpaceError, PullError
 from mobile_assets.installed import (
     PulledModel,
     check_placed,
@@ -20,13 +21,17 @@ from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import check_platform
 from mobile_assets.release import MAX_RELEASE_BYTES, RELEASE_NAME, Release
 from mobile_assets.selftest import SelfTestReport, require_golden
+from mobile_assets.transfer import count_bytes
 from mobile_assets.trust import TIMEOUT_S, TrustedRepository
 from mobile_assets.unpacking import unpack_artifact
 from training.errors import StorageError
 from training.files import exclusive_lock, new_directory, sha256_bytes, write_atomic
 
 _TRUST_FOLDER = ".trust"
+_PARTIAL_FOLDER = ".partial"
 _LOCK_NAME = ".pull.lock"
+# What is downloaded is copied before it is in use: a packed artifact is unpacked next to itself.
+_SPACE_FACTOR = 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ class BundleClient:
             PullError: unreachable, not published, or not what the trusted root vouches for.
             BundleError: a packed artifact does not unpack to what it should.
             SelfTestError: an artifact does not answer as expected here.
-            StorageError: the disk is full, or another process is pulling into this folder.
+            StorageError: the disk is full, or another process is pulling into this folder;
+                `NoSpaceError` before anything is fetched.
         """
         check_model_name(model)
         check_platform(platform, runtime, precision)
@@ -170,20 +176,32 @@ class BundleClient:
         if is_placed(directory, digest, manifest, artifacts):
             return pulled, require_golden(manifest, directory, artifacts), 0
         with new_directory(directory) as temporary:
-            downloaded_bytes = _download(repository, offer, temporary)
+            downloaded_bytes = self._download(repository, offer, temporary)
             check_placed(temporary, manifest, artifacts)
             reports = require_golden(manifest, temporary, artifacts)
         return pulled, reports, downloaded_bytes
 
+    def _download(self, repository: TrustedRepository, offer: _Offer, folder: Path) -> int:
+        """Downloads a version's files into a folder; returns how many bytes that were."""
+        manifest = offer.manifest
+        partial_dir = self.cache_dir / _PARTIAL_FOLDER
+        files = [artifact.file for artifact in offer.artifacts]
+        files += choose_other_files(manifest)
+        kept_bytes = sum(count_bytes(partial_dir / file.sha256) for file in files)
+        _check_space(folder, sum(file.size_bytes for file in files) - kept_bytes)
+        for file in files:
+            target_path = f"{manifest.model}/{manifest.version}/{file.path}"
+            repository.download(target_path, folder / file.path, file.size_bytes, partial_dir)
+        for artifact in offer.artifacts:
+            unpack_artifact(folder, artifact)
+        write_atomic(folder / MANIFEST_NAME, offer.manifest_bytes)
+        return sum(file.size_bytes for file in files) + len(offer.manifest_bytes) - kept_bytes
 
-def _download(repository: TrustedRepository, offer: _Offer, folder: Path) -> int:
-    """Downloads a version's files into a folder; returns how many bytes that were."""
-    manifest = offer.manifest
-    files = [artifact.file for artifact in offer.artifacts] + list(choose_other_files(manifest))
-    for file in files:
-        target_path = f"{manifest.model}/{manifest.version}/{file.path}"
-        repository.download(target_path, folder / file.path, file.size_bytes)
-    for artifact in offer.artifacts:
-        unpack_artifact(folder, artifact)
-    write_atomic(folder / MANIFEST_NAME, offer.manifest_bytes)
-    return sum(file.size_bytes for file in files) + len(offer.manifest_bytes)
+
+def _check_space(folder: Path, download_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < _SPACE_FACTOR * download_bytes:
+        raise NoSpaceError(
+            f"{free_bytes} bytes are free for {folder}: a download of {download_bytes} needs "
+            f"{_SPACE_FACTOR} times as many"
+        )

@@ -1,6 +1,6 @@
 """Errors of the mobile assets room."""
 
-from training.errors import GhostlensError
+from training.errors import GhostlensError, StorageError
 
 
 class ManifestError(GhostlensError):
@@ -17,6 +17,10 @@ class SigningError(GhostlensError):
 
 class PullError(GhostlensError):
     """A bundle could not be pulled; the version in use is untouched."""
+
+
+class NoSpaceError(StorageError):
+    """Less is free than a download needs; nothing was fetched of it."""
 
 
 class SelfTestError(GhostlensError):

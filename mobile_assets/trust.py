@@ -16,12 +16,14 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
+from tuf.api.metadata import TargetFile
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
-from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 from urllib3.exceptions import HTTPError
 
 from mobile_assets.errors import PullError
+from mobile_assets.reading import SHA256
+from mobile_assets.transfer import USER_AGENT, Transfer, count_bytes
 from training.errors import StorageError
 
 # The most bytes that each kind of metadata may have, against endless data: a hundred times what a
@@ -33,7 +35,7 @@ _CONFIG = UpdaterConfig(
     timestamp_max_length=16_384,
     snapshot_max_length=2_000_000,
     targets_max_length=5_000_000,
-    app_user_agent="ghostlens",
+    app_user_agent=USER_AGENT,
 )
 TIMEOUT_S = 30
 
@@ -65,13 +67,14 @@ class TrustedRepository:
         """
         self.base_url = _check_address(base_url)
         self.targets_url = _check_address(targets_url or f"{self.base_url}/targets")
-        with _typed("the trusted root", "the root metadata given to the client"):
+        self.transfer = Transfer(timeout_s)
+        with typed_errors("the trusted root", "the root metadata given to the client"):
             metadata_dir.mkdir(parents=True, exist_ok=True)
             self._updater = Updater(
                 str(metadata_dir),
                 f"{self.base_url}/metadata/",
                 target_base_url=f"{self.targets_url}/",
-                fetcher=Urllib3Fetcher(timeout_s, app_user_agent=_CONFIG.app_user_agent),
+                fetcher=self.transfer,
                 config=_CONFIG,
                 bootstrap=trusted_root,
             )
@@ -83,10 +86,12 @@ class TrustedRepository:
             PullError: unreachable, or not what the trusted root vouches for.
             StorageError: the metadata could not be kept.
         """
-        with _typed("the metadata", f"{self.base_url}/metadata"):
+        with typed_errors("the metadata", f"{self.base_url}/metadata"):
             self._updater.refresh()
 
-    def download(self, target_path: str, to: Path, max_bytes: int) -> None:
+    def download(
+        self, target_path: str, to: Path, max_bytes: int, partial_dir: Path | None = None
+    ) -> None:
         """Downloads a file that the metadata vouch for; the bytes are verified.
 
         Args:
@@ -94,23 +99,48 @@ class TrustedRepository:
             to: where it goes; its folder is made. Nothing is fetched where the same bytes lie
                 there already.
             max_bytes: the most that it may have.
+            partial_dir: on the same disk; where what came is kept when the connection breaks, for
+                the next call to go on from. Nothing is kept without.
 
         Raises:
             PullError: not published, too large, unreachable, or other bytes than signed.
             StorageError: the file cannot be written.
         """
-        with _typed(target_path, f"{self.targets_url}/{target_path}"):
+        with typed_errors(target_path, f"{self.targets_url}/{target_path}"):
             target = self._updater.get_targetinfo(target_path)
             if target is None:
                 raise PullError(f"{self.base_url} publishes no {target_path}")
             if target.length > max_bytes:
                 raise PullError(f"{target_path} has {target.length} bytes: allowed are {max_bytes}")
-            if self._updater.find_cached_target(target, str(to)) is None:
+            if self._updater.find_cached_target(target, str(to)) is not None:
+                return
+            sha256 = target.hashes.get("sha256", "")
+            if partial_dir is None or not SHA256.fullmatch(sha256):
                 self._updater.download_target(target, str(to))
+                return
+            partial = partial_dir / sha256
+            self._complete(target, sha256, partial)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(to)
+
+    def _complete(self, target: TargetFile, sha256: str, partial: Path) -> None:
+        """Downloads the rest of a file; where parts do not fit together, once more the whole."""
+        folder, _, name = target.path.rpartition("/")
+        url = f"{self.targets_url}/{folder}/{sha256}.{name}"
+        was_begun = count_bytes(partial) > 0
+        try:
+            self.transfer.complete(url, partial, sha256, target.length)
+            with partial.open("rb") as file:
+                target.verify_length_and_hashes(file)
+        except (LengthOrHashMismatchError, DownloadLengthMismatchError):
+            partial.unlink(missing_ok=True)
+            if not was_begun:
+                raise
+            self._complete(target, sha256, partial)
 
     def read(self, target_path: str, max_bytes: int) -> bytes:
         """Returns the bytes of a small file; see `download`."""
-        with _typed(target_path, self.base_url), tempfile.TemporaryDirectory() as folder:
+        with typed_errors(target_path, self.base_url), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "target"
             self.download(target_path, path, max_bytes)
             return path.read_bytes()
@@ -124,7 +154,7 @@ def _check_address(url: str) -> str:
 
 
 @contextmanager
-def _typed(what: str, where: str) -> Iterator[None]:
+def typed_errors(what: str, where: str) -> Iterator[None]:
     """Turns the errors of TUF, HTTP and the disk into ours."""
     try:
         yield
