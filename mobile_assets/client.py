@@ -4,15 +4,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from conversion.artifact import check_model_name, check_version
-from mobile_assets.errors import NoSpaceError, PullError
+from mobile_assets.errors import BundleError, ManifestError, NoSpaceError, PullError
 from mobile_assets.installed import (
     PulledModel,
     check_placed,
     choose_other_files,
     is_placed,
+    load_entry,
     switch_to,
     version_folder,
 )
@@ -21,6 +23,7 @@ from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import check_platform
 from mobile_assets.release import MAX_RELEASE_BYTES, RELEASE_NAME, Release
 from mobile_assets.selftest import SelfTestReport, require_golden
+from mobile_assets.starting import Entry, Installed, Refused, change_installed
 from mobile_assets.transfer import count_bytes
 from mobile_assets.trust import TIMEOUT_S, TrustedRepository
 from mobile_assets.unpacking import unpack_artifact
@@ -121,6 +124,38 @@ class BundleClient:
             switch_to(self.cache_dir / model, pulled)
         return Pull(pulled, reports, downloaded_bytes)
 
+    def start(self, model: str) -> PulledModel | None:
+        """Returns the version to run now, and counts the start: call it once a start of the app.
+
+        Two starts that nobody confirmed make it the version before, and at last None; so does a
+        version whose files were changed.
+
+        Returns:
+            None where the app must run what it was shipped with.
+
+        Raises:
+            ConfigError: `model` is not allowed as a name.
+            StorageError: the folder cannot be written.
+        """
+        model_dir = self.cache_dir / check_model_name(model)
+        while entries := change_installed(model_dir, Installed.count_start).entries:
+            if not (failed := entries[0].has_failed):
+                try:
+                    return load_entry(model_dir, model, entries[0])
+                except (BundleError, ManifestError):
+                    pass  # damaged: the one before it may be whole
+            change_installed(model_dir, partial(_leave, entries[0], failed))
+        return None
+
+    def confirm_start(self, model: str) -> None:
+        """Notes that what the last `start` returned works.
+
+        Raises:
+            ConfigError: `model` is not allowed as a name.
+            StorageError: the folder cannot be written.
+        """
+        change_installed(self.cache_dir / check_model_name(model), Installed.confirm)
+
     @contextmanager
     def _lock(self) -> Iterator[None]:
         try:
@@ -196,6 +231,14 @@ class BundleClient:
             unpack_artifact(folder, artifact)
         write_atomic(folder / MANIFEST_NAME, offer.manifest_bytes)
         return sum(file.size_bytes for file in files) + len(offer.manifest_bytes) - kept_bytes
+
+
+def _leave(left: Entry, failed: bool, installed: Installed) -> Installed:
+    """Leaves an entry if it is still in use; one that failed to start is refused from now on."""
+    if not installed.entries or not installed.entries[0].is_same(left):
+        return installed
+    after = installed.leave()
+    return after.refuse(Refused(left.version, "")) if failed else after
 
 
 def _check_space(folder: Path, download_bytes: int) -> None:

@@ -7,19 +7,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from conversion.variants import KEYS, Variant, find_variant
+from conversion.variants import Variant, find_variant
 from mobile_assets.errors import BundleError, ManifestError, PullError
 from mobile_assets.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
-from mobile_assets.parts import BundledArtifact, File, read_model_name, read_version
-from mobile_assets.platforms import PLATFORMS
-from mobile_assets.reading import canonical_json, check_schema, read_json
+from mobile_assets.parts import BundledArtifact, File
+from mobile_assets.starting import CURRENT_NAME, Entry, change_installed, read_installed
 from mobile_assets.unpacking import check_placed_artifact, check_placed_file, placed_path
 from training.errors import StorageError
-from training.files import sha256_bytes, sha256_file, write_atomic
+from training.files import sha256_bytes, sha256_file
 
-CURRENT_NAME = "current.json"
-_SCHEMA = "ghostlens.current/1"
-_MAX_CURRENT_BYTES = 1 << 16
 _PULLED_ROLES = ("labels", "golden", "licence")
 _HASH_DIGITS = 12
 
@@ -87,20 +83,18 @@ def is_placed(
 
 
 def switch_to(model_dir: Path, pulled: PulledModel) -> None:
-    """Makes a placed version the one in use, in one step.
+    """Makes a placed version the one in use, in one step; the one before can be gone back to.
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
     """
-    value = {
-        "schema": _SCHEMA,
-        "model": pulled.manifest.model,
-        "version": pulled.manifest.version,
-        "platform": pulled.platform,
-        "variant": pulled.artifacts[0].variant.key,
-        "manifest_sha256": sha256_file(pulled.directory / MANIFEST_NAME),
-    }
-    write_atomic(model_dir / CURRENT_NAME, canonical_json(value))
+    entry = Entry(
+        pulled.manifest.version,
+        pulled.platform,
+        pulled.artifacts[0].variant.key,
+        sha256_file(pulled.directory / MANIFEST_NAME),
+    )
+    change_installed(model_dir, lambda installed: installed.switch_to(entry))
 
 
 def load_current(model_dir: Path) -> PulledModel:
@@ -110,30 +104,33 @@ def load_current(model_dir: Path) -> PulledModel:
         model_dir: the model's folder in the cache, `<cache>/<model>`.
 
     Raises:
-        PullError: nothing was pulled into this folder.
+        PullError: nothing was pulled into this folder, or all that was failed.
         BundleError: a file is missing or was changed since; pull again to mend it.
         ManifestError: the manifest or `current.json` is malformed.
     """
-    path = model_dir / CURRENT_NAME
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PullError(
-            f"no model was pulled into {model_dir}: cannot read {CURRENT_NAME}: {error.strerror}"
-        ) from None
-    root = read_json(data, str(path), _MAX_CURRENT_BYTES)
-    check_schema(root, _SCHEMA)
-    keys = root.table("schema", "model", "version", "platform", "variant", "manifest_sha256")
-    platform = keys["platform"].one_of(PLATFORMS)
-    variant = find_variant(keys["variant"].one_of(KEYS))
-    digest = keys["manifest_sha256"].sha256()
-    directory = version_folder(model_dir, read_version(keys["version"]), variant, digest)
-    manifest = _read_manifest(directory, digest)
-    if manifest.model != read_model_name(keys["model"]):
-        raise ManifestError(f"{path} names another model than {directory / MANIFEST_NAME}")
-    artifacts = manifest.artifacts_for(platform, variant.runtime, variant.precision)
+    installed = read_installed(model_dir)
+    if not installed.entries:
+        raise PullError(f"no version in {model_dir} is in use: run what the app was shipped with")
+    return load_entry(model_dir, installed.model, installed.entries[0])
+
+
+def load_entry(model_dir: Path, model: str, entry: Entry) -> PulledModel:
+    """Loads a version that was switched to, after checking every file that it needs.
+
+    Raises:
+        BundleError: a file is missing or was changed since.
+        ManifestError: the manifest is malformed, or of another model.
+    """
+    variant = find_variant(entry.variant)
+    directory = version_folder(model_dir, entry.version, variant, entry.manifest_sha256)
+    manifest = _read_manifest(directory, entry.manifest_sha256)
+    if manifest.model != model:
+        raise ManifestError(
+            f"{model_dir / CURRENT_NAME} names another model than {directory / MANIFEST_NAME}"
+        )
+    artifacts = manifest.artifacts_for(entry.platform, variant.runtime, variant.precision)
     check_placed(directory, manifest, artifacts)
-    return PulledModel(directory, platform, manifest, artifacts)
+    return PulledModel(directory, entry.platform, manifest, artifacts)
 
 
 def _read_manifest(directory: Path, digest: str) -> Manifest:

@@ -136,5 +136,7 @@ def test_recognise_errors_are_one_line(
     (tmp_path / "x.jpg").write_bytes(b"no photo")
     assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "x.jpg: not a")
     current = out / MODEL / "current.json"
-    current.write_text(json.dumps(json.loads(current.read_text()) | {"version": "../../x"}))
+    installed = json.loads(current.read_text())
+    installed["entries"][0]["version"] = "../../x"
+    current.write_text(json.dumps(installed))
     assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "version is '../../x'")
