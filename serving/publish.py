@@ -8,6 +8,7 @@ from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.manifest import MANIFEST_NAME
 from mobile_assets.release import Release
 from serving.ceremony import propose_release
+from serving.deltas import put_deltas
 from serving.desk import FIRST_ROOT_NAME, Desk, open_desk
 from serving.errors import PublishError, UnknownModelError
 from serving.policy import FOR_ALL, Plan, add_version
@@ -78,6 +79,7 @@ def publish(
             _check_same_content(desk, bundle)
         for path in [*(file.path for file in bundle.manifest.files), MANIFEST_NAME]:
             desk.put(file_path(model, version, path), bundle.read(path))
+        put_deltas(desk, bundle, release)
         if changed:
             desk.put_release(add_version(release, model, version, plan))
         state = _finish(desk, proposal) if changed else desk.published()

@@ -16,6 +16,7 @@ from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import File
 from mobile_assets.release import Release
 from serving.context import get_rollouts, get_settings, get_storage
+from serving.deltas import list_deltas
 from serving.errors import UnknownVersionError
 from serving.repository import file_path, read_sha256, release_path, stored_path
 from serving.schemas import CheckAnswer, CheckRequest, ModelDetail, ModelList, VersionDetail
@@ -153,12 +154,19 @@ def _answer(device: Device, release: Release) -> dict[str, Any]:
     channel = release.channels[device.channel]
     if device.device_id and decision.version != channel.current:
         rollouts.note_offer(model, decision.version, device.device_id)
+    catalogue = get_storage().catalogue
     manifest = get_storage().read_manifest(model, decision.version)
     files = [manifest.find_file(decision.artifact), *choose_other_files(manifest)]
     return {
         **answer,
         "manifest": describe_manifest(model, decision.version),
-        "files": [{**describe_file(manifest, file), "deltas": []} for file in files],
+        "files": [
+            {
+                **describe_file(manifest, file),
+                "deltas": list_deltas(catalogue, manifest, file, device.have),
+            }
+            for file in files
+        ],
     }
 
 

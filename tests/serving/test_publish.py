@@ -25,11 +25,11 @@ from tests.serving.conftest import make_phone, set_current
 from training.errors import StorageError
 from training.files import exclusive_lock
 
-# Thirteen files of the bundle, its manifest, release.json, the model's metadata, snapshot and
-# timestamp; the first publication also writes the top-level targets, the root, and its copy beside
-# the keys.
-SECOND_WRITES = 18
-FIRST_WRITES = SECOND_WRITES + 3
+# Thirteen files of the bundle, its manifest, two deltas from the version before, release.json, the
+# model's metadata, snapshot and timestamp. The first publication has no deltas, but also writes the
+# top-level targets, the root, and its copy beside the keys.
+SECOND_WRITES = 20
+FIRST_WRITES = SECOND_WRITES - 2 + 3
 
 
 def read_current(repository: Path, cache: Path) -> str:
