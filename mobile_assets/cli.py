@@ -10,6 +10,7 @@ from conversion.parity.report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.cli_keys import keys_command, prepare_provenance, provenance_command
+from mobile_assets.cli_update import update_command
 from mobile_assets.diff.cli import diff_command
 from mobile_assets.errors import PullError, VectorsError
 from mobile_assets.export.cli import export_command
@@ -36,6 +37,7 @@ main.add_command(export_command)
 main.add_command(diff_command)
 main.add_command(keys_command)
 main.add_command(provenance_command)
+main.add_command(update_command)
 
 
 @main.command()

@@ -1,14 +1,18 @@
 """The client of apps written in Python: pull a version, verify it, test it, switch to it."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from conversion.artifact import check_model_name, check_version
-from mobile_assets.errors import BundleError, ManifestError, NoSpaceError, PullError
+from mobile_assets.asking import Reports, ask_server, make_report, read_device_id, take_smaller
+from mobile_assets.conditions import Device, Running
+from mobile_assets.deciding import GO_BACK, TAKE, Decision, Offer, decide, list_candidates
+from mobile_assets.errors import BundleError, ManifestError, NoSpaceError, PullError, SelfTestError
 from mobile_assets.installed import (
     PulledModel,
     check_placed,
@@ -23,7 +27,7 @@ from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import check_platform
 from mobile_assets.release import MAX_RELEASE_BYTES, RELEASE_NAME, Release
 from mobile_assets.selftest import SelfTestReport, require_golden
-from mobile_assets.starting import Entry, Installed, Refused, change_installed
+from mobile_assets.starting import Entry, Installed, Refused, change_installed, find_installed
 from mobile_assets.transfer import count_bytes
 from mobile_assets.trust import TIMEOUT_S, TrustedRepository
 from mobile_assets.unpacking import unpack_artifact
@@ -50,6 +54,32 @@ class Pull:
     model: PulledModel
     self_tests: tuple[SelfTestReport, ...]
     downloaded_bytes: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check found.
+
+    Attributes:
+        decision: what to do, and why.
+        check_again_s: when the server wants to be asked again, in seconds.
+    """
+
+    decision: Decision
+    check_again_s: int
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did.
+
+    Attributes:
+        check: what was found.
+        pull: what was switched to; None where nothing was taken.
+    """
+
+    check: Check
+    pull: Pull | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +154,120 @@ class BundleClient:
             switch_to(self.cache_dir / model, pulled)
         return Pull(pulled, reports, downloaded_bytes)
 
+    def check(self, model: str, device: Device) -> Check:
+        """Asks what to run; nothing is downloaded but metadata and manifests.
+
+        The signed policy is the upper bound; the server may hold back, and only that.
+
+        Args:
+            model: name of the model.
+            device: what the app says of itself. What it runs, what failed here, free space, and
+                without a `device_id` the one kept in the folder are filled in; an empty id takes
+                part in no rollout.
+
+        Raises:
+            ConfigError: `model` is not allowed as a name.
+            ManifestError: a malformed publication or answer.
+            PullError: unreachable, not published, or not what the trusted root vouches for.
+            StorageError: the disk is full, or another process is pulling into this folder.
+        """
+        check_model_name(model)
+        with self._lock():
+            return self._check(self._open_repository(), model, self._fill_in(model, device))[0]
+
+    def update(self, model: str, device: Device) -> Update:
+        """Checks, and does what was found: takes a version, or goes back to what was shipped.
+
+        What is taken is verified and tested before the switch. When anything fails, the version
+        in use stays in use; one that fails its self-test is not offered here again, unless the
+        app has another version.
+
+        Raises:
+            SelfTestError: an artifact does not answer as expected here.
+            BundleError: a packed artifact does not unpack to what it should.
+            GhostlensError: as `check`.
+        """
+        model_dir = self.cache_dir / check_model_name(model)
+        with self._lock():
+            repository = self._open_repository()
+            device = self._fill_in(model, device)
+            reports = Reports(model_dir)
+            reports.send(repository.transfer, repository.base_url, model)
+            check, offers = self._check(repository, model, device)
+            decision = check.decision
+            if decision.action == GO_BACK:
+                change_installed(model_dir, Installed.leave_all)
+            if decision.action != TAKE or decision.version is None:
+                return Update(check, None)
+            manifest, data = offers[decision.version]
+            chosen = tuple(x for x in manifest.artifacts if x.path == decision.artifact)
+            try:
+                pull = self._take(repository, _Offer(manifest, data, chosen), device)
+            finally:
+                reports.send(repository.transfer, repository.base_url, model)
+        return Update(check, pull)
+
+    def _take(self, repository: TrustedRepository, offer: _Offer, device: Device) -> Pull:
+        """Places a version, reports how its self-test went, and switches where it passed."""
+        manifest, model_dir = offer.manifest, self.cache_dir / offer.manifest.model
+        report = partial(make_report, device, manifest.version, offer.artifacts[0])
+        began_s = time.monotonic()
+        try:
+            pulled, tests, downloaded_bytes = self._place(repository, offer, device.platform)
+        except SelfTestError:
+            failed = Refused(manifest.version, device.app_version or "")
+            change_installed(model_dir, lambda installed: installed.refuse(failed))
+            Reports(model_dir).add(report(False, None, 0.0))
+            raise
+        if tests[0].executed:
+            duration_ms = (time.monotonic() - began_s) * 1000
+            Reports(model_dir).add(report(True, tests[0], duration_ms))
+        switch_to(model_dir, pulled)
+        return Pull(pulled, tests, downloaded_bytes)
+
+    def _fill_in(self, model: str, device: Device) -> Device:
+        """Returns what the app says of itself, with what this folder knows."""
+        model_dir = self.cache_dir / model
+        installed = find_installed(model_dir)
+        device_id = device.device_id
+        if device_id is None:
+            device_id = read_device_id(self.cache_dir)
+        running = None
+        try:
+            if installed.entries:
+                load_entry(model_dir, model, entry := installed.entries[0])
+                running = Running(entry.version, entry.manifest_sha256)
+        except (BundleError, ManifestError):
+            pass  # damaged: taking it again mends it
+        free_bytes = device.free_bytes
+        if free_bytes is None:
+            free_bytes = shutil.disk_usage(self.cache_dir).free
+        app_versions = ("", device.app_version or "")
+        refused = [x.version for x in installed.refused if x.app_version in app_versions]
+        return replace(
+            device,
+            device_id=device_id or None,
+            running=running,
+            free_bytes=free_bytes,
+            refused=tuple(dict.fromkeys(refused)),
+        )
+
+    def _check(
+        self, repository: TrustedRepository, model: str, device: Device
+    ) -> tuple[Check, dict[str, tuple[Manifest, bytes]]]:
+        """Returns what to do, and the manifests of the versions that the channel names."""
+        release = self._read_release(repository, model)
+        names = list_candidates(release, device.channel)
+        manifests = {name: self._read_manifest(repository, model, name) for name in names}
+        offers = {
+            name: Offer.from_manifest(manifest, sha256_bytes(data), len(data))
+            for name, (manifest, data) in manifests.items()
+        }
+        signed = decide(release, device, offers)
+        answer = ask_server(repository.transfer, repository.base_url, model, device)
+        decision = take_smaller(signed, answer, release, device, offers)
+        return Check(decision, answer.check_again_s), manifests
+
     def start(self, model: str) -> PulledModel | None:
         """Returns the version to run now, and counts the start: call it once a start of the app.
 
@@ -174,10 +318,7 @@ class BundleClient:
     def _choose_version(
         self, repository: TrustedRepository, model: str, version: str | None
     ) -> str:
-        path = f"{model}/{RELEASE_NAME}"
-        release = Release.from_bytes(repository.read(path, MAX_RELEASE_BYTES))
-        if release.model != model:
-            raise PullError(f"{path} of {self.base_url} is about {release.model!r}")
+        release = self._read_release(repository, model)
         if version is None:
             return release.current
         if check_version(version) not in release.names:
@@ -186,6 +327,13 @@ class BundleClient:
                 f"{', '.join(release.names)}"
             )
         return version
+
+    def _read_release(self, repository: TrustedRepository, model: str) -> Release:
+        path = f"{model}/{RELEASE_NAME}"
+        release = Release.from_bytes(repository.read(path, MAX_RELEASE_BYTES))
+        if release.model != model:
+            raise PullError(f"{path} of {self.base_url} is about {release.model!r}")
+        return release
 
     def _read_manifest(
         self, repository: TrustedRepository, model: str, version: str

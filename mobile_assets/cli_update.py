@@ -1,0 +1,54 @@
+"""The command that does as an app does: ask, take, verify, test, switch."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from mobile_assets.conditions import NETWORKS, Device
+from mobile_assets.errors import PullError
+from mobile_assets.platforms import PLATFORMS
+from mobile_assets.release import STABLE
+
+
+@click.command("update")
+@click.argument("model")
+@click.option("--url", required=True, help="The server, as in http://127.0.0.1:8000.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The trusted root metadata, root.json.",
+)
+@click.option("--platform", type=click.Choice(PLATFORMS), required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder that pulled models live in.",
+)
+@click.option("--channel", default=STABLE, show_default=True)
+@click.option("--device-id", help="Decides which rollouts include it; a random one without.")
+@click.option("--os-version", help="Of the operating system, as in 17.4.1.")
+@click.option("--app-version", help="A semantic version.")
+@click.option("--network", type=click.Choice(NETWORKS))
+def update_command(model: str, url: str, root: Path, out: Path, **said: str) -> None:
+    """Ask the server what to run of MODEL, and take it where the signed policy allows it."""
+    from mobile_assets.client import BundleClient
+
+    # Retries are told apart by our own message in the end.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    try:
+        trusted_root = root.read_bytes()
+    except OSError as error:
+        raise PullError(f"cannot read the trusted root {root}: {error.strerror}") from None
+    result = BundleClient(out, url, trusted_root).update(model, Device(**said))
+    decision = result.check.decision
+    click.echo(f"{decision.action}: {decision.reason} ({decision.code})")
+    if result.pull is not None:
+        manifest = result.pull.model.manifest
+        click.echo(f"{manifest.model} {manifest.version}: verified, now in use")
+        click.echo(f"  downloaded {result.pull.downloaded_bytes} bytes")
+        for report in result.pull.self_tests:
+            click.echo(f"  self-test  {report.describe()}")
+    click.echo(f"ask again in {result.check.check_again_s} s")

@@ -1,0 +1,145 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mobile_assets import client as client_module
+from mobile_assets.asking import ServerAnswer
+from mobile_assets.cli import main
+from mobile_assets.client import BundleClient
+from mobile_assets.conditions import Device
+from mobile_assets.deciding import Decision
+from mobile_assets.errors import PullError, SelfTestError
+from mobile_assets.release import STABLE, Channel, Rollout
+from serving.app import create_app
+from serving.settings import Settings
+from tests.mobile_assets.builds import MODEL
+from tests.mobile_assets.in_use import version_in_use
+from tests.mobile_assets.repositories import PUBLISHED_AT, Repository
+from tests.mobile_assets.test_transfer import serve_app
+
+DEVICE = Device("android", app_version="1.0.0")
+
+
+@pytest.fixture
+def app(repository: Repository) -> Any:
+    return create_app(Settings(repository.folder))
+
+
+@pytest.fixture
+def phone(app: Any, repository: Repository, tmp_path: Path) -> Iterator[BundleClient]:
+    with serve_app(app) as url:
+        yield BundleClient(tmp_path / "cache", url, repository.trusted_root, timeout_s=5)
+
+
+def waiting(client: BundleClient) -> list[Path]:
+    return list((client.cache_dir / MODEL / "reports").glob("*.json"))
+
+
+def test_an_update_takes_tests_reports_and_is_up_to_date(
+    phone: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    first = phone.update(MODEL, DEVICE)
+    assert first.check.decision.code == "first" and first.pull is not None
+    assert version_in_use(phone) == "1.0.0" and not waiting(phone)
+    again = phone.update(MODEL, DEVICE)
+    assert (again.check.decision.code, again.pull) == ("up-to-date", None)
+    repository.add(second_bundle_path)
+    assert phone.check(MODEL, DEVICE).decision.code == "new-version"
+    assert version_in_use(phone) == "1.0.0", "a check changes nothing"
+    phone.update(MODEL, DEVICE)
+    assert version_in_use(phone) == "1.1.0"
+
+
+def test_a_device_keeps_its_id_and_only_those_included_take_a_rollout(
+    phone: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    phone.update(MODEL, DEVICE)
+    device_id = (phone.cache_dir / ".device-id").read_text()
+    repository.add(second_bundle_path)
+    rollout = Rollout("1.1.0", 10_000, "0" * 32, PUBLISHED_AT)
+    repository.put_release(MODEL, {STABLE: Channel("1.0.0", rollout=rollout)})
+    nobody = replace(DEVICE, device_id="")
+    assert phone.update(MODEL, nobody).check.decision.code == "not-in-rollout"
+    phone.update(MODEL, DEVICE)
+    assert version_in_use(phone) == "1.1.0"
+    assert (phone.cache_dir / ".device-id").read_text() == device_id
+
+
+def test_a_server_can_hold_back_and_never_widen(
+    phone: BundleClient,
+    repository: Repository,
+    second_bundle_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository.add(second_bundle_path)
+    repository.set_current(MODEL, "1.0.0")
+
+    def answer(action: str, version: str, sha256: str | None) -> None:
+        said = ServerAnswer(Decision(action, "halted", "said so", version), sha256, 60)
+        monkeypatch.setattr(client_module, "ask_server", lambda *_: said)
+
+    answer("none", "1.0.0", None)
+    assert phone.update(MODEL, DEVICE).pull is None
+    answer("take", "1.1.0", "0" * 64)
+    assert phone.update(MODEL, DEVICE).check.decision.code == "not-offered"
+    answer("take", "1.0.0", "0" * 64)
+    assert phone.update(MODEL, DEVICE).check.decision.code == "not-offered"
+    phone.pull(MODEL, "android")
+    answer("go-back", "1.0.0", None)
+    phone.update(MODEL, DEVICE)
+    assert phone.start(MODEL) is None
+
+
+def test_a_failed_self_test_is_reported_and_not_offered_again(
+    phone: BundleClient,
+    repository: Repository,
+    second_bundle_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phone.update(MODEL, DEVICE)
+    repository.add(second_bundle_path)
+
+    def fail(*_: object) -> None:
+        raise SelfTestError("answers otherwise here")
+
+    with monkeypatch.context() as patched, pytest.raises(SelfTestError):
+        patched.setattr(client_module, "require_golden", fail)
+        phone.update(MODEL, DEVICE)
+    assert version_in_use(phone) == "1.0.0" and not waiting(phone)
+    assert phone.update(MODEL, DEVICE).check.decision.code == "refused-here"
+    assert phone.update(MODEL, replace(DEVICE, app_version="1.0.1")).pull is not None
+
+
+def test_reports_that_cannot_be_sent_wait_and_stop_nothing(
+    phone: BundleClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(client_module.Reports, "send", lambda *_: 0)
+        phone.update(MODEL, DEVICE)
+    assert version_in_use(phone) == "1.0.0" and len(waiting(phone)) == 1
+    phone.update(MODEL, DEVICE)
+    assert not waiting(phone)
+
+
+def test_a_server_that_is_gone(phone: BundleClient) -> None:
+    phone.update(MODEL, DEVICE)
+    phone.base_url = "http://127.0.0.1:9"
+    with pytest.raises(PullError, match="unreachable"):
+        phone.update(MODEL, DEVICE)
+    assert version_in_use(phone) == "1.0.0"
+
+
+def test_the_command_does_as_an_app_does(phone: BundleClient, tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_bytes(phone.trusted_root)
+    where = ["--url", phone.base_url, "--root", str(tmp_path / "root.json")]
+    given = ["update", MODEL, *where, "--platform", "android", "--out", str(phone.cache_dir)]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 0, done.output
+    assert "take: you run none yet (first)" in done.output
+    done = CliRunner().invoke(main, [*given, "--channel", "nightly"])
+    assert "(no-channel)" in done.output
+    assert version_in_use(phone) == "1.0.0"
