@@ -20,6 +20,8 @@ MAX_DELTA_FILE_BYTES = 1 << 27
 _FROM_DIGITS = 16
 # Level 19 takes ten times as long and saves one to two per cent more on model files.
 _LEVEL = 12
+# Two tables of 256 MiB, for files from 64 MiB on.
+_MOST_TABLE_LOG = 26
 # The smallest window of the format.
 _LEAST_WINDOW_BYTES = 1 << 10
 
@@ -49,12 +51,15 @@ def make_delta(old: bytes, new: bytes) -> bytes:
         DeltaError: a file is longer than `MAX_DELTA_FILE_BYTES`.
     """
     _check_sizes(len(old), len(new))
+    table_log = min(_find_window_log(len(old) + len(new)) - 1, _MOST_TABLE_LOG)
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL,
         source_size=len(new),
         dict_size=len(old),
         window_log=_find_window_log(len(old) + len(new)),
-        enable_ldm=True,  # finds long matches that the level's own tables are too small for
+        # The level's own tables forget most of a dictionary of many megabytes.
+        hash_log=table_log,
+        chain_log=table_log,
         write_content_size=True,
         write_checksum=False,
     )

@@ -52,7 +52,7 @@ def test_any_bytes_as_a_delta_are_refused(delta: bytes) -> None:
 
 def test_a_delta_finds_old_bytes_over_the_whole_length_of_large_files() -> None:
     # The first bytes of the old file are needed again at the end of the new one.
-    start, body = make_weights(1 << 16), make_weights(6 << 20, 1)
+    start, body = make_weights(1 << 16), make_weights(16 << 20, 1)
     old, new = start + body, body + b"new labels" + start
     delta = make_delta(old, new)
     assert len(delta) < len(new) // 500
