@@ -112,7 +112,8 @@ def take_smaller(
         reason = f"the server offers another manifest of {version} than the signed one"
         return Decision(NONE, "not-offered", reason, version)
     artifact = offer.choose_artifact(device)
-    return Decision(TAKE, said.code, said.reason, version, artifact and artifact.path)
+    path = None if artifact is None else artifact.path
+    return Decision(TAKE, said.code, said.reason, version, path)
 
 
 def make_report(
@@ -125,7 +126,7 @@ def make_report(
 ) -> dict[str, Any]:
     """Returns the report of a self-test, as the server takes it."""
     linked = {runtime.name: runtime.version for runtime in device.runtimes}
-    report = {
+    report: dict[str, Any] = {
         "report_id": str(uuid.uuid4()),
         "device_id": device.device_id,
         "version": version,

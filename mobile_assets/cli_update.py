@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,7 +33,7 @@ from mobile_assets.release import STABLE
 @click.option("--os-version", help="Of the operating system, as in 17.4.1.")
 @click.option("--app-version", help="A semantic version.")
 @click.option("--network", type=click.Choice(NETWORKS))
-def update_command(model: str, url: str, root: Path, out: Path, **said: str) -> None:
+def update_command(model: str, url: str, root: Path, out: Path, **said: Any) -> None:
     """Ask the server what to run of MODEL, and take it where the signed policy allows it."""
     from mobile_assets.client import BundleClient
 

@@ -16,7 +16,7 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.ngclient import TargetFile
+from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
 from urllib3.exceptions import HTTPError
