@@ -9,6 +9,7 @@ from mobile_assets.bucketing import WHOLE_SHARE_BP, find_bucket, is_included
 from mobile_assets.platforms import RUNTIMES_OF
 from mobile_assets.reading import canonical_json
 from mobile_assets.vector_decisions import OFFERS, RELEASES, make_decisions
+from mobile_assets.vector_documents import make_documents
 from mobile_assets.vector_recognition import make_preprocess, make_verdicts
 from mobile_assets.versions import VersionRange, runs_on_executorch
 
@@ -169,6 +170,7 @@ def make_vectors() -> dict[str, Any]:
         "decisions": {"releases": RELEASES, "offers": OFFERS, "cases": make_decisions()},
         "preprocess": make_preprocess(),
         "verdicts": make_verdicts(),
+        "documents": make_documents(),
     }
 
 

@@ -9,13 +9,16 @@ import sys
 import zipfile
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mobile_assets.contract import CONTRACT_PATH, make_contract
 from mobile_assets.contract_sources import make_sources
+from mobile_assets.errors import ManifestError
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact, File, Golden
+from mobile_assets.reading import read_json
 from mobile_assets.release import Channel, PublishedVersion, Release, Rollout
 from mobile_assets.vectors import VECTORS_PATH
 from tests.conftest import ROOT
@@ -107,6 +110,39 @@ def test_kotlin_passes_all_vectors(tmp_path: Path) -> None:
     assert "error:" not in told
     classes = os.pathsep.join([str(tmp_path), library])
     assert count_passed(run_java("-cp", classes, "ghostlens.VectorsKt", str(VECTORS_PATH))) > 1500
+
+
+def edit(value: Any, path: list[str | int], change: dict[str, Any]) -> Any:
+    """A document with the change made, or without what stands there."""
+    changed = json.loads(json.dumps(value))
+    holder = changed
+    for key in path[:-1]:
+        holder = holder[key]
+    if "value" in change:
+        holder[path[-1]] = change["value"]
+    else:
+        del holder[path[-1]]
+    return changed
+
+
+def test_python_refuses_the_documents_that_the_description_makes() -> None:
+    documents = json.loads(VECTORS_PATH.read_bytes())["documents"]
+    readers = {"manifest": Manifest.from_bytes, "release": Release.from_bytes}
+    for name, whole in documents["valid"].items():
+        readers[name](json.dumps(whole).encode())
+    accepted = []
+    for change in documents["refused"]:
+        name = change["document"]
+        spoilt = edit(documents["valid"][name], change["path"], change)
+        try:
+            readers[name](json.dumps(spoilt).encode())
+            accepted.append(change)
+        except ManifestError:
+            pass
+    assert accepted == []
+    for text in documents["not_json"]:
+        with pytest.raises(ManifestError):
+            read_json(text.encode(), "text", 1 << 20)
 
 
 def test_the_vectors_hold_every_verdict_and_every_turn() -> None:

@@ -236,6 +236,44 @@ func runVerdicts(_ root: JsonValue) throws {
     }
 }
 
+/// Returns a value with another one at a path, or nil where that is to be removed.
+func edited(_ value: JsonValue, _ path: [JsonValue], _ other: JsonValue?) -> JsonValue? {
+    guard let first = path.first else { return other }
+    let rest = Array(path.dropFirst())
+    if case .list(let items) = value {
+        let changed = items.enumerated().compactMap { index, item in
+            index == first.whole ? edited(item, rest, other) : item
+        }
+        return .list(changed)
+    }
+    var members = value.members
+    let key = first.asText ?? ""
+    members[key] = edited(members[key] ?? .null, rest, other)
+    return .object(members)
+}
+
+func readDocument(_ kind: String, _ value: JsonValue) throws {
+    let node = Node(value: value, path: "", document: kind)
+    if kind == "manifest" { _ = try checkManifest(node) } else { _ = try checkRelease(node) }
+}
+
+func runDocuments(_ root: JsonValue) {
+    let section = root["documents"]
+    for (kind, whole) in section["valid"].members {
+        check(kind, try { try readDocument(kind, whole); return true }())
+    }
+    for item in section["refused"].items {
+        let kind = item["document"].word
+        let spoilt = edited(section["valid"][kind], item["path"].items, item.members["value"])
+        refuses("\(kind) with \(item)") { try readDocument(kind, spoilt ?? .null) }
+    }
+    for text in section["not_json"].texts {
+        refuses("text \(text)") {
+            _ = try parseJson(Data(text.utf8), "text", maxBytes: 1 << 20)
+        }
+    }
+}
+
 let data = try Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[1]))
 let root = try parseJson(data, "vectors.json", maxBytes: 64 << 20)
 check("schema", root["schema"].asText == "ghostlens.vectors/1")
@@ -245,5 +283,6 @@ runVersions(root)
 try runDecisions(root)
 try runPreprocess(root)
 try runVerdicts(root)
+runDocuments(root)
 print("\(passed) passed, \(failed) failed")
 exit(failed == 0 ? 0 : 1)
