@@ -27,8 +27,11 @@ from training.errors import StorageError
 
 
 @pytest.fixture
-def keys(key_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(key_folder, tmp_path / "keys"))
+def keys(key_folder: Path, published: Path, tmp_path: Path) -> Path:
+    folder = Path(shutil.copytree(key_folder, tmp_path / "keys"))
+    # Another test may have published another repository with the same keys since.
+    shutil.copy(published / "metadata" / "1.root.json", folder / "root.json")
+    return folder
 
 
 @pytest.fixture
