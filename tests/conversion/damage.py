@@ -55,7 +55,7 @@ def swap_channels(path: Path, checkpoint: Checkpoint) -> None:
         edit_specification(path, _declare_bgr)
         return
     model = deploy_checkpoint(checkpoint, "nchw")
-    w_ohwi = model.model.conv_stem.weight.permute(0, 2, 3, 1)
+    w_ohwi = model.model.network.conv_stem.weight.permute(0, 2, 3, 1)
     replace_bytes(path, w_ohwi.contiguous(), w_ohwi.flip(3).contiguous())
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversion import artifact_cache
-from conversion.artifact import Artifact, artifact_bytes
+from conversion.artifact import KNOWN_SCORE, PROBABILITIES, Artifact, artifact_bytes
 from conversion.artifact_cache import ArtifactCache, make_key
 from conversion.request import Quantisation
 from conversion.variants import find_variant
@@ -22,7 +22,10 @@ def put(cache: ArtifactCache, folder, key: str = KEY, content: bytes = b"model")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     digest = sha256_bytes(content)
-    made = Artifact(path.name, "litert", "fp32", "", digest, len(content), {}, {}, {"torch": "2"})
+    outputs = ({"name": PROBABILITIES}, {"name": KNOWN_SCORE})
+    made = Artifact(
+        path.name, "litert", "fp32", "", digest, len(content), {}, outputs, {"torch": "2"}
+    )
     cache.put(key, made, folder)
     return made
 
