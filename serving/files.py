@@ -2,7 +2,6 @@
 
 import base64
 import io
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from apiflask import APIBlueprint
@@ -13,28 +12,15 @@ from werkzeug.http import is_resource_modified, parse_range_header
 from werkzeug.wsgi import wrap_file
 
 from serving.context import get_storage
-from serving.repository import TIMESTAMP_NAME
+from serving.objects import find_cache_control, find_content_type
 from training.files import sha256_bytes
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
-# A name with a hash or a number never changes its content; a year is the longest that counts.
-_IMMUTABLE = "public, max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
 _TARGET_RESPONSES = {
     206: "A part",
     304: "Not modified",
     412: "Other content",
     416: "No such part",
-}
-_TYPES = {
-    ".json": "application/json",
-    ".txt": "text/plain; charset=utf-8",
-    ".md": "text/markdown; charset=utf-8",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".zip": "application/zip",
 }
 
 
@@ -44,8 +30,7 @@ _TYPES = {
 def send_metadata(name: str) -> Response:
     """Download signed metadata, as TUF clients do."""
     data = get_storage().read_metadata(name)
-    cache_control = _ASK_AGAIN if name == TIMESTAMP_NAME else _IMMUTABLE
-    return _send(io.BytesIO(data), name, sha256_bytes(data), len(data), cache_control)
+    return _send(io.BytesIO(data), name, sha256_bytes(data), len(data))
 
 
 @blueprint.get("/targets/<path:path>")
@@ -60,19 +45,16 @@ def send_target(path: str) -> Response:
     `If-Range` fetch a part; `Repr-Digest` gives the SHA-256 of the whole.
     """
     file = get_storage().find_file(path)
-    return _send(file.path.open("rb"), path, file.sha256, file.size_bytes, _IMMUTABLE)
+    return _send(file.path.open("rb"), path, file.sha256, file.size_bytes)
 
 
-def _send(
-    stream: BinaryIO, name: str, sha256: str, size_bytes: int, cache_control: str
-) -> Response:
+def _send(stream: BinaryIO, name: str, sha256: str, size_bytes: int) -> Response:
     """Answers with a file or the part of it that was asked for (RFC 9110, sections 13 and 14)."""
-    content_type = _TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
     digest = base64.b64encode(bytes.fromhex(sha256)).decode()
-    response = Response(content_type=content_type)
+    response = Response(content_type=find_content_type(name))
     response.set_etag(sha256)
     response.headers["Accept-Ranges"] = "bytes"
-    response.headers["Cache-Control"] = cache_control
+    response.headers["Cache-Control"] = find_cache_control(name)
     response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
     if not is_resource_modified(request.environ, response.headers["ETag"]):
         stream.close()
