@@ -10,9 +10,9 @@ from conversion.parity.report import points
 from conversion.variants import PRECISIONS
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.cli_keys import keys_command, prepare_provenance, provenance_command
-from mobile_assets.cli_update import update_command
+from mobile_assets.cli_update import read_root, update_command
 from mobile_assets.diff.cli import diff_command
-from mobile_assets.errors import PullError, VectorsError
+from mobile_assets.errors import VectorsError
 from mobile_assets.export.cli import export_command
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
@@ -122,7 +122,7 @@ def pull(
 
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    client = BundleClient(out, url, _read_root(root))
+    client = BundleClient(out, url, read_root(root))
     result = client.pull(model, platform, runtime, version, precision)
     manifest = result.model.manifest
     click.echo(f"{manifest.model} {manifest.version} for {platform}: verified, now in use")
@@ -228,13 +228,6 @@ def _describe_parity(artifact: BundledArtifact) -> str:
         f"agrees with the trained model on {parity.agreement:.2%} of "
         f"{parity.photos} photos ({parity.evaluator})"
     )
-
-
-def _read_root(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PullError(f"cannot read the trusted root {path}: {error.strerror}") from None
 
 
 def _read_photo(path: Path) -> bytes:

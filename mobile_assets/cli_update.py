@@ -39,11 +39,7 @@ def update_command(model: str, url: str, root: Path, out: Path, **said: Any) -> 
 
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    try:
-        trusted_root = root.read_bytes()
-    except OSError as error:
-        raise PullError(f"cannot read the trusted root {root}: {error.strerror}") from None
-    result = BundleClient(out, url, trusted_root).update(model, Device(**said))
+    result = BundleClient(out, url, read_root(root)).update(model, Device(**said))
     decision = result.check.decision
     click.echo(f"{decision.action}: {decision.reason} ({decision.code})")
     if result.pull is not None:
@@ -53,3 +49,15 @@ def update_command(model: str, url: str, root: Path, out: Path, **said: Any) -> 
         for report in result.pull.self_tests:
             click.echo(f"  self-test  {report.describe()}")
     click.echo(f"ask again in {result.check.check_again_s} s")
+
+
+def read_root(path: Path) -> bytes:
+    """Returns the root metadata that an app is shipped with.
+
+    Raises:
+        PullError: they cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PullError(f"cannot read the trusted root {path}: {error.strerror}") from None

@@ -60,9 +60,18 @@ def find_requirements(
     if runtime != _EXECUTORCH or not version:
         return None
     try:
-        program = parse_pte(data, "the .pte")
+        return Requirements(version, *read_calls(data, "the .pte"))
     except ArtifactError:
         return None
+
+
+def read_calls(data: bytes, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the backends and the kernels that a `.pte` calls by name, each once.
+
+    Raises:
+        ArtifactError: it is no `.pte`.
+    """
+    program = parse_pte(data, where)
     backends = dict.fromkeys(call.backend for call in program.delegates)
-    ops = dict.fromkeys(name for name, _ in program.kernels)
-    return Requirements(version, tuple(backends), tuple(ops))
+    kernels = dict.fromkeys(name for name, _ in program.kernels)
+    return tuple(backends), tuple(kernels)

@@ -42,29 +42,29 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
 
 def get_storage() -> Storage:
     """Returns the storage of the app that answers now."""
-    services: _Services = current_app.extensions[_EXTENSION]
-    return services.storage
+    return _find_services().storage
 
 
 def get_engine() -> Engine:
     """Returns the engine of the app that answers now."""
-    services: _Services = current_app.extensions[_EXTENSION]
-    return services.engine
+    return _find_services().engine
 
 
 def get_database() -> Database:
     """Returns the database of the app that answers now."""
-    services: _Services = current_app.extensions[_EXTENSION]
-    return services.database
+    return _find_services().database
 
 
 def get_rollouts() -> Rollouts:
     """Returns what the app that answers now holds back."""
-    services: _Services = current_app.extensions[_EXTENSION]
-    return services.rollouts
+    return _find_services().rollouts
 
 
 def get_settings() -> Settings:
     """Returns the settings of the app that answers now."""
+    return _find_services().settings
+
+
+def _find_services() -> _Services:
     services: _Services = current_app.extensions[_EXTENSION]
-    return services.settings
+    return services

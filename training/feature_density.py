@@ -56,7 +56,7 @@ class FeatureDensity:
         Returns:
             float64, shape [N].
         """
-        away = _on_sphere(features) - self.mean
+        away = on_sphere(features) - self.mean
         along = away @ self.directions.T.astype(np.float64)
         scores: npt.NDArray[np.float64] = (along**2).sum(axis=1) - self.precision * (away**2).sum(
             axis=1
@@ -85,7 +85,7 @@ def fit_feature_density(
             f"a feature density of {len(features)} photos, rank {rank} and shrinkage {shrinkage}: "
             "at least 2 and 1, and over 0 to 1"
         )
-    unit = _on_sphere(features)
+    unit = on_sphere(features)
     mean = unit.mean(axis=0)
     count = unit.shape[1]
     spread = unit - mean
@@ -104,7 +104,8 @@ def fit_feature_density(
     )
 
 
-def _on_sphere(features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def on_sphere(features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Returns features scaled to length 1, float64, shape [N, features]; those of 0 stay 0."""
     given = np.asarray(features, np.float64)
     lengths = np.linalg.norm(given, axis=1, keepdims=True)
     scaled: npt.NDArray[np.float64] = given / np.maximum(lengths, _TINY)

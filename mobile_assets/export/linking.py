@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from conversion.errors import ArtifactError
-from conversion.structure.pte_file import parse_pte
 from mobile_assets.errors import BundleError
 from mobile_assets.parts import BundledArtifact
+from mobile_assets.requirements import read_calls
 
 # Names of ExecuTorch's prebuilt parts for Apple's systems, docs/source/using-executorch-ios.md
 # at v1.4. The Android archive on Maven holds XNNPACK and all of these kernels; one with Vulkan is
@@ -65,9 +65,6 @@ def read_linkage(artifact: BundledArtifact, data: bytes) -> Linkage | None:
     if artifact.runtime != "executorch":
         return None
     try:
-        program = parse_pte(data, artifact.path)
+        return Linkage(*read_calls(data, artifact.path))
     except ArtifactError as error:
         raise BundleError(str(error)) from error
-    backends = dict.fromkeys(call.backend for call in program.delegates)
-    kernels = dict.fromkeys(name for name, _ in program.kernels)
-    return Linkage(tuple(backends), tuple(kernels))

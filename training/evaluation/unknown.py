@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import DataError
+from training.feature_density import on_sphere
 
 Floats = npt.NDArray[np.float64]
 
@@ -132,7 +133,7 @@ class NearestNeighbours:
     def __init__(self, training: npt.NDArray[np.floating], k: int) -> None:
         if not 1 <= k <= len(training):
             raise DataError(f"k is {k}: allowed are 1 to the {len(training)} training photos")
-        self._training, self._k = _on_sphere(training), k
+        self._training, self._k = on_sphere(training), k
 
     def __call__(self, features: npt.NDArray[np.floating]) -> Floats:
         """Returns minus the distance on the unit sphere, float64 [N], -2 to 0.
@@ -142,7 +143,7 @@ class NearestNeighbours:
         """
         scores = np.empty(len(features))
         for start in range(0, len(features), _CHUNK):
-            cosines = _on_sphere(features[start : start + _CHUNK]) @ self._training.T
+            cosines = on_sphere(features[start : start + _CHUNK]) @ self._training.T
             nearest = np.partition(cosines, -self._k, axis=1)[:, -self._k]
             scores[start : start + _CHUNK] = -np.sqrt(np.maximum(2 - 2 * nearest, 0))
         return scores
@@ -159,7 +160,7 @@ class ClassMeans:
     """
 
     def __init__(self, training: npt.NDArray[np.floating], truth: npt.NDArray[np.int64]) -> None:
-        self._means = _on_sphere(_class_means(_on_sphere(training), truth))
+        self._means = on_sphere(_class_means(on_sphere(training), truth))
 
     def __call__(self, features: npt.NDArray[np.floating]) -> Floats:
         """Returns the largest cosine, float64 [N], -1 to 1.
@@ -167,7 +168,7 @@ class ClassMeans:
         Args:
             features: shape [N, features].
         """
-        cosines: Floats = (_on_sphere(features) @ self._means.T).max(axis=1)
+        cosines: Floats = (on_sphere(features) @ self._means.T).max(axis=1)
         return cosines
 
 
@@ -189,7 +190,7 @@ class Mahalanobis:
         truth: npt.NDArray[np.int64],
         shrinkage: float = 0.1,
     ) -> None:
-        features = _on_sphere(training)
+        features = on_sphere(training)
         self._means = _class_means(features, truth)
         spread = features - self._means[np.unique(truth, return_inverse=True)[1]]
         covariance = spread.T @ spread / len(features)
@@ -206,7 +207,7 @@ class Mahalanobis:
         Args:
             features: shape [N, features].
         """
-        whitened = _on_sphere(features) @ self._whiten
+        whitened = on_sphere(features) @ self._whiten
         squares = (whitened**2).sum(axis=1)[:, None] + (self._means**2).sum(axis=1)
         nearest: Floats = (squares - 2 * whitened @ self._means.T).min(axis=1)
         return -np.maximum(nearest, 0)
@@ -214,10 +215,3 @@ class Mahalanobis:
 
 def _class_means(features: Floats, truth: npt.NDArray[np.int64]) -> Floats:
     return np.stack([features[truth == index].mean(axis=0) for index in np.unique(truth)])
-
-
-def _on_sphere(features: npt.NDArray[np.floating]) -> Floats:
-    given = np.asarray(features, np.float64)
-    lengths = np.linalg.norm(given, axis=1, keepdims=True)
-    scaled: Floats = given / np.maximum(lengths, _TINY)
-    return scaled
