@@ -36,6 +36,7 @@ from training.evaluation.decisions import (
     sum_coarse,
 )
 from training.evaluation.metrics import Indices
+from training.evaluation.score_choice import ComparedScore, compare_hits
 from training.evaluation.temperature import calibrate, fit_temperature
 from training.evaluation.unknown import KNOWN_SCORE, SCORES, score_known
 from training.hierarchy import Hierarchy
@@ -55,6 +56,7 @@ __all__ = [
     "Share",
     "Threshold",
     "calibrate",
+    "compare_scores",
     "decide",
     "fit_confidence",
     "fit_temperature",
@@ -63,7 +65,7 @@ __all__ = [
 
 Flags = npt.NDArray[np.bool_]
 
-# As measured in docs/unknown.md.
+# Taken where the photos at hand do not show another one to be better; see docs/unknown.md.
 DEFAULT_SCORE = KNOWN_SCORE
 _FOLDS = 5
 _SEED = 0
@@ -77,6 +79,23 @@ class _Asked:
     answers: Answers
     truth: Indices
     unknown: Mapping[str, Answers]
+
+    @classmethod
+    def check(
+        cls,
+        answers: Answers,
+        truth: Indices,
+        target: float,
+        unknown: Mapping[str, Answers] | None,
+    ) -> "_Asked":
+        """Takes what can be fitted to; kinds without photos are left out."""
+        check_answers(answers, truth)
+        if not 0 < target < 1:
+            raise ConfidenceError(f"target_precision is {target}: allowed are over 0 to below 1")
+        kinds = {kind: those for kind, those in (unknown or {}).items() if len(those)}
+        for those in kinds.values():
+            check_answers(those, None)
+        return cls(answers, truth, kinds)
 
     def take(self, fold: int, kept: bool) -> "_Asked":
         """Returns the photos of one fold, or (`kept` False) those of all others."""
@@ -105,7 +124,7 @@ def fit_confidence(
     target_precision: float,
     hierarchy: Hierarchy | None = None,
     unknown: Mapping[str, Answers] | None = None,
-    score: str = DEFAULT_SCORE,
+    score: str | None = None,
 ) -> Confidence:
     """Chooses a temperature and thresholds on labelled photos.
 
@@ -115,7 +134,8 @@ def fit_confidence(
         target_precision: wanted share of right answers among those that stand, 0 to below 1.
         hierarchy: the coarse class of each label; None where there are none.
         unknown: kind of unknown things, as in "clutter" -> answers on photos of them.
-        score: which one of `SCORES` tells known from unknown things.
+        score: which one of `SCORES` tells known from unknown things; `choose_score` tells when
+            not given.
 
     Returns:
         What `decide` takes.
@@ -124,16 +144,11 @@ def fit_confidence(
         ConfidenceError: no photo, a value that is no probability or no score, or a target out of
             range.
     """
-    check_answers(answers, truth)
-    if not 0 < target_precision < 1 or score not in SCORES:
-        raise ConfidenceError(
-            f"target_precision {target_precision} and score {score!r}: allowed are over 0 to "
-            f"below 1, and {', '.join(SCORES)}"
-        )
-    kinds = {kind: those for kind, those in (unknown or {}).items() if len(those)}
-    for those in kinds.values():
-        check_answers(those, None)
-    asked = _Asked(answers, truth, kinds)
+    if score is not None and score not in SCORES:
+        raise ConfidenceError(f"score is {score!r}: allowed are {', '.join(SCORES)}")
+    asked = _Asked.check(answers, truth, target_precision, unknown)
+    if score is None:
+        score = _choose_score(asked, target_precision)
     limits = _choose(asked, target_precision, hierarchy, score)
     judged = _judge(asked, limits, hierarchy)
     others = _cross_fit(asked, target_precision, hierarchy, score)
@@ -152,6 +167,46 @@ def fit_confidence(
             cross_fitted=None if others is None else _measure_rejection(others),
         ),
     )
+
+
+def compare_scores(
+    answers: Answers,
+    truth: Indices,
+    target_precision: float,
+    unknown: Mapping[str, Answers],
+) -> dict[str, ComparedScore]:
+    """Compares what `fit_confidence` may choose from, on the photos that it is given.
+
+    Returns:
+        Score -> what it is worth; empty where there are too few photos to tell.
+
+    Raises:
+        ConfidenceError: as `fit_confidence`.
+    """
+    asked = _Asked.check(answers, truth, target_precision, unknown)
+    return _compare_scores(asked, target_precision)
+
+
+def _choose_score(asked: _Asked, target: float) -> str:
+    """Returns the best score of those that are shown to be better than the default, or that."""
+    compared = _compare_scores(asked, target)
+    better = {name: found for name, found in compared.items() if found.gain_interval_95[0] > 0}
+    return max(better, key=lambda name: better[name].gain, default=DEFAULT_SCORE)
+
+
+def _compare_scores(asked: _Asked, target: float) -> dict[str, ComparedScore]:
+    photos = sum(len(those) for those in asked.unknown.values())
+    if photos < max(_least_answers(target), _LEAST_PHOTOS):
+        return {}
+    hits = {}
+    for score in SCORES:
+        # Coarse classes have no part in whether a thing is known.
+        judged = _cross_fit(asked, target, None, score)
+        if judged is None:
+            return {}
+        kept = judged.verdicts != UNKNOWN
+        hits[score] = [kept, *(found == UNKNOWN for found in judged.unknown.values())]
+    return {score: compare_hits(own, hits[DEFAULT_SCORE]) for score, own in hits.items()}
 
 
 def _choose(asked: _Asked, target: float, hierarchy: Hierarchy | None, score: str) -> Limits:

@@ -54,6 +54,7 @@ def describe_figures(figures: dict[str, Any]) -> list[str]:
             f"{describe_share(measured, 'named')}; AUROC {_number(measured, 'auroc')}; let "
             f"through where 95 % of known ones are kept: {describe_share(measured, 'fpr95')}"
         )
+    lines += _describe_choice(figures["compared_scores"], figures["confidence"]["known"]["score"])
     return lines
 
 
@@ -68,6 +69,20 @@ def describe_caveats(figures: dict[str, Any]) -> list[str]:
         f"({bootstrap['resamples']} resamples, seed {bootstrap['seed']}). They take photos for "
         f"independent: where several show the same item, they are too narrow.{seen}"
     ]
+
+
+def _describe_choice(compared: dict[str, Any], chosen: str) -> list[str]:
+    """Returns what each score was worth on photos that its threshold was not chosen on."""
+    lines = []
+    for score, found in compared.items():
+        low, high = (100 * end for end in found["gain_interval_95"])
+        lines.append(
+            f"  {score}{' (chosen)' if score == chosen else ''}: keeps {100 * found['kept']:.1f} % "
+            f"of known photos and turns away {100 * found['rejected']:.1f} % of unknown ones; mean "
+            f"of both against the default {100 * found['gain']:+.1f} points ({low:+.1f} to "
+            f"{high:+.1f})"
+        )
+    return ["score that tells unknown things, cross-fitted:", *lines] if lines else []
 
 
 def _describe_calibration(calibration: dict[str, Any]) -> list[str]:

@@ -1,14 +1,14 @@
 """All figures of a network on labelled photos: the content of `metrics.json`. Free of torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from training.answers import Answers
 from training.evaluation.calibration import measure_calibration
-from training.evaluation.confidence import fit_confidence
+from training.evaluation.confidence import compare_scores, fit_confidence
 from training.evaluation.decisions import COARSE as COARSE_VERDICT
 from training.evaluation.decisions import SURE as SURE_VERDICT
 from training.evaluation.decisions import UNKNOWN as UNKNOWN_VERDICT
@@ -70,15 +70,17 @@ def summarise_fitted(
         predictions: at least one photo of a known thing.
         classes: of the network.
         target_precision: see `training.evaluation.confidence.fit_confidence`.
+
+    Returns:
+        As `summarise`, with `compared_scores`: what each score that could tell known from unknown
+        things is worth; empty where there were too few photos to choose by.
     """
-    confidence = fit_confidence(
-        predictions.answers,
-        predictions.truth,
-        target_precision,
-        classes.hierarchy,
-        predictions.unknown,
-    )
-    return summarise(predictions, classes, confidence, fitted_here=True)
+    asked = (predictions.answers, predictions.truth, target_precision)
+    confidence = fit_confidence(*asked, classes.hierarchy, predictions.unknown)
+    compared = compare_scores(*asked, predictions.unknown)
+    return summarise(predictions, classes, confidence, fitted_here=True) | {
+        "compared_scores": {score: asdict(found) for score, found in compared.items()}
+    }
 
 
 def summarise(
@@ -97,8 +99,8 @@ def summarise(
         `coarse_top1` and its interval (None without coarse classes), `mean_class_accuracy` and
         its interval, `most_confused`, `calibration` (`before` and `after` the temperature),
         `selective` (`aurc`, and `verdicts` with what each is worth), `unknown` by kind,
-        `confidence`, and how intervals were drawn. Shares have Wilson's interval, the AUROC
-        Newcombe's, all else the bootstrap's.
+        `compared_scores` (empty), `confidence`, and how intervals were drawn. Shares have Wilson's
+        interval, the AUROC Newcombe's, all else the bootstrap's.
     """
     answers, truth = predictions.answers, predictions.truth
     probabilities = answers.probabilities
@@ -126,6 +128,7 @@ def summarise(
             for kind, those in predictions.unknown.items()
             if len(those)
         },
+        "compared_scores": {},
         "confidence": confidence.to_json(),
         "bootstrap": {"seed": BOOTSTRAP_SEED, "resamples": BOOTSTRAP_RESAMPLES},
     }

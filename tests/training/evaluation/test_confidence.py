@@ -17,6 +17,7 @@ from training.evaluation.confidence import (
     VERDICTS,
     Confidence,
     calibrate,
+    compare_scores,
     decide,
     fit_confidence,
     judge,
@@ -225,12 +226,55 @@ def test_one_photo_at_a_time_is_decided():
         decide(answer(np.eye(2)), _FITTED, None)
 
 
-def test_the_known_score_is_the_default_and_vetoes_a_sure_answer():
-    assert _FITTED.known.score == "known_score"
+def test_a_low_known_score_vetoes_a_sure_answer():
+    unknown = {"clutter": draw_unknown(300, 12)}
+    fitted = fit_confidence(*draw(1000, 11), 0.9, HIERARCHY, unknown, "known_score")
     sure = np.full(CLASSES, 0.001)
     sure[5] = 1 - 0.011
-    assert decide(answer(sure, _FITTED.known.min_score - 0.1), _FITTED, None).verdict == UNKNOWN
-    assert decide(answer(sure, _FITTED.known.min_score + 0.1), _FITTED, None).verdict == SURE
+    assert decide(answer(sure, fitted.known.min_score - 0.1), fitted, None).verdict == UNKNOWN
+    assert decide(answer(sure, fitted.known.min_score + 0.1), fitted, None).verdict == SURE
+
+
+def spread_scores(answers: Answers, seed: int) -> Answers:
+    """The same probabilities with known scores that say nothing."""
+    scores = np.random.default_rng(seed).normal(-1, 0.5, len(answers))
+    return Answers(answers.probabilities, scores.astype(np.float32))
+
+
+def test_the_score_that_is_shown_to_be_better_is_chosen():
+    known, truth = draw(400, 21)
+    clutter = spread_scores(draw_unknown(200, 22), 23)
+    assert fit_confidence(known, truth, 0.9, None, {"clutter": clutter}).known.score == "gen"
+    # Unknown things that are answered like known ones, but do not look like them.
+    boasting = Answers(draw(200, 24)[0].probabilities, draw_unknown(200, 25).known_scores)
+    found = fit_confidence(known, truth, 0.9, None, {"clutter": boasting}).known
+    assert found.score == "known_score"
+    assert found.cross_fitted.rejected["clutter"].value > 0.5
+
+
+def test_without_proof_the_known_score_is_taken():
+    known, truth = draw(400, 21)
+    known = spread_scores(known, 26)
+    for unknown in (
+        {},
+        {"clutter": draw_unknown(5, 27)},  # GEN would do better, but five photos tell nothing
+        {"look-alike": spread_scores(draw(200, 28)[0], 29)},  # which no score tells apart
+    ):
+        assert fit_confidence(known, truth, 0.9, None, unknown).known.score == "known_score"
+
+
+def test_scores_are_compared_on_photos_that_their_thresholds_did_not_see():
+    known, truth = draw(400, 21)
+    unknown = {"clutter": draw_unknown(200, 22)}
+    compared = compare_scores(known, truth, 0.9, unknown)
+    assert set(compared) == set(SCORES)
+    assert compared["known_score"].gain == 0
+    for score, found in compared.items():
+        others = fit_confidence(known, truth, 0.9, None, unknown, score).known.cross_fitted
+        assert found.kept == others.kept.value
+        assert found.rejected == others.rejected["clutter"].value
+    assert compare_scores(known, truth, 0.9, {}) == {}
+    assert compare_scores(known[:5], truth[:5], 0.9, unknown) == {}
 
 
 @pytest.mark.parametrize("score", ["max_probability", "gen"])
@@ -250,6 +294,11 @@ def test_other_scores_do_not_look_at_the_known_score(score):
 def test_a_target_out_of_range_is_refused(target):
     with pytest.raises(ConfidenceError, match="target_precision"):
         fit_confidence(*draw(20, 0), target)
+
+
+def test_a_score_that_is_none_is_refused():
+    with pytest.raises(ConfidenceError, match="allowed are known_score, max_probability, gen"):
+        fit_confidence(*draw(20, 0), 0.9, score="energy")
 
 
 def _with(value: dict, path: str, replacement: object) -> dict:
