@@ -3,7 +3,8 @@
 import { ConfigError } from "./errors.js";
 
 /**
- * SHA-256 and the verification of Ed25519 signatures (RFC 8032).
+ * SHA-256 and the verification of signatures: Ed25519 (RFC 8032), with which Ghostlens signs, and,
+ * for repositories that others made, ECDSA.
  *
  * React Native has no WebCrypto: there an app gives, for example, `@noble/hashes` and
  * `@noble/ed25519`, or a native module.
@@ -13,6 +14,15 @@ export interface Cryptography {
   sha256(data: Uint8Array): Promise<Uint8Array>;
   /** Returns whether a signature (64 bytes) of a message is by a public key (32 bytes). */
   verifyEd25519(
+    publicKey: Uint8Array,
+    signature: Uint8Array,
+    message: Uint8Array,
+  ): Promise<boolean>;
+  /**
+   * Returns whether a signature (r and s, 32 bytes each) of a message's SHA-256 is by a public key
+   * on P-256 (SubjectPublicKeyInfo, DER). Without it such keys count as not signing.
+   */
+  verifyEcdsaP256?(
     publicKey: Uint8Array,
     signature: Uint8Array,
     message: Uint8Array,
@@ -43,6 +53,17 @@ export function webCryptography(crypto: Crypto | undefined = globalThis.crypto):
       if (publicKey.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
       const key = await importKey(subtle, publicKey);
       return subtle.verify("Ed25519", key, asBuffer(signature), asBuffer(message));
+    },
+    async verifyEcdsaP256(publicKey, signature, message) {
+      const curve = { name: "ECDSA", namedCurve: "P-256" };
+      let key: CryptoKey;
+      try {
+        key = await subtle.importKey("spki", asBuffer(publicKey), curve, false, ["verify"]);
+      } catch {
+        return false; // on another curve, or no point of it
+      }
+      const by = { name: "ECDSA", hash: "SHA-256" };
+      return subtle.verify(by, key, asBuffer(signature), asBuffer(message));
     },
   };
 }

@@ -1,9 +1,10 @@
 /** TUF metadata (specification 1.0): parsed, and checked against keys and thresholds. */
 
-import { type Cryptography, fromHex, sha256Hex, toHex } from "../crypto.js";
+import { type Cryptography, fromHex, sha256Hex } from "../crypto.js";
 import { ManifestError, TrustError } from "../errors.js";
 import { JsonNode, readJson } from "../reading.js";
 import { encodeCanonical } from "./canonical.js";
+import { type PublicKey, identify, isSignedBy, readKeys } from "./keys.js";
 
 const TOP_LEVEL = ["root", "timestamp", "snapshot", "targets"] as const;
 const EXPIRES = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
@@ -42,9 +43,9 @@ export interface TargetFile {
   readonly sha256: string;
 }
 
-/** Whatever names keys for other roles: root and targets. Key id -> Ed25519 key, 32 bytes. */
+/** Whatever names keys, by their ids, for other roles: root and targets. */
 export interface Delegator {
-  readonly keys: ReadonlyMap<string, Uint8Array>;
+  readonly keys: ReadonlyMap<string, PublicKey>;
   readonly roles: ReadonlyMap<string, Role>;
 }
 
@@ -127,7 +128,8 @@ export async function verifySignatures(
   for (const keyid of role.keyids) {
     const [key, signature] = [delegator.keys.get(keyid), envelope.signatures.get(keyid)];
     if (key === undefined || signature === undefined) continue;
-    if (await cryptography.verifyEd25519(key, signature, envelope.payload)) signers.add(toHex(key));
+    if (await isSignedBy(cryptography, key, signature, envelope.payload))
+      signers.add(identify(key));
   }
   if (signers.size < role.threshold) {
     throw new TrustError(
@@ -253,18 +255,6 @@ function readRole(node: JsonNode): Role {
     .map((item) => item.text());
   if (new Set(keyids).size !== keyids.length) node.get("keyids").fail("a key stands there twice");
   return { keyids, threshold: node.get("threshold").whole(1) };
-}
-
-/** Keys of other kinds than Ed25519 are left out: they count as not signing. */
-function readKeys(node: JsonNode): Map<string, Uint8Array> {
-  const keys = new Map<string, Uint8Array>();
-  for (const [keyid, key] of node.members()) {
-    const kind = [key.get("keytype").text(), key.get("scheme").text()];
-    if (kind.some((word) => word !== "ed25519")) continue;
-    const data = fromHex(key.get("keyval").get("public").text());
-    keys.set(keyid, data?.length === 32 ? data : key.fail("an Ed25519 key has 32 bytes"));
-  }
-  return keys;
 }
 
 function readMetaFile(node: JsonNode): MetaFile {

@@ -1,6 +1,6 @@
 /** A TUF repository made by hand, so that tests can do to it what an attacker would. */
 
-import { createHash, webcrypto } from "node:crypto";
+import { createHash, createSign, generateKeyPairSync, webcrypto } from "node:crypto";
 import { encodeCanonical } from "../../src/tuf/canonical.js";
 
 export const MODEL = "colours";
@@ -21,10 +21,12 @@ export function toBytes(value: unknown): Uint8Array {
   );
 }
 
-/** An Ed25519 key pair with its TUF id. */
+type Sign = (payload: Uint8Array<ArrayBuffer>) => Promise<Buffer>;
+
+/** A key pair with its TUF id: Ed25519 as Ghostlens has it, or ECDSA as others do. */
 export class Key {
   private constructor(
-    private readonly pair: CryptoKeyPair,
+    private readonly signer: Sign,
     readonly json: Json,
     readonly id: string,
   ) {}
@@ -36,13 +38,23 @@ export class Key {
     ])) as CryptoKeyPair;
     const raw = Buffer.from(await webcrypto.subtle.exportKey("raw", pair.publicKey));
     const json = { keytype: "ed25519", scheme: "ed25519", keyval: { public: raw.toString("hex") } };
-    return new Key(pair, json, sha256(encodeCanonical(json)));
+    const sign: Sign = async (payload) =>
+      Buffer.from(await webcrypto.subtle.sign("Ed25519", pair.privateKey, payload));
+    return new Key(sign, json, sha256(encodeCanonical(json)));
+  }
+
+  /** Only a key on prime256v1, which others call P-256, is one that clients know. */
+  static makeEcdsa(namedCurve = "prime256v1", keytype = "ecdsa"): Key {
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
+    const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
+    const json = { keytype, scheme: "ecdsa-sha2-nistp256", keyval: { public: pem } };
+    const sign: Sign = (payload) =>
+      Promise.resolve(createSign("sha256").update(payload).sign(privateKey));
+    return new Key(sign, json, sha256(encodeCanonical(json)));
   }
 
   async sign(payload: Uint8Array): Promise<string> {
-    const data = payload as Uint8Array<ArrayBuffer>;
-    const signature = await webcrypto.subtle.sign("Ed25519", this.pair.privateKey, data);
-    return Buffer.from(signature).toString("hex");
+    return (await this.signer(payload as Uint8Array<ArrayBuffer>)).toString("hex");
   }
 }
 
