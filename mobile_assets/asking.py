@@ -1,30 +1,21 @@
-"""What a Python app asks the server and tells it: what to run, and how a version did."""
+"""What a Python app asks the server: what to run."""
 
-import json
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from tuf.api.exceptions import DownloadError, DownloadHTTPError
-from urllib3.exceptions import HTTPError
+from urllib.parse import urlsplit
 
 from mobile_assets.conditions import Device
 from mobile_assets.deciding import ACTIONS, GO_BACK, NONE, TAKE, Decision, Offer, object_to_taking
-from mobile_assets.parts import BundledArtifact
-from mobile_assets.reading import read_json
+from mobile_assets.reading import Node, read_json
 from mobile_assets.release import Release
-from mobile_assets.selftest import SelfTestReport
 from mobile_assets.transfer import Transfer
 from mobile_assets.trust import typed_errors
-from training.errors import StorageError
 from training.files import write_atomic
 
 _MAX_ANSWER_BYTES = 1 << 20
-_MAX_WAITING = 50
+_MAX_FILES = 10_000
 _ID_NAME = ".device-id"
-_ASK_AGAIN_LATER = (408, 429)
 
 
 @dataclass(frozen=True)
@@ -35,11 +26,13 @@ class ServerAnswer:
         decision: its advice.
         manifest_sha256: of the manifest that it offers; None where it offers none.
         check_again_s: when it wants to be asked again, in seconds.
+        files_url: the address that it serves files at where that is another than its own.
     """
 
     decision: Decision
     manifest_sha256: str | None
     check_again_s: int
+    files_url: str | None = None
 
 
 def read_device_id(cache_dir: Path) -> str:
@@ -68,19 +61,37 @@ def ask_server(transfer: Transfer, base_url: str, model: str, device: Device) ->
     with typed_errors("what to run", url):
         data = transfer.ask(url, device.to_json(), _MAX_ANSWER_BYTES)
     root = read_json(data, "the answer to a check", _MAX_ANSWER_BYTES)
-    keys = root.table(
-        *("model", "channel", "action", "code", "reason", "version", "manifest", "files"),
-        "check_again_s",
-    )
-    version, manifest = keys["version"], keys["manifest"]
     decision = Decision(
-        keys["action"].one_of(ACTIONS),
-        keys["code"].text(64),
-        keys["reason"].text(),
-        None if version.value is None else version.text(64),
+        root.member("action").one_of(ACTIONS),
+        root.member("code").text(64),
+        root.member("reason").text(),
+        None if (version := root.find("version")) is None else version.text(64),
     )
-    sha256 = None if manifest.value is None else manifest.members()["sha256"].sha256()
-    return ServerAnswer(decision, sha256, keys["check_again_s"].whole(0, 1 << 31))
+    manifest = root.find("manifest")
+    return ServerAnswer(
+        decision,
+        None if manifest is None else manifest.member("sha256").sha256(),
+        root.member("check_again_s").whole(0, 1 << 31),
+        _find_files_url(root, base_url, f"{model}/{decision.version}"),
+    )
+
+
+def _find_files_url(root: Node, base_url: str, folder: str) -> str | None:
+    """Returns the address that a version's files lie below, where the first names another.
+
+    It needs no trust, as TUF verifies the bytes; only it must not end the privacy of https://.
+    """
+    files = root.find("files")
+    if files is None or not (listed := files.items(_MAX_FILES)):
+        return None
+    file = listed[0]
+    url = file.member("url").text()
+    above, _, name = file.member("path").text().rpartition("/")
+    stored = "/".join(filter(None, (folder, above, f"{file.member('sha256').sha256()}.{name}")))
+    allowed = ("https",) if base_url.startswith("https:") else ("https", "http")
+    if urlsplit(url).scheme not in allowed or not url.endswith(f"/{stored}"):
+        return None
+    return url.removesuffix(f"/{stored}")
 
 
 def take_smaller(
@@ -114,72 +125,3 @@ def take_smaller(
     artifact = offer.choose_artifact(device)
     path = None if artifact is None else artifact.path
     return Decision(TAKE, said.code, said.reason, version, path)
-
-
-def make_report(
-    device: Device,
-    version: str,
-    artifact: BundledArtifact,
-    passed: bool,
-    self_test: SelfTestReport | None,
-    duration_ms: float,
-) -> dict[str, Any]:
-    """Returns the report of a self-test, as the server takes it."""
-    linked = {runtime.name: runtime.version for runtime in device.runtimes}
-    report: dict[str, Any] = {
-        "report_id": str(uuid.uuid4()),
-        "device_id": device.device_id,
-        "version": version,
-        "artifact_sha256": artifact.file.sha256,
-        "event": "self-test",
-        "passed": passed,
-        "platform": device.platform,
-        "os_version": device.os_version,
-        "app_version": device.app_version,
-        "runtime": artifact.runtime,
-        "runtime_version": linked.get(artifact.runtime),
-    }
-    if self_test is not None:
-        report["figures"] = {
-            "photos": len(self_test.photos),
-            "max_probability_difference": min(1.0, self_test.max_probability_difference),
-            "duration_ms": duration_ms,
-        }
-    return {name: said for name, said in report.items() if said is not None}
-
-
-class Reports:
-    """The reports of a model that wait to be sent; nothing here ever stops an update."""
-
-    def __init__(self, model_dir: Path) -> None:
-        self._folder = model_dir / "reports"
-
-    def add(self, report: dict[str, Any]) -> None:
-        """Keeps a report; of a device without an id none, as the server counts devices."""
-        waiting = list(self._folder.glob("*.json"))
-        if "device_id" not in report or len(waiting) >= _MAX_WAITING:
-            return
-        with suppress(StorageError):  # the disk is full
-            write_atomic(self._folder / f"{report['report_id']}.json", json.dumps(report))
-
-    def send(self, transfer: Transfer, base_url: str, model: str) -> int:
-        """Sends what waits, and returns how many the server took; others wait for the next time.
-
-        One that the server refuses for good is dropped.
-        """
-        sent = 0
-        for path in sorted(self._folder.glob("*.json")):
-            try:
-                report = json.loads(path.read_bytes())
-                url = f"{base_url}/v1/models/{model}/reports"
-                transfer.ask(url, report, _MAX_ANSWER_BYTES)
-                sent += 1
-            except DownloadHTTPError as error:
-                if error.status_code >= 500 or error.status_code in _ASK_AGAIN_LATER:
-                    return sent
-            except (DownloadError, HTTPError):
-                return sent
-            except (OSError, ValueError):
-                pass  # damaged
-            path.unlink(missing_ok=True)
-        return sent

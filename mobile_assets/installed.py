@@ -4,6 +4,10 @@
 <cache>/<model>/<version>/<variant>-<12 digits of the manifest's hash>/manifest.json, ...
 """
 
+import fcntl
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +15,13 @@ from conversion.variants import Variant, find_variant
 from mobile_assets.errors import BundleError, ManifestError, PullError
 from mobile_assets.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 from mobile_assets.parts import BundledArtifact, File
-from mobile_assets.starting import CURRENT_NAME, Entry, change_installed, read_installed
+from mobile_assets.starting import (
+    CURRENT_NAME,
+    Entry,
+    change_installed,
+    find_installed,
+    read_installed,
+)
 from mobile_assets.unpacking import check_placed_artifact, check_placed_file, placed_path
 from training.errors import StorageError
 from training.files import sha256_bytes, sha256_file
@@ -117,10 +127,69 @@ def load_current(model_dir: Path) -> PulledModel:
 def load_entry(model_dir: Path, model: str, entry: Entry) -> PulledModel:
     """Loads a version that was switched to, after checking every file that it needs.
 
+    As long as the result lives, in this process or another, its folder is not removed.
+
     Raises:
         BundleError: a file is missing or was changed since.
         ManifestError: the manifest is malformed, or of another model.
     """
+    found = hold_folder(_open_entry(model_dir, model, entry))
+    check_placed(found.directory, found.manifest, found.artifacts)
+    return found
+
+
+def find_artifact(model_dir: Path, model: str, entry: Entry) -> BundledArtifact:
+    """Returns the model file that an entry stands for, as its manifest names it.
+
+    Raises:
+        BundleError: the manifest is missing or was changed.
+        ManifestError: it is malformed, or of another model.
+    """
+    return _open_entry(model_dir, model, entry).artifacts[0]
+
+
+def list_kept(model_dir: Path) -> tuple[PulledModel, ...]:
+    """Returns the versions that are kept, unchecked but for their manifests: the one in use first.
+
+    They are held as those of `load_entry` are.
+    """
+    kept = []
+    for entry in find_installed(model_dir).entries:
+        with suppress(BundleError, ManifestError):
+            kept.append(hold_folder(_open_entry(model_dir, model_dir.name, entry)))
+    return tuple(kept)
+
+
+def list_placed_files(models: Iterable[PulledModel]) -> dict[str, Path]:
+    """Returns where files of versions lie, by the SHA-256 that they should have."""
+    found = {}
+    for model in models:
+        for artifact in model.artifacts:
+            found[artifact.file.sha256] = model.artifact_path(artifact)
+        for file in choose_other_files(model.manifest):
+            found[file.sha256] = model.directory / file.path
+    return found
+
+
+def hold_folder(model: PulledModel) -> PulledModel:
+    """Keeps others from removing a version's folder as long as the object given lives.
+
+    A shared lock of a file beside the folder, which the kernel frees when the process ends,
+    however it ends. Without it, as on a disk that cannot be written, the folder still is good.
+    """
+    with suppress(OSError):
+        file = in_use_path(model.directory).open("ab")
+        weakref.finalize(model, file.close)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return model
+
+
+def in_use_path(directory: Path) -> Path:
+    """Returns the file whose lock holds a version's folder."""
+    return directory.parent / f".{directory.name}.in-use"
+
+
+def _open_entry(model_dir: Path, model: str, entry: Entry) -> PulledModel:
     variant = find_variant(entry.variant)
     directory = version_folder(model_dir, entry.version, variant, entry.manifest_sha256)
     manifest = _read_manifest(directory, entry.manifest_sha256)
@@ -129,7 +198,6 @@ def load_entry(model_dir: Path, model: str, entry: Entry) -> PulledModel:
             f"{model_dir / CURRENT_NAME} names another model than {directory / MANIFEST_NAME}"
         )
     artifacts = manifest.artifacts_for(entry.platform, variant.runtime, variant.precision)
-    check_placed(directory, manifest, artifacts)
     return PulledModel(directory, entry.platform, manifest, artifacts)
 
 

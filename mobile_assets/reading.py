@@ -58,6 +58,18 @@ class Node:
             key: Node(value, self._below(key), self.document) for key, value in self.value.items()
         }
 
+    def member(self, key: str) -> "Node":
+        """Returns one member of an object that may have others."""
+        members = self.members()
+        if key not in members:
+            raise ManifestError(f"{self.document}: {self._below(key)} is missing")
+        return members[key]
+
+    def find(self, key: str) -> "Node | None":
+        """Returns one member of an object that may have others; None where it is null or absent."""
+        found = self.members().get(key)
+        return None if found is None or found.value is None else found
+
     def items(self, most: int, least: int = 0) -> list["Node"]:
         """Returns the items of a list of `least` to `most`."""
         if not isinstance(self.value, list) or not least <= len(self.value) <= most:

@@ -13,7 +13,6 @@ import numpy as np
 from conversion.artifact import artifact_bytes
 from conversion.errors import ArtifactError, RuntimeMissingError
 from conversion.runners import Runner, open_runner
-from mobile_assets.errors import SelfTestError
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact, Golden
 from mobile_assets.released import ReleasedModel
@@ -180,23 +179,6 @@ def ask_golden(
     except (ArtifactError, PhotoError) as error:
         return SelfTestReport(artifact.path, runner.evaluator, "", str(error), ())
     return SelfTestReport(artifact.path, runner.evaluator, "", "", photos)
-
-
-def require_golden(
-    manifest: Manifest, folder: Path, artifacts: tuple[BundledArtifact, ...]
-) -> tuple[SelfTestReport, ...]:
-    """Runs the golden photos through artifacts, all of which must pass where they can run.
-
-    Raises:
-        SelfTestError: one was run and failed.
-    """
-    reports = tuple(run_golden(manifest, folder, artifact) for artifact in artifacts)
-    for report in reports:
-        if report.executed and not report.passed:
-            raise SelfTestError(
-                f"{manifest.model} {manifest.version} failed its self-test: {report.describe()}"
-            )
-    return reports
 
 
 def _skip(artifact: BundledArtifact, why: str) -> SelfTestReport:

@@ -4,6 +4,7 @@
 """
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +21,9 @@ from training.files import write_atomic
 CURRENT_NAME = "current.json"
 # After so many starts that nobody confirmed, a version has failed.
 MAX_UNCONFIRMED_STARTS = 2
+# An app that is killed while it starts, by its user or an empty battery, looks like a version that
+# crashes. After a week such a version may be tried once more: at the worst it costs two starts.
+CRASH_REFUSED_S = 7 * 24 * 3600
 _LOCK_NAME = ".current.lock"
 _SCHEMA = "ghostlens.current/2"
 _MAX_BYTES = 1 << 16
@@ -63,10 +67,26 @@ class Entry:
 
 @dataclass(frozen=True)
 class Refused:
-    """A version that failed here, with the version of the app: the next app may do better."""
+    """A version that failed here.
+
+    Attributes:
+        version: a semantic version.
+        app_version: of the app whose self-test it failed, as the next app may do better; empty
+            where that is not known.
+        crashed_at_s: when it failed to start, in seconds since 1970; None where it failed its
+            self-test, which would come out the same again.
+    """
 
     version: str
-    app_version: str
+    app_version: str = ""
+    crashed_at_s: int | None = None
+
+    def holds(self, app_version: str | None, now_s: float) -> bool:
+        """Tells whether the version is still refused."""
+        if self.crashed_at_s is not None:
+            # Not from the future either: then the clock was wrong.
+            return 0 <= now_s - self.crashed_at_s < CRASH_REFUSED_S
+        return self.app_version in ("", app_version or "")
 
 
 @dataclass(frozen=True)
@@ -118,8 +138,24 @@ class Installed:
 
     def refuse(self, failed: Refused) -> "Installed":
         """Notes that a version failed here."""
-        others = [entry for entry in self.refused if entry != failed]
+        same = replace(failed, crashed_at_s=None)
+        others = [x for x in self.refused if replace(x, crashed_at_s=None) != same]
         return replace(self, refused=(*others, failed)[-_MAX_REFUSED:])
+
+    def leave_failed(self, left: Entry) -> "Installed":
+        """Leaves an entry if it is in use; one that failed to start is refused for a while."""
+        if not self.entries or not self.entries[0].is_same(left):
+            return self
+        after = self.leave()
+        if not left.has_failed:
+            return after
+        return after.refuse(Refused(left.version, crashed_at_s=int(time.time())))
+
+    def list_refused(self, app_version: str | None) -> tuple[str, ...]:
+        """Returns the versions that an app shall not be offered now."""
+        now_s = time.time()
+        held = [entry.version for entry in self.refused if entry.holds(app_version, now_s)]
+        return tuple(dict.fromkeys(held))
 
 
 def read_installed(model_dir: Path) -> Installed:
@@ -197,6 +233,9 @@ def _read_entry(node: Node) -> Entry:
 
 
 def _read_refused(node: Node) -> Refused:
-    keys = node.table("version", "app_version")
-    app = keys["app_version"]
-    return Refused(read_version(keys["version"]), app.text(64) if app.value != "" else "")
+    app, crashed = node.member("app_version"), node.find("crashed_at_s")
+    return Refused(
+        read_version(node.member("version")),
+        app.text(64) if app.value != "" else "",
+        None if crashed is None else crashed.whole(0, 1 << 40),
+    )

@@ -20,10 +20,15 @@ _PARTIAL = 206
 
 
 class Transfer(Urllib3Fetcher):
-    """Fetches as TUF's own fetcher does, and besides keeps what came before a connection broke."""
+    """Fetches as TUF's own fetcher does, and besides keeps what came before a connection broke.
+
+    Attributes:
+        received_bytes: of all files that `complete` fetched, tries that failed included.
+    """
 
     def __init__(self, timeout_s: int) -> None:
         super().__init__(timeout_s, app_user_agent=USER_AGENT)
+        self.received_bytes = 0
 
     def complete(self, url: str, partial: Path, sha256: str, size_bytes: int) -> None:
         """Fetches what a file lacks (RFC 9110, sections 13.1.5 and 14). The caller verifies it.
@@ -84,6 +89,7 @@ class Transfer(Urllib3Fetcher):
         with partial.open("ab" if goes_on else "wb") as file:
             for chunk in _pieces(response):
                 total += len(chunk)
+                self.received_bytes += len(chunk)
                 if total > size_bytes:
                     response.close()
                     raise DownloadLengthMismatchError(f"{url} has more than {size_bytes} bytes")

@@ -79,6 +79,14 @@ class TrustedRepository:
                 bootstrap=trusted_root,
             )
 
+    def read_files_from(self, url: str) -> None:
+        """Makes `download` with a `partial_dir` fetch from below another address from now on.
+
+        Raises:
+            PullError: the address cannot be used.
+        """
+        self.targets_url = _check_address(url)
+
     def refresh(self) -> None:
         """Fetches and verifies the current metadata.
 
@@ -122,6 +130,17 @@ class TrustedRepository:
             self._complete(target, sha256, partial)
             to.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(to)
+
+    def find_size(self, target_path: str) -> int | None:
+        """Returns the signed length of a file in bytes; None where no such file is published.
+
+        Raises:
+            PullError: metadata are unreachable, or not what the trusted root vouches for.
+            StorageError: the metadata could not be kept.
+        """
+        with typed_errors(target_path, self.base_url):
+            target = self._updater.get_targetinfo(target_path)
+        return None if target is None else target.length
 
     def _complete(self, target: TargetFile, sha256: str, partial: Path) -> None:
         """Downloads the rest of a file; where parts do not fit together, once more the whole."""

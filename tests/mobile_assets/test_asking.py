@@ -7,31 +7,37 @@ import pytest
 from click.testing import CliRunner
 
 from mobile_assets import client as client_module
+from mobile_assets import placing
 from mobile_assets.asking import ServerAnswer
+from mobile_assets.bundle import open_bundle
 from mobile_assets.cli import main
 from mobile_assets.client import BundleClient
 from mobile_assets.conditions import Device
 from mobile_assets.deciding import Decision
 from mobile_assets.errors import PullError, SelfTestError
 from mobile_assets.release import STABLE, Channel, Rollout
+from mobile_assets.selftest import SelfTestReport
+from mobile_assets.trust import TrustedRepository
 from serving.app import create_app
 from serving.settings import Settings
 from tests.mobile_assets.builds import MODEL
 from tests.mobile_assets.in_use import version_in_use
 from tests.mobile_assets.repositories import PUBLISHED_AT, Repository
+from tests.mobile_assets.test_attacks import republish, turn_answers
 from tests.mobile_assets.test_transfer import serve_app
+from tests.mobile_assets.wire import Wire
 
 DEVICE = Device("android", app_version="1.0.0")
 
 
 @pytest.fixture
-def app(repository: Repository) -> Any:
-    return create_app(Settings(repository.folder))
+def wire(repository: Repository) -> Wire:
+    return Wire(create_app(Settings(repository.folder)))
 
 
 @pytest.fixture
-def phone(app: Any, repository: Repository, tmp_path: Path) -> Iterator[BundleClient]:
-    with serve_app(app) as url:
+def phone(wire: Wire, repository: Repository, tmp_path: Path) -> Iterator[BundleClient]:
+    with serve_app(wire) as url:
         yield BundleClient(tmp_path / "cache", url, repository.trusted_root, timeout_s=5)
 
 
@@ -95,23 +101,44 @@ def test_a_server_can_hold_back_and_never_widen(
 
 
 def test_a_failed_self_test_is_reported_and_not_offered_again(
-    phone: BundleClient,
-    repository: Repository,
-    second_bundle_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    phone: BundleClient, wire: Wire, repository: Repository, second_bundle_path: Path
 ) -> None:
     phone.update(MODEL, DEVICE)
     repository.add(second_bundle_path)
-
-    def fail(*_: object) -> None:
-        raise SelfTestError("answers otherwise here")
-
-    with monkeypatch.context() as patched, pytest.raises(SelfTestError):
-        patched.setattr(client_module, "require_golden", fail)
+    second = open_bundle(second_bundle_path)
+    republish(repository, second, turn_answers(second.manifest))
+    with pytest.raises(SelfTestError, match="expected 'blue'"):
         phone.update(MODEL, DEVICE)
     assert version_in_use(phone) == "1.0.0" and not waiting(phone)
+    passed, failed = wire.reports
+    assert (passed["version"], passed["passed"]) == ("1.0.0", True)
+    assert (failed["version"], failed["passed"], failed["event"]) == ("1.1.0", False, "self-test")
+    assert failed["figures"]["max_probability_difference"] > 0.02
     assert phone.update(MODEL, DEVICE).check.decision.code == "refused-here"
+    republish(repository, second, second.manifest)
     assert phone.update(MODEL, replace(DEVICE, app_version="1.0.1")).pull is not None
+
+
+def test_the_report_tells_how_long_the_self_test_took_not_the_download(
+    phone: BundleClient, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+    download, test = TrustedRepository.download, placing.run_golden
+
+    def download_slowly(*given: Any, **more: Any) -> None:
+        now_s[0] += 100
+        download(*given, **more)
+
+    def test_quickly(*given: Any) -> SelfTestReport:
+        now_s[0] += 2
+        return test(*given)
+
+    monkeypatch.setattr(placing.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(TrustedRepository, "download", download_slowly)
+    monkeypatch.setattr(placing, "run_golden", test_quickly)
+    phone.update(MODEL, DEVICE)
+    [report] = wire.reports
+    assert report["figures"]["duration_ms"] == pytest.approx(2000)
 
 
 def test_reports_that_cannot_be_sent_wait_and_stop_nothing(

@@ -1,0 +1,51 @@
+"""What went over the wire between an app and the real server, and ways to disturb it."""
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+App = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+
+class Wire:
+    """A WSGI app around the server.
+
+    Attributes:
+        reports: what was posted to it.
+        questions: what it was asked.
+        fetched_bytes: of each file that was fetched, by its path.
+        change_answer: is given each answer to a check, and changes it.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.reports: list[dict[str, Any]] = []
+        self.questions: list[dict[str, Any]] = []
+        self.fetched_bytes: dict[str, int] = {}
+        self.change_answer: Callable[[dict[str, Any]], None] | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] == "POST":
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = io.BytesIO(body)
+            (self.reports if path.endswith("/reports") else self.questions).append(json.loads(body))
+        if path.endswith("/check") and self.change_answer is not None:
+            return self._change(environ, start)
+        answer = b"".join(self.app(environ, start))
+        if path.startswith("/targets/"):
+            self.fetched_bytes[path] = len(answer)
+        return [answer]
+
+    def _change(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        answer = json.loads(b"".join(self.app(environ, lambda *_: None)))  # type: ignore[arg-type, return-value]
+        assert self.change_answer is not None
+        self.change_answer(answer)
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(answer).encode()]
+
+    def list_fetched(self, name: str) -> list[str]:
+        """The paths of fetched files that hold a name."""
+        return [path for path in self.fetched_bytes if name in path]
