@@ -13,17 +13,17 @@ from mobile_assets.errors import SigningError
 from mobile_assets.signing import ROLES, load_signers
 from serving.change import Change
 from serving.delegations import add_delegation, find_delegation
-from serving.desk import Desk, load_online, lock_repository, taking_back
+from serving.desk import Desk, load_online, read_tag, taking_back
 from serving.errors import CeremonyError, PublishError, RepositoryError
+from serving.objects import Place, open_objects
 from serving.repository import (
-    TARGETS_FOLDER,
     ReadMetadata,
     State,
     expiry,
+    find_incomplete,
     read_metadata_in,
     read_roots,
     read_state,
-    stored_path,
     verify,
 )
 
@@ -48,14 +48,14 @@ class Wishes:
     renew: Sequence[str] = field(default=())
 
 
-def propose(repository: Path, wishes: Wishes) -> Change:
+def propose(repository: Place, wishes: Wishes) -> Change:
     """Prepares the metadata that a change of keys needs; nobody signed them yet.
 
     Roles whose metadata the change leaves without enough signatures are among them, so that
     clients find everything signed again when it is published.
 
     Args:
-        repository: the repository's folder.
+        repository: where it lies.
         wishes: what is to change.
 
     Raises:
@@ -63,12 +63,13 @@ def propose(repository: Path, wishes: Wishes) -> Change:
         PublishError: nothing is published yet.
         RepositoryError: what is published is damaged.
     """
-    with lock_repository(repository):
-        read = read_metadata_in(repository)
+    objects = open_objects(repository)
+    with objects.lock():
+        read = read_metadata_in(objects)
         roots, state = read_roots(read), read_state(read)
         if state is None:
-            raise PublishError(f"nothing is published yet in {repository}")
-        desk = Desk(repository, state.root, {}, state)
+            raise PublishError(f"nothing is published yet in {objects.describe()}")
+        desk = Desk(objects, state.root, {}, state)
         root, targets = deepcopy(state.root), deepcopy(state.targets)
         _fulfil(root, targets, wishes)
         after: dict[str, Metadata[Root] | Metadata[Targets]] = {}
@@ -90,7 +91,7 @@ def propose(repository: Path, wishes: Wishes) -> Change:
 def propose_release(desk: Desk, model: str, targets: Targets) -> Change:
     """Prepares a model's new metadata for others to sign, from the desk where files were put."""
     state = desk.published()
-    roots = read_roots(read_metadata_in(desk.repository))
+    roots = read_roots(read_metadata_in(desk.objects))
     after: dict[str, Metadata[Targets]] = {model: Metadata(targets)}
     return Change(roots, _collect_before(state, after), after)
 
@@ -130,15 +131,15 @@ def sign_change(change: Change, folders: Sequence[Path]) -> list[str]:
     return done
 
 
-def publish_change(change: Change, repository: Path, keys: Sequence[Path]) -> State:
+def publish_change(change: Change, repository: Place, keys: Sequence[Path]) -> State:
     """Publishes a change that enough people signed; run again, it goes on after a kill.
 
     The new root is written next to last and `timestamp.json` last. A client that comes between
-    the two renames refuses the metadata, and goes on with what it has.
+    these two writes refuses the metadata, and goes on with what it has.
 
     Args:
         change: what `propose` prepared, signed.
-        repository: the repository's folder.
+        repository: where it lies.
         keys: key folders with the two online keys, the new ones where they are replaced.
 
     Returns:
@@ -148,28 +149,34 @@ def publish_change(change: Change, repository: Path, keys: Sequence[Path]) -> St
         CeremonyError: signatures are missing, or something was published since it was proposed.
         SigningError: an online key is missing, or is not the one that the root names.
         RepositoryError: what is published is damaged.
-        StorageError: the disk is full, or another publisher is at work.
+        ConflictError: another publisher is at work, or was faster.
+        StorageError: the disk is full, or the storage cannot be reached.
     """
     missing = change.list_missing()
     if missing:
         raise CeremonyError(f"it cannot be published yet: {'; '.join(missing)}")
     if change.root.expires <= datetime.now(UTC):
         raise CeremonyError(f"its root expired on {change.root.expires:%Y-%m-%d}: propose it again")
-    with lock_repository(repository):
-        read = read_metadata_in(repository)
+    objects = open_objects(repository)
+    with objects.lock() as alone:
+        tag, read = read_tag(objects), read_metadata_in(objects)
         online = load_online(keys, change.root)
         if _is_published(change, read):
             state = read_state(read)
             if state is not None:
                 return state
         state = _read_before(change, read)
-        desk = Desk(repository, change.root, online, state)
+        desk = Desk(objects, change.root, online, state, tag, alone)
         for name in change.after:
             if name == "root":
                 desk.new_root = f"{change.root.version}.root.json", change.part_bytes(name)
             else:
                 signed = change.after[name].signed
-                _check_stored(repository, signed)
+                place = find_incomplete(objects, signed.targets.values())
+                if place is not None:
+                    raise CeremonyError(
+                        f"{place} is missing or incomplete: publish from where it was put"
+                    )
                 desk.signed[name] = signed, change.part_bytes(name)
         with taking_back(desk):
             return desk.commit()
@@ -268,10 +275,3 @@ def _read_before(change: Change, read: ReadMetadata) -> State:
             "and sign it again"
         )
     return state
-
-
-def _check_stored(repository: Path, targets: Targets) -> None:
-    for target in targets.targets.values():
-        path = repository / TARGETS_FOLDER / stored_path(target)
-        if not path.is_file() or path.stat().st_size != target.length:
-            raise CeremonyError(f"{path} is missing or incomplete: publish from where it was put")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from serving.objects import read_place
 from serving.options import FOLDER, KEYS, REPOSITORY, check_signers, print_expiries
 from serving.publish import resign
 from serving.registry_commands import changelog_command
@@ -32,7 +33,7 @@ for _command in (changelog_command, publish_command, releases, trust):
 @click.option(
     "--every", metavar="TIME", help="Go on until SIGTERM, renewing each TIME, as in 30m or 12h."
 )
-def resign_command(repository: Path, keys: tuple[Path, ...], every: str | None) -> None:
+def resign_command(repository: Path | str, keys: tuple[Path, ...], every: str | None) -> None:
     """Renew the snapshot and the timestamp before clients refuse them."""
     check_signers(keys, None)
     if every is not None:
@@ -46,21 +47,24 @@ def resign_command(repository: Path, keys: tuple[Path, ...], every: str | None) 
 
 
 @main.command()
-@click.option("--repository", type=FOLDER, help="Default: GHOSTLENS_REPOSITORY.")
+@click.option(
+    "--repository", type=read_place, metavar="PLACE", help="Default: GHOSTLENS_REPOSITORY."
+)
 @click.option("--trusted-root", type=FOLDER, help="Default: GHOSTLENS_TRUSTED_ROOT.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--threads", type=int, help="Default: GHOSTLENS_THREADS, or 8.")
-def run(
-    repository: Path | None, trusted_root: Path | None, host: str, port: int, threads: int | None
-) -> None:
+@click.option("--state", type=FOLDER, help="Default: GHOSTLENS_STATE, or beside the repository.")
+@click.option(
+    "--files-url",
+    metavar="URL",
+    help="Where others serve the repository's targets/. Default: GHOSTLENS_FILES_URL, or here.",
+)
+def run(host: str, port: int, **given: Path | str | int | None) -> None:
     """Serve a repository until SIGTERM or Ctrl-C."""
     from serving.server import serve
 
-    settings = Settings.from_environment(
-        repository=repository, trusted_root=trusted_root, threads=threads
-    )
-    serve(settings, host, port)
+    serve(Settings.from_environment(None, **given), host, port)
 
 
 @main.command()
@@ -81,7 +85,7 @@ def demo(out: Path, port: int, preset: str, cloud: str) -> None:
     run_demo(out, port, preset, cloud)
 
 
-def _resign_repeatedly(repository: Path, keys: tuple[Path, ...], every: str) -> None:
+def _resign_repeatedly(repository: Path | str, keys: tuple[Path, ...], every: str) -> None:
     every_s = read_duration_s(every)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

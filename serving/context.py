@@ -26,7 +26,7 @@ class _Services:
 
 def attach_services(app: APIFlask, settings: Settings) -> None:
     """Makes the storage, the engine and the database of an app."""
-    storage = Storage(settings.repository, settings.trusted_root)
+    storage = Storage(settings.repository, settings.trusted_root, settings.files_url)
     engine = Engine(
         storage, settings.models_in_memory, settings.recognise_at_once, settings.recognise_wait_s
     )

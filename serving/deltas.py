@@ -13,8 +13,8 @@ from mobile_assets.parts import BundledArtifact, File
 from mobile_assets.release import Release
 from serving.desk import Desk
 from serving.errors import UnknownFileError
-from serving.repository import file_path, read_sha256, read_target, stored_path
-from serving.storage import Catalogue
+from serving.repository import file_path, read_sha256, read_target
+from serving.storage import Storage
 
 # Devices that check every few hours run one of these; others fetch the whole.
 _FROM_VERSIONS = 2
@@ -54,12 +54,12 @@ def put_deltas(desk: Desk, bundle: Bundle, release: Release | None) -> None:
 
 
 def list_deltas(
-    catalogue: Catalogue, manifest: Manifest, file: File, have: Iterable[str]
+    storage: Storage, manifest: Manifest, file: File, have: Iterable[str]
 ) -> list[dict[str, Any]]:
     """Returns the deltas that lead to a file from one of those that a device has.
 
     Args:
-        catalogue: what is published.
+        storage: finds what is published.
         manifest: of the version.
         file: one of its files.
         have: SHA-256 of the files on the device.
@@ -68,13 +68,13 @@ def list_deltas(
     for sha256 in have:
         path = delta_path(manifest.model, manifest.version, file.path, sha256)
         try:
-            target = catalogue.find_target(path)
+            target = storage.catalogue.find_target(path)
         except UnknownFileError:
             continue
         found.append(
             {
                 "from_sha256": sha256,
-                "url": f"/targets/{stored_path(target)}",
+                "url": storage.find_url(target),
                 "sha256": read_sha256(target),
                 "size_bytes": target.length,
             }
@@ -87,7 +87,7 @@ def _read_manifest(desk: Desk, model: str, version: str) -> Manifest | None:
     if target is None:
         return None
     try:
-        return Manifest.from_bytes(read_target(desk.repository, target))
+        return Manifest.from_bytes(read_target(desk.objects, target))
     except ManifestError:  # of an earlier schema
         return None
 
@@ -114,6 +114,6 @@ def _make(
     if target is None:
         return None
     new = bundle.read(new_file.path)
-    delta = make_delta(read_target(desk.repository, target), new)
+    delta = make_delta(read_target(desk.objects, target), new)
     whole_bytes = len(make_delta(b"", new))
     return delta if len(delta) < whole_bytes * _MOST_OF_WHOLE else None

@@ -1,8 +1,9 @@
 """The desk: the one place that signs and writes a repository, held by one publisher at a time.
 
 New files first, then the metadata that name them, `timestamp.json` last: clients start there, so
-until that one rename they see the old release, afterwards the new one. Whatever a killed publisher
-leaves behind is named by nothing.
+until that one write they see the old release, afterwards the new one. Whatever a killed publisher
+leaves behind is named by nothing. Where no lock keeps other publishers out, they meet at those
+writes: nothing numbered is ever replaced, and the timestamp only if it is the one that was read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +34,11 @@ from mobile_assets.signing import (
 )
 from serving.delegations import add_delegation, check_delegated, find_delegation
 from serving.errors import PublishError, RepositoryError, UnknownModelError
+from serving.objects import Objects, Place, open_objects
 from serving.repository import (
+    MAX_METADATA_BYTES,
     METADATA_FOLDER,
     METADATA_NAME,
-    TARGETS_FOLDER,
     TIMESTAMP_NAME,
     State,
     create_root,
@@ -49,39 +51,42 @@ from serving.repository import (
     read_target,
     release_path,
     sign,
-    stored_path,
+    target_name,
     verify,
 )
-from training.errors import StorageError
-from training.files import exclusive_lock, sha256_file, write_atomic
 
 FIRST_ROOT_NAME = "1.root.json"
 ONLINE_ROLES = ("snapshot", "timestamp")
-_LOCK_NAME = ".publish.lock"
+_TIMESTAMP = f"{METADATA_FOLDER}/{TIMESTAMP_NAME}"
 
 
 @dataclass
 class Desk:
-    """One publisher's work on a repository, which it holds the lock of.
+    """One publisher's work on a repository.
 
     Attributes:
-        repository: the repository's folder.
+        objects: the repository's storage.
         root: names the keys of the four roles.
         signers: the private keys of each role that may have to sign.
         state: what is published; None in a new repository.
+        tag: of the timestamp as it was when the work began; None where there was none.
+        alone: whether other publishers are kept out.
         new_root: bytes of a root that is written with the next commit, and its file's name.
         signed: metadata of roles that change with the next commit, with their signed bytes.
-        files: targets of the desk's model that were put since the last commit.
+        files: targets of the desk's model that were put.
+        written: names of the objects that can be taken back.
     """
 
-    repository: Path
+    objects: Objects
     root: Root
     signers: Mapping[str, Sequence[Signer]]
     state: State | None
+    tag: str | None = None
+    alone: bool = False
     new_root: tuple[str, bytes] | None = None
     signed: dict[str, tuple[Targets, bytes]] = field(default_factory=dict)
     files: dict[str, TargetFile] = field(default_factory=dict)
-    written: list[Path] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
 
     def published(self) -> State:
         """Returns what clients see now.
@@ -90,7 +95,7 @@ class Desk:
             PublishError: nothing is published yet.
         """
         if self.state is None:
-            raise PublishError(f"nothing is published yet in {self.repository}")
+            raise PublishError(f"nothing is published yet in {self.objects.describe()}")
         return self.state
 
     def list_models(self) -> list[str]:
@@ -106,7 +111,7 @@ class Desk:
         target = self.find_target(release_path(model))
         if target is None:
             return None
-        return Release.from_bytes(read_target(self.repository, target))
+        return Release.from_bytes(read_target(self.objects, target))
 
     def put_release(self, release: Release) -> None:
         """Puts a model's `release.json`."""
@@ -115,13 +120,11 @@ class Desk:
     def put(self, path: str, data: bytes) -> None:
         """Writes a target file under its hash; clients see it after the next commit."""
         target = TargetFile.from_data(path, data, ["sha256"])
-        stored = self.repository / TARGETS_FOLDER / stored_path(target)
+        name = target_name(target)
         self.files[path] = target
-        if not stored.is_file():
-            self.written.append(stored)
-        elif sha256_file(stored) == read_sha256(target):
-            return
-        write_atomic(stored, data)
+        if not self.objects.holds(name, read_sha256(target)):
+            self._note(name)
+            self.objects.write(name, data)
 
     def renew_targets(self, role: str) -> Targets:
         """Returns a copy of a role's metadata to change, with the next version and a new expiry.
@@ -150,8 +153,9 @@ class Desk:
         """
         found = [
             int(match[1])
-            for path in (self.repository / METADATA_FOLDER).glob(f"*.{role}.json")
-            if (match := METADATA_NAME.fullmatch(path.name))
+            for name in self.objects.list_sizes(METADATA_FOLDER)
+            if (match := METADATA_NAME.fullmatch(name.removeprefix(f"{METADATA_FOLDER}/")))
+            and match[2] == role
         ]
         return max(found, default=0) + 1
 
@@ -160,25 +164,30 @@ class Desk:
 
         Returns:
             What clients see now.
+
+        Raises:
+            ConflictError: another publisher was faster.
         """
         self._sign_files()
-        folder = self.repository / METADATA_FOLDER
         for name, data in self._sign_online().items():
-            if name != TIMESTAMP_NAME:
-                self.written.append(folder / name)
-            write_atomic(folder / name, data)
-        state = read_state(read_metadata_in(self.repository))
+            stored = f"{METADATA_FOLDER}/{name}"
+            if stored == _TIMESTAMP and self.tag is not None:
+                self.objects.replace(stored, data, self.tag)
+            else:
+                self._note(stored)
+                self.objects.create(stored, data)
+        state = read_state(read_metadata_in(self.objects))
         if state is None:
-            raise RepositoryError(f"{folder / TIMESTAMP_NAME} vanished after it was written")
+            raise RepositoryError(f"{self.objects.describe(_TIMESTAMP)} vanished again")
         return state
 
     def take_back(self) -> None:
         """Removes what a failed attempt wrote, so that a full disk is not left fuller."""
         old = None if self.state is None else self.state.files[TIMESTAMP_NAME]
-        if read_metadata_in(self.repository)(TIMESTAMP_NAME) != old:
+        if not self.written or read_metadata_in(self.objects)(TIMESTAMP_NAME) != old:
             return  # clients see the new files already
-        for path in self.written:
-            path.unlink(missing_ok=True)
+        for name in self.written:
+            self.objects.remove(name)
 
     def change_files(self) -> tuple[str, Targets] | None:
         """Returns the model whose files were put, and its new metadata, unsigned; or None."""
@@ -189,6 +198,11 @@ class Desk:
         targets.targets.update(self.files)
         check_delegated(model, targets)
         return model, targets
+
+    def _note(self, name: str) -> None:
+        # Where others may publish too, one of them may have found this object and rely on it.
+        if self.alone and self.objects.find_status(name) is None:
+            self.written.append(name)
 
     def _sign_files(self) -> None:
         changed, delegator = self.change_files(), self.top_targets()
@@ -223,7 +237,7 @@ class Desk:
 
 @contextmanager
 def open_desk(
-    repository: Path,
+    repository: Place,
     keys: Sequence[Path],
     model: str | None = None,
     creating: bool = False,
@@ -232,7 +246,7 @@ def open_desk(
     """Takes the repository's lock, and checks every key before anything is written.
 
     Args:
-        repository: its folder.
+        repository: where it lies.
         keys: key folders: one, or as many as a role's threshold wants.
         model: the one that is published; its key is needed. None only renews the online
             signatures.
@@ -244,17 +258,19 @@ def open_desk(
         SigningError: a key is missing, or is not the one that the repository trusts.
         PublishError: nothing is published yet, or the root is over its time.
         RepositoryError: what is published is damaged.
-        StorageError: the disk is full, or another publisher is at work.
+        ConflictError: another publisher is at work, or was faster.
+        StorageError: the disk is full, or the storage cannot be reached.
     """
-    is_new = not (repository / METADATA_FOLDER / FIRST_ROOT_NAME).exists()
+    objects = open_objects(repository)
+    is_new = objects.find_status(f"{METADATA_FOLDER}/{FIRST_ROOT_NAME}") is None
     if is_new and (model is None or not creating or proposing):
-        raise PublishError(f"nothing is published yet in {repository}")
+        raise PublishError(f"nothing is published yet in {objects.describe()}")
     new_root = _sign_first_root(keys[0], model or "") if is_new else None
-    with lock_repository(repository):
-        read = read_metadata_in(repository)
+    with objects.lock() as alone:
+        tag, read = read_tag(objects), read_metadata_in(objects)
         roots, state = read_roots(read), read_state(read)
         if not roots and new_root is None:
-            raise RepositoryError(f"{repository} lost its {FIRST_ROOT_NAME} just now")
+            raise RepositoryError(f"{objects.describe()} lost its {FIRST_ROOT_NAME} just now")
         root = verify(Root, list(roots.values())[-1] if roots else new_root or b"", None)
         if root.expires <= datetime.now(UTC):
             raise PublishError(
@@ -263,7 +279,8 @@ def open_desk(
                 "new one"
             )
         named = None if roots or new_root is None else (FIRST_ROOT_NAME, new_root)
-        desk = Desk(repository, root, {} if proposing else load_online(keys, root), state, named)
+        online = {} if proposing else load_online(keys, root)
+        desk = Desk(objects, root, online, state, tag, alone, named)
         if proposing:
             _check_proposable(desk, model or "")
         elif model is not None:
@@ -272,24 +289,10 @@ def open_desk(
             yield desk
 
 
-@contextmanager
-def lock_repository(repository: Path) -> Iterator[None]:
-    """Holds a repository's lock; then sweeps away what killed publishers left unfinished.
-
-    Raises:
-        StorageError: the folder cannot be written, or another publisher is at work.
-    """
-    folder = repository / METADATA_FOLDER
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
-    with exclusive_lock(repository / _LOCK_NAME):
-        for name in (METADATA_FOLDER, TARGETS_FOLDER):
-            for path in (repository / name).rglob(".*"):
-                if path.is_file():
-                    path.unlink(missing_ok=True)
-        yield
+def read_tag(objects: Objects) -> str | None:
+    """Returns the tag of the timestamp, before anything else is read: a later one is noticed."""
+    content = objects.read(_TIMESTAMP, MAX_METADATA_BYTES)
+    return None if content is None else content.tag
 
 
 @contextmanager

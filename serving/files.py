@@ -2,11 +2,13 @@
 
 import base64
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO
 
 from apiflask import APIBlueprint
 from apiflask.schemas import FileSchema
-from flask import Response, request
+from flask import Response, redirect, request
 from werkzeug.exceptions import PreconditionFailed, RequestedRangeNotSatisfiable
 from werkzeug.http import is_resource_modified, parse_range_header
 from werkzeug.wsgi import wrap_file
@@ -18,6 +20,7 @@ from training.files import sha256_bytes
 blueprint = APIBlueprint("files", __name__, tag="Files")
 _TARGET_RESPONSES = {
     206: "A part",
+    307: "Served elsewhere",
     304: "Not modified",
     412: "Other content",
     416: "No such part",
@@ -30,7 +33,7 @@ _TARGET_RESPONSES = {
 def send_metadata(name: str) -> Response:
     """Download signed metadata, as TUF clients do."""
     data = get_storage().read_metadata(name)
-    return _send(io.BytesIO(data), name, sha256_bytes(data), len(data))
+    return _send(partial(_open_bytes, data), name, sha256_bytes(data), len(data))
 
 
 @blueprint.get("/targets/<path:path>")
@@ -44,11 +47,21 @@ def send_target(path: str) -> Response:
     The name holds the SHA-256, so that the content at an address never changes. `Range` and
     `If-Range` fetch a part; `Repr-Digest` gives the SHA-256 of the whole.
     """
-    file = get_storage().find_file(path)
-    return _send(file.path.open("rb"), path, file.sha256, file.size_bytes)
+    storage = get_storage()
+    url = storage.find_elsewhere(path)
+    if url is not None:
+        return redirect(url, 307, Response)  # type: ignore[return-value]
+    file = storage.find_file(path)
+    return _send(partial(storage.open_file, file), path, file.sha256, file.size_bytes)
 
 
-def _send(stream: BinaryIO, name: str, sha256: str, size_bytes: int) -> Response:
+def _open_bytes(data: bytes, start: int, stop: int) -> BinaryIO:
+    return io.BytesIO(data[start:stop])
+
+
+def _send(
+    open_part: Callable[[int, int], BinaryIO], name: str, sha256: str, size_bytes: int
+) -> Response:
     """Answers with a file or the part of it that was asked for (RFC 9110, sections 13 and 14)."""
     digest = base64.b64encode(bytes.fromhex(sha256)).decode()
     response = Response(content_type=find_content_type(name))
@@ -57,7 +70,6 @@ def _send(stream: BinaryIO, name: str, sha256: str, size_bytes: int) -> Response
     response.headers["Cache-Control"] = find_cache_control(name)
     response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
     if not is_resource_modified(request.environ, response.headers["ETag"]):
-        stream.close()
         if "If-Match" in request.headers:
             raise PreconditionFailed(f"the file is {sha256}")
         response.status_code = 304
@@ -67,15 +79,10 @@ def _send(stream: BinaryIO, name: str, sha256: str, size_bytes: int) -> Response
         response.status_code = 206
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size_bytes}"
     response.content_length = stop - start
-    if request.method == "HEAD":
-        stream.close()
-        return response
-    stream.seek(start)
-    response.direct_passthrough = True
-    response.response = wrap_file(
-        request.environ,
-        _Part(stream, stop - start),  # type: ignore[arg-type]
-    )
+    if request.method != "HEAD":
+        part = _Part(open_part(start, stop), stop - start)
+        response.direct_passthrough = True
+        response.response = wrap_file(request.environ, part)  # type: ignore[arg-type]
     return response
 
 

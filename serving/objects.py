@@ -9,12 +9,13 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
-from serving.errors import ConflictError, RepositoryError
+from serving.errors import ConflictError, RepositoryError, SettingsError
+from training.errors import StorageError
 from training.files import (
     exclusive_lock,
     sha256_file,
@@ -24,6 +25,7 @@ from training.files import (
 )
 
 LOCK_NAME = ".publish.lock"
+S3_SCHEME = "s3://"
 # A name with a hash or a number never changes its content; a year is the longest that counts.
 IMMUTABLE = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
@@ -92,10 +94,10 @@ class Objects(Protocol):
         """Writes an object, or replaces it."""
 
     def create(self, name: str, data: bytes) -> None:
-        """Writes an object that is not there yet.
+        """Writes an object that is not there yet, or is there with these bytes.
 
         Raises:
-            ConflictError: it is there, and stays as it is.
+            ConflictError: another one is there, and stays as it is.
         """
 
     def replace(self, name: str, data: bytes, tag: str) -> None:
@@ -111,21 +113,33 @@ class Objects(Protocol):
     def holds(self, name: str, sha256: str) -> bool:
         """Tells whether an object is there and its bytes have this SHA-256."""
 
-    def list_names(self, folder: str) -> list[str]:
-        """Returns the names of all objects below a folder, sorted."""
+    def list_sizes(self, folder: str) -> dict[str, int]:
+        """Returns name and length in bytes of all objects below a folder, sorted by name."""
 
     def remove(self, name: str) -> None:
         """Removes an object, if it is there."""
 
-    def lock(self) -> AbstractContextManager[None]:
+    def lock(self) -> AbstractContextManager[bool]:
         """Keeps other publishers out, where that can be had; then sweeps away unfinished writes.
 
+        Returns:
+            Whether others are kept out: what was written may then be taken back, as no other
+            publisher can have relied on it.
+
         Raises:
-            StorageError: another publisher is at work.
+            ConflictError: another publisher is at work.
         """
 
-    def locate(self, name: str) -> Path | str:
-        """Returns the file to send, or the URL to redirect to."""
+    def open(self, name: str, start: int, stop: int) -> BinaryIO:
+        """Opens an object to be read from byte `start` up to `stop`; it may give more.
+
+        Raises:
+            RepositoryError: it is not there.
+        """
+
+
+# What functions take that read or write a repository: a folder, an address, or opened storage.
+Place = Path | str | Objects
 
 
 class LocalFolder:
@@ -170,7 +184,8 @@ class LocalFolder:
                 path.hardlink_to(temporary)
             sync_directory(path.parent)
         except FileExistsError:
-            raise ConflictError(f"{path} is there already: another publisher wrote it") from None
+            if path.read_bytes() != data:
+                raise ConflictError(f"another publisher wrote {path} in the meantime") from None
         except OSError as error:
             raise storage_error("write", path, error) from error
 
@@ -196,13 +211,13 @@ class LocalFolder:
         path = self._find_path(name)
         return path.is_file() and sha256_file(path) == sha256
 
-    def list_names(self, folder: str) -> list[str]:
+    def list_sizes(self, folder: str) -> dict[str, int]:
         """Returns the files below a folder; see `Objects`."""
-        return sorted(
-            path.relative_to(self.folder).as_posix()
-            for path in self._find_path(folder).rglob("*")
+        return {
+            path.relative_to(self.folder).as_posix(): path.stat().st_size
+            for path in sorted(self._find_path(folder).rglob("*"))
             if path.is_file() and not path.name.startswith(".")
-        )
+        }
 
     def remove(self, name: str) -> None:
         """Removes a file; see `Objects`."""
@@ -213,22 +228,31 @@ class LocalFolder:
             raise storage_error("remove", path, error) from error
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[bool]:
         """Holds a lock file, which the kernel frees when the process ends; see `Objects`."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error("make the folder", self.folder, error) from error
-        with exclusive_lock(self.folder / LOCK_NAME):
-            # Only unfinished writes have hidden names.
-            for path in self.folder.glob("*/**/.*"):
-                if path.is_file():
-                    path.unlink(missing_ok=True)
-            yield
+        with ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(exclusive_lock(self.folder / LOCK_NAME))
+                # Only unfinished writes have hidden names.
+                for path in self.folder.glob("*/**/.*"):
+                    if path.is_file():
+                        path.unlink(missing_ok=True)
+            except StorageError as error:
+                raise ConflictError(f"another publisher is at work: {error}") from None
+            except OSError as error:
+                raise storage_error("write", self.folder, error) from error
+            yield True
 
-    def locate(self, name: str) -> Path:
-        """Returns a file's path."""
-        return self._find_path(name)
+    def open(self, name: str, start: int, stop: int) -> BinaryIO:
+        """Opens a file; see `Objects`."""
+        path = self._find_path(name)
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
+        file.seek(start)
+        return file
 
     def _find_path(self, name: str) -> Path:
         check_name(name)
@@ -257,20 +281,28 @@ def find_content_type(name: str) -> str:
     return _TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
 
 
-def open_objects(place: Path | str) -> Objects:
+def read_place(text: str) -> Path | str:
+    """Returns where a repository lies: an address of object storage as it is, else a folder."""
+    return text if text.startswith(S3_SCHEME) else Path(text)
+
+
+def open_objects(place: Place) -> Objects:
     """Opens a repository's storage; nothing is read yet.
 
     Args:
-        place: a folder, or `s3://bucket/prefix?endpoint=https://…&region=…`; see `serving.s3`.
+        place: a folder, `s3://bucket/prefix?endpoint=https://…&region=…` (see `serving.s3`), or
+            storage that is open already.
 
     Raises:
         SettingsError: the address is malformed, or the package for S3 is not installed.
     """
-    if isinstance(place, str) and place.startswith("s3://"):
-        from serving.s3 import S3Bucket  # needs the extra `s3`
-
+    if isinstance(place, str) and place.startswith(S3_SCHEME):
+        try:
+            from serving.s3 import S3Bucket
+        except ModuleNotFoundError as error:
+            raise SettingsError(f"{place} needs the extra `s3`: {error}") from None
         return S3Bucket.from_url(place)
-    return LocalFolder(Path(place))
+    return LocalFolder(Path(place)) if isinstance(place, str | Path) else place
 
 
 @contextmanager

@@ -7,12 +7,17 @@ from pathlib import Path
 import click
 
 from mobile_assets.bucketing import WHOLE_SHARE_BP
+from serving.objects import read_place
 from serving.repository import State
 from serving.settings import STATE_VARIABLE, find_state
 
 FOLDER = click.Path(path_type=Path)
 REPOSITORY = click.option(
-    "--repository", required=True, type=FOLDER, help="The repository's folder."
+    "--repository",
+    required=True,
+    type=read_place,
+    metavar="PLACE",
+    help="Its folder, or s3://bucket/prefix?endpoint=URL&region=NAME.",
 )
 KEYS = click.option(
     "--keys",
@@ -45,7 +50,7 @@ def read_share(text: str) -> int:
     return int(share_bp)
 
 
-def find_state_folder(repository: Path, state: Path | None) -> Path:
+def find_state_folder(repository: Path | str, state: Path | None) -> Path:
     """Returns the folder of what a server of the repository remembers."""
     from_environment = os.environ.get(STATE_VARIABLE)
     return state or (Path(from_environment) if from_environment else find_state(repository))

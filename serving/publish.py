@@ -11,6 +11,7 @@ from serving.ceremony import propose_release
 from serving.deltas import put_deltas
 from serving.desk import FIRST_ROOT_NAME, Desk, open_desk
 from serving.errors import PublishError, UnknownModelError
+from serving.objects import Place
 from serving.policy import FOR_ALL, Plan, add_version
 from serving.repository import State, file_path, read_metadata_in, read_sha256
 from training.files import sha256_bytes, write_atomic
@@ -39,7 +40,7 @@ class Publication:
 
 def publish(
     bundle_path: Path,
-    repository: Path,
+    repository: Place,
     keys: Keys = (),
     proposal: Path | None = None,
     plan: Plan = FOR_ALL,
@@ -53,7 +54,7 @@ def publish(
 
     Args:
         bundle_path: what `python -m mobile_assets bundle` wrote.
-        repository: the repository's folder.
+        repository: where it lies: a folder, or an address of object storage.
         keys: folders with the private keys; a copy of the first root, which clients are shipped
             with, is left in the first one as `root.json`.
         proposal: where the model's new metadata go for others to sign (`serving.ceremony`);
@@ -65,7 +66,8 @@ def publish(
         SigningError: a key is missing, or is not the one that the repository trusts.
         PublishError: the version is published with other content, or cannot go where it should.
         RepositoryError: what is published already is damaged.
-        StorageError: the disk is full, or another publisher is at work.
+        ConflictError: another publisher is at work, or was faster.
+        StorageError: the disk is full, or the storage cannot be reached.
     """
     bundle = open_bundle(bundle_path)
     model, version = bundle.manifest.model, bundle.manifest.version
@@ -88,7 +90,7 @@ def publish(
 
 def change_release(
     model: str,
-    repository: Path,
+    repository: Place,
     keys: Keys,
     change: Callable[[Release], Release],
     proposal: Path | None = None,
@@ -97,7 +99,7 @@ def change_release(
 
     Args:
         model: its name.
-        repository: the repository's folder.
+        repository: where it lies.
         keys: folders with the model's key and the online ones.
         change: gives the new release from the one that is published; what it raises ends the
             change, and nothing is written.
@@ -108,7 +110,7 @@ def change_release(
 
     Raises:
         UnknownModelError: no such model.
-        SigningError: see `publish`; likewise RepositoryError and StorageError.
+        SigningError: see `publish`; likewise RepositoryError, ConflictError and StorageError.
     """
     proposing = proposal is not None
     with open_desk(repository, _folders(keys), model, proposing=proposing) as desk:
@@ -122,14 +124,14 @@ def change_release(
         return True, _finish(desk, proposal)
 
 
-def resign(repository: Path, keys: Keys) -> State:
+def resign(repository: Place, keys: Keys) -> State:
     """Renews the snapshot and the timestamp, so that clients keep trusting what is published.
 
     Needs only the two online keys.
 
     Raises:
         PublishError: nothing is published yet.
-        SigningError: see `publish`; likewise RepositoryError and StorageError.
+        SigningError: see `publish`; likewise RepositoryError, ConflictError and StorageError.
     """
     with open_desk(repository, _folders(keys)) as desk:
         desk.published()
@@ -151,14 +153,11 @@ def _folders(keys: Keys) -> tuple[Path, ...]:
 
 
 def _copy_root(desk: Desk, keys: Path) -> None:
-    first = desk.new_root[1] if desk.new_root else _read_first_root(desk.repository)
+    read = read_metadata_in(desk.objects)
+    first = desk.new_root[1] if desk.new_root else read(FIRST_ROOT_NAME)
     copy = keys / ROOT_COPY_NAME
     if first is not None and (not copy.is_file() or copy.read_bytes() != first):
         write_atomic(copy, first)
-
-
-def _read_first_root(repository: Path) -> bytes | None:
-    return read_metadata_in(repository)(FIRST_ROOT_NAME)
 
 
 def _check_same_content(desk: Desk, bundle: Bundle) -> None:

@@ -14,7 +14,7 @@ from training.files import write_atomic
 @click.argument("model")
 @REPOSITORY
 @click.option("--out", type=FOLDER, help="A file to write; printed when not given.")
-def changelog_command(model: str, repository: Path, out: Path | None) -> None:
+def changelog_command(model: str, repository: Path | str, out: Path | None) -> None:
     """Say in Markdown what changed from version to version of MODEL."""
     text = to_markdown(model, read_changelog(Storage(repository), model))
     if out is None:

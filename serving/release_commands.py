@@ -67,16 +67,16 @@ _REASON = click.option("--reason", default="", help="Why, for the audit log.")
 class _Place:
     """Where a command works, and who gave it."""
 
-    repository: Path
+    repository: Path | str
     keys: tuple[Path, ...]
     proposal: Path | None
-    state: Path | None
+    state: Path
     name: str | None
     reason: str
 
     def note(self, action: str, model: str, version: str, **details: Any) -> None:
         """Tells the audit log of what was signed and published."""
-        database = Database(find_state_folder(self.repository, self.state))
+        database = Database(self.state)
         actor = self.name or getpass.getuser()
         try:
             with database.write() as connection:
@@ -109,8 +109,9 @@ def _takes_place(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `_Place`, and gives it as the first argument."""
 
     def call(**given: Any) -> None:
-        names = ("repository", "keys", "proposal", "state", "name", "reason")
-        place = _Place(**{name: given.pop(name) for name in names})
+        names = ("repository", "keys", "proposal", "name", "reason")
+        state = find_state_folder(given["repository"], given.pop("state"))
+        place = _Place(**{name: given.pop(name) for name in names}, state=state)
         command(place, **given)
 
     call.__doc__ = command.__doc__
@@ -259,7 +260,7 @@ def _make_hold_command(action: str, words: str) -> click.Command:
     @click.option("--name", required=True, help="Who decided it.")
     @click.option("--reason", required=True, help="Why.")
     def command(
-        model: str, version: str, repository: Path, state: Path | None, name: str, reason: str
+        model: str, version: str, repository: Path | str, state: Path | None, name: str, reason: str
     ) -> None:
         Storage(repository).catalogue.choose_version(model, version)
         rollouts = Rollouts(Database(find_state_folder(repository, state)))
@@ -286,7 +287,7 @@ def _refuse_halted(place: _Place, model: str, channel: str, version: str | None)
     release = Storage(place.repository).catalogue.find_release(model)
     found = release.channels.get(channel)
     wanted = version or (found and found.rollout and found.rollout.version)
-    database = Database(find_state_folder(place.repository, place.state))
+    database = Database(place.state)
     if database.path.is_file() and Rollouts(database).describe(release)[0].get(wanted or "") == (
         HALTED
     ):

@@ -18,7 +18,7 @@ from serving.storage import Storage
 
 @click.command("list")
 @REPOSITORY
-def list_command(repository: Path) -> None:
+def list_command(repository: Path | str) -> None:
     """List models and versions; `*` marks the current one of `stable`."""
     storage = Storage(repository)
     _tell_problems(storage)
@@ -40,7 +40,7 @@ def list_command(repository: Path) -> None:
 @click.argument("model")
 @REPOSITORY
 @STATE
-def show_command(model: str, repository: Path, state: Path | None) -> None:
+def show_command(model: str, repository: Path | str, state: Path | None) -> None:
     """Show the channels and versions of MODEL, how far rollouts are, and what devices reported."""
     storage = Storage(repository)
     _tell_problems(storage)
@@ -71,7 +71,7 @@ def show_command(model: str, repository: Path, state: Path | None) -> None:
 @click.argument("model", required=False)
 @REPOSITORY
 @STATE
-def log_command(model: str | None, repository: Path, state: Path | None) -> None:
+def log_command(model: str | None, repository: Path | str, state: Path | None) -> None:
     """Show every decision about MODEL, or about all models, and check that none was changed."""
     database = Database(find_state_folder(repository, state))
     if not database.path.is_file():

@@ -18,7 +18,7 @@ from mobile_assets.release import Release
 from serving.context import get_rollouts, get_settings, get_storage
 from serving.deltas import list_deltas
 from serving.errors import UnknownVersionError
-from serving.repository import file_path, read_sha256, release_path, stored_path
+from serving.repository import file_path, read_sha256, release_path
 from serving.schemas import CheckAnswer, CheckRequest, ModelDetail, ModelList, VersionDetail
 
 # A halt or a raise reaches devices at their next check.
@@ -45,7 +45,7 @@ def show_model(model: str) -> dict[str, Any]:
     versions = [describe_version(model, version) for version in reversed(release.names)]
     return {
         **_describe_model(model),
-        "release_url": f"/targets/{stored_path(signed)}",
+        "release_url": get_storage().find_url(signed),
         "channels": {name: channel.to_json() for name, channel in release.channels.items()},
         "versions": versions,
     }
@@ -99,7 +99,7 @@ def describe_version(model: str, version: str) -> dict[str, Any]:
     entry = release.find(version)
     if entry is None:
         raise UnknownVersionError(model, version, release.names)
-    url = get_storage().find_url_path(model, version, MANIFEST_NAME)
+    target = get_storage().catalogue.find_target(file_path(model, version, MANIFEST_NAME))
     return {
         "version": version,
         "is_current": release.current == version,
@@ -107,14 +107,15 @@ def describe_version(model: str, version: str) -> dict[str, Any]:
         "conditions": entry.conditions and entry.conditions.to_json(),
         "deprecated": entry.deprecated,
         "url": f"/v1/models/{model}/versions/{version}",
-        "manifest_url": url,
+        "manifest_url": get_storage().find_url(target),
     }
 
 
 def describe_file(manifest: Manifest, file: File) -> dict[str, Any]:
     """Returns a file's entry."""
-    url = get_storage().find_url_path(manifest.model, manifest.version, file.path)
-    return {**vars(file), "url": url}
+    path = file_path(manifest.model, manifest.version, file.path)
+    storage = get_storage()
+    return {**vars(file), "url": storage.find_url(storage.catalogue.find_target(path))}
 
 
 def describe_manifest(model: str, version: str) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def describe_manifest(model: str, version: str) -> dict[str, Any]:
         "role": "manifest",
         "sha256": read_sha256(target),
         "size_bytes": target.length,
-        "url": f"/targets/{stored_path(target)}",
+        "url": get_storage().find_url(target),
     }
 
 
@@ -154,7 +155,6 @@ def _answer(device: Device, release: Release) -> dict[str, Any]:
     channel = release.channels[device.channel]
     if device.device_id and decision.version != channel.current:
         rollouts.note_offer(model, decision.version, device.device_id)
-    catalogue = get_storage().catalogue
     manifest = get_storage().read_manifest(model, decision.version)
     files = [manifest.find_file(decision.artifact), *choose_other_files(manifest)]
     return {
@@ -163,7 +163,7 @@ def _answer(device: Device, release: Release) -> dict[str, Any]:
         "files": [
             {
                 **describe_file(manifest, file),
-                "deltas": list_deltas(catalogue, manifest, file, device.have),
+                "deltas": list_deltas(get_storage(), manifest, file, device.have),
             }
             for file in files
         ],

@@ -1,16 +1,15 @@
 """TUF metadata of a repository: made, signed, read and verified (specification 1.0.33).
 
-On disk, and under the same names over HTTP:
+In the storage, and under the same names over HTTP:
 
     metadata/  1.root.json  N.targets.json  N.<model>.json  N.snapshot.json  timestamp.json
     targets/   <model>/<hash>.release.json  <model>/<version>/<folder>/<hash>.<file name>
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 # Neither package lists its names in an __all__, which mypy takes for private.
@@ -33,6 +32,7 @@ from mobile_assets.release import RELEASE_NAME
 from mobile_assets.signing import ROLES
 from serving.delegations import check_delegated, check_delegating, list_delegations
 from serving.errors import RepositoryError
+from serving.objects import Objects, Place, open_objects
 from training.files import sha256_bytes
 
 METADATA_FOLDER = "metadata"
@@ -142,20 +142,35 @@ def read_sha256(target: TargetFile) -> str:
     return str(sha256)
 
 
-def read_target(repository: Path, target: TargetFile) -> bytes:
+def target_name(target: TargetFile) -> str:
+    """Returns the name of a target in the repository's storage; see `stored_path`."""
+    return f"{TARGETS_FOLDER}/{stored_path(target)}"
+
+
+def read_target(objects: Objects, target: TargetFile) -> bytes:
     """Reads a published file, checked against its signed length and hash.
 
     Raises:
         RepositoryError: it is missing or was changed.
+        StorageError: the storage cannot be read.
     """
-    path = repository / TARGETS_FOLDER / stored_path(target)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) != target.length or sha256_bytes(data) != read_sha256(target):
-        raise RepositoryError(f"{path} was changed after it was published")
-    return data
+    name = target_name(target)
+    content = objects.read(name, target.length)
+    if content is None:
+        raise RepositoryError(f"{objects.describe(name)} is missing, though it is published")
+    if len(content.data) != target.length or sha256_bytes(content.data) != read_sha256(target):
+        raise RepositoryError(f"{objects.describe(name)} was changed after it was published")
+    return content.data
+
+
+def find_incomplete(objects: Objects, targets: Iterable[TargetFile]) -> str | None:
+    """Returns where the first file is missing or has another length; None where all are whole."""
+    sizes = objects.list_sizes(TARGETS_FOLDER)
+    for target in targets:
+        name = target_name(target)
+        if sizes.get(name) != target.length:
+            return objects.describe(name)
+    return None
 
 
 def expiry(role: str, now: datetime | None = None) -> datetime:
@@ -201,28 +216,20 @@ def describe_metadata(signed: Signed, data: bytes) -> MetaFile:
     return MetaFile.from_data(signed.version, data, ["sha256"])
 
 
-def read_metadata_in(folder: Path) -> ReadMetadata:
-    """Returns a function that reads a metadata file of a repository's folder by name.
+def read_metadata_in(repository: Place) -> ReadMetadata:
+    """Returns a function that reads a metadata file of a repository by name.
 
     The function returns None for a file that is not there.
 
     Raises:
-        RepositoryError: by that function, for a file that is too long or cannot be read.
+        RepositoryError: by that function, for a file that is too long.
+        StorageError: by that function, where the storage cannot be read.
     """
+    objects = open_objects(repository)
 
     def read(name: str) -> bytes | None:
-        path = folder / METADATA_FOLDER / name
-        try:
-            size_bytes = path.stat().st_size
-            if size_bytes > MAX_METADATA_BYTES:
-                raise RepositoryError(
-                    f"{path} has {size_bytes} bytes: allowed are {MAX_METADATA_BYTES}"
-                )
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
+        content = objects.read(f"{METADATA_FOLDER}/{name}", MAX_METADATA_BYTES)
+        return None if content is None else content.data
 
     return read
 

@@ -7,9 +7,10 @@ Credentials come from where boto3 looks for them: environment, profile, or the m
 
 import base64
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, Self
+from typing import Any, BinaryIO, NoReturn, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -32,8 +33,6 @@ _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
 # Each look at the storage costs a request; a release may be seen some seconds later.
 _LOOK_AGAIN_S = 5.0
-# Long enough to begin a download; a download that began goes on.
-_LINK_VALID_S = 3600
 # The longest object that one PutObject takes.
 _MAX_OBJECT_BYTES = 5 << 30
 _NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
@@ -67,8 +66,6 @@ class S3Bucket:
             read_timeout=_READ_TIMEOUT_S,
             retries={"mode": "standard"},
             signature_version="s3v4",
-            # Own storages have no name of their own for each bucket.
-            s3={"addressing_style": "path" if endpoint else "auto"},
             request_checksum_calculation="when_required",
         )
         try:
@@ -81,6 +78,9 @@ class S3Bucket:
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Opens `s3://bucket/prefix?endpoint=https://…&region=…`; all but the bucket is optional.
+
+        What is not given comes from where boto3 looks for it: `AWS_ENDPOINT_URL_S3`,
+        `AWS_DEFAULT_REGION`, the profile.
 
         Raises:
             SettingsError: the address is malformed.
@@ -144,15 +144,18 @@ class S3Bucket:
         content = self.read(name, _MAX_OBJECT_BYTES)
         return content is not None and sha256_bytes(content.data) == sha256
 
-    def list_names(self, folder: str) -> list[str]:
+    def list_sizes(self, folder: str) -> dict[str, int]:
         """Returns the objects below a folder; see `Objects`."""
         prefix = f"{self._prefix}{check_name(folder)}/"
         with self._translating(folder):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix
             )
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        return sorted(key.removeprefix(self._prefix) for key in keys)
+            entries = [entry for page in pages for entry in page.get("Contents", ())]
+        return {
+            entry["Key"].removeprefix(self._prefix): entry["Size"]
+            for entry in sorted(entries, key=lambda entry: str(entry["Key"]))
+        }
 
     def remove(self, name: str) -> None:
         """Removes an object; see `Objects`."""
@@ -160,19 +163,19 @@ class S3Bucket:
             self._client.delete_object(Bucket=self._bucket, Key=self._find_key(name))
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[bool]:
         """Locks nothing: publishers meet at conditional writes, and no write is left half done."""
-        yield
+        yield False
 
-    def locate(self, name: str) -> str:
-        """Returns a signed URL that counts for an hour."""
+    def open(self, name: str, start: int, stop: int) -> BinaryIO:
+        """Opens a part of an object, as it comes; see `Objects`."""
+        if start >= stop:
+            return io.BytesIO()
         with self._translating(name):
-            url: str = self._client.generate_presigned_url(
-                "get_object",
-                Params={"Bucket": self._bucket, "Key": self._find_key(name)},
-                ExpiresIn=_LINK_VALID_S,
-            )
-        return url
+            answer = self._find(self._client.get_object, name, Range=f"bytes={start}-{stop - 1}")
+        if answer is None:
+            raise RepositoryError(f"{self.describe(name)} is missing")
+        return cast(BinaryIO, answer["Body"])
 
     def _put(self, name: str, data: bytes, **condition: str) -> None:
         digest = hashlib.sha256(data).digest()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
 from serving.errors import SettingsError
+from serving.objects import read_place
 from training.sources.grocery_download import CACHE_VARIABLE
 
 _PREFIX = "GHOSTLENS_"
@@ -31,9 +32,12 @@ class Settings:
     """What a server needs to know.
 
     Attributes:
-        repository: folder that `python -m serving publish` writes.
+        repository: what `python -m serving publish` writes: a folder, or the address of object
+            storage, `s3://bucket/prefix`.
         trusted_root: root metadata that the repository must descend from; empty takes the first
             root that lies in the repository itself.
+        files_url: address that the repository's `targets/` are served below by others, as by a
+            network of caches; devices are sent there. Empty serves them from here.
         max_upload_bytes: longest request body. A 50-megapixel JPEG has about 25 MB.
         threads: requests that are answered at the same time.
         recognise_at_once: photos that are decoded and recognised at the same time. A photo of 52
@@ -41,7 +45,7 @@ class Settings:
         recognise_wait_s: longest wait for such a place, in seconds, before the answer is 503.
         models_in_memory: model versions that stay loaded.
         state: folder of what the server remembers: reports, halts, the audit log; None is
-            `<repository>-state` beside the repository.
+            `<repository>-state` beside a repository that is a folder.
         halt_limit_bp: failing devices of 10,000 above which a rollout is halted.
         halt_least_failing: but not before so many devices failed.
         raise_least_reports: devices that must have reported before a raise takes effect.
@@ -52,8 +56,9 @@ class Settings:
         SettingsError: a value is out of its range; the message says what is allowed.
     """
 
-    repository: Path = Path("out/repository")
+    repository: Path | str = Path("out/repository")
     trusted_root: Path | None = None
+    files_url: str = ""
     max_upload_bytes: int = 32 << 20
     threads: int = 8
     recognise_at_once: int = 2
@@ -70,6 +75,10 @@ class Settings:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise SettingsError(f"{name} is {value}: allowed are {least} to {most}")
+        if self.files_url and not self.files_url.startswith(("https://", "http://")):
+            raise SettingsError(
+                f"files_url is {self.files_url!r}: allowed are https://... and http://..."
+            )
 
     @property
     def state_folder(self) -> Path:
@@ -104,14 +113,25 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
 
-def find_state(repository: Path) -> Path:
-    """Returns the folder of a server's state, where none is set: beside the repository."""
+def find_state(repository: Path | str) -> Path:
+    """Returns the folder of a server's state, where none is set: beside the repository.
+
+    Raises:
+        SettingsError: nothing on this machine lies beside it.
+    """
+    if isinstance(repository, str):
+        raise SettingsError(
+            f"the state of {repository} needs a folder on this machine: --state or "
+            f"{STATE_VARIABLE} names it"
+        )
     return repository.with_name(f"{repository.name}-state")
 
 
 def _read(variable: str, name: str, text: str) -> object:
     if name == "repository":
-        return Path(text)
+        return read_place(text)
+    if name == "files_url":
+        return text
     if name in ("trusted_root", "state"):
         return Path(text) if text else None
     try:

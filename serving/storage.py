@@ -1,13 +1,13 @@
 """What the server reads of a repository: verified, renewed while it runs, the last good kept."""
 
 import re
-import stat
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import BinaryIO
 
 from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 
@@ -22,6 +22,7 @@ from serving.errors import (
     UnknownModelError,
     UnknownVersionError,
 )
+from serving.objects import Place, Status, open_objects
 from serving.repository import (
     METADATA_FOLDER,
     METADATA_NAME,
@@ -30,6 +31,7 @@ from serving.repository import (
     ReadMetadata,
     State,
     file_path,
+    find_incomplete,
     read_metadata_in,
     read_roots,
     read_sha256,
@@ -38,17 +40,17 @@ from serving.repository import (
     release_path,
     stored_path,
 )
-from training.errors import GhostlensError
-from training.files import sha256_file
+from training.errors import GhostlensError, StorageError
 
 # A damaged repository is looked at again this often, even where no file's time changed.
 _RETRY_S = 2.0
+_TIMESTAMP = f"{METADATA_FOLDER}/{TIMESTAMP_NAME}"
+_SERVED_BELOW = f"/{TARGETS_FOLDER}"
 _MANIFESTS_IN_MEMORY = 64
 _CHECKED_FILES = 4096
 # What publishing writes, and nothing that climbs out or is hidden.
 _PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,250}", re.ASCII)
-_NEVER_READ = (-1, -1, -1)
-_Mark = tuple[int, int, int]  # time of change in ns, inode, bytes
+_NEVER_READ = Status(-1, "")
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,15 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file on disk whose bytes were compared with the hash in its name.
+    """A published file whose bytes were compared with the hash in its name.
 
     Attributes:
-        path: where it lies.
+        name: its name in the repository's storage.
         sha256: 64 hexadecimal digits.
         size_bytes: its length.
     """
 
-    path: Path
+    name: str
     sha256: str
     size_bytes: int
 
@@ -122,20 +124,34 @@ class Storage:
     state stays, and `find_problems` says why.
     """
 
-    def __init__(self, repository: Path, trusted_root: Path | None = None) -> None:
-        self._repository = repository
-        self._read = read_metadata_in(repository)
+    def __init__(
+        self, repository: Place, trusted_root: Path | None = None, files_url: str | None = None
+    ) -> None:
+        """Remembers where to read; nothing is read yet.
+
+        Args:
+            repository: where it lies.
+            trusted_root: see `Settings`.
+            files_url: see `Settings`.
+
+        Raises:
+            SettingsError: the address of the repository cannot be used.
+        """
+        self._objects = open_objects(repository)
+        self.files_url = files_url.rstrip("/") if files_url else None
+        self._read = read_metadata_in(self._objects)
         self._trusted_root_path = trusted_root
         self._trusted_root: bytes | None = None
         self._lock = threading.Lock()
         self._catalogue: Catalogue | None = None
-        self._mark: _Mark | None = _NEVER_READ
+        self._mark: Status | None = _NEVER_READ
         self._fault: str = ""
         self._unfinished: str = ""
+        self._look_again_at_s = 0.0
         self._retry_at_s = 0.0
         self._damaged: dict[str, str] = {}
         self._read_manifest = lru_cache(maxsize=_MANIFESTS_IN_MEMORY)(self._parse_manifest)
-        self._check_file = lru_cache(maxsize=_CHECKED_FILES)(_compare_with_name)
+        self._check_file = lru_cache(maxsize=_CHECKED_FILES)(self._compare_with_name)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -179,11 +195,26 @@ class Storage:
         """
         return self._read_target(self.catalogue.find_target(file_path(model, version, path)))
 
-    def find_url_path(self, model: str, version: str, path: str) -> str:
-        """Returns where a bundle's file is served, relative to the server's address."""
-        return "/targets/" + stored_path(
-            self.catalogue.find_target(file_path(model, version, path))
-        )
+    def find_url(self, target: TargetFile) -> str:
+        """Returns where a target is served: below `files_url`, or else a path of this server."""
+        return f"{self.files_url or _SERVED_BELOW}/{stored_path(target)}"
+
+    def find_elsewhere(self, url_path: str) -> str | None:
+        """Returns where others serve what a path below `/targets/` names; None where nobody does.
+
+        Raises:
+            UnknownFileError: nothing could have that name.
+        """
+        _check_url_path(url_path)
+        return f"{self.files_url}/{url_path}" if self.files_url else None
+
+    def open_file(self, file: StoredFile, start: int, stop: int) -> BinaryIO:
+        """Opens a file to be read from byte `start` up to `stop`; it may give more.
+
+        Raises:
+            RepositoryError: it is not there any more; likewise StorageError.
+        """
+        return self._objects.open(file.name, start, stop)
 
     def find_file(self, url_path: str) -> StoredFile:
         """Returns the file at a path below `/targets/`, after comparing it with its name.
@@ -194,22 +225,16 @@ class Storage:
             UnknownFileError: no such file.
             RepositoryError: its bytes are not those that its name promises.
         """
-        folder = self._repository / TARGETS_FOLDER
-        parts = url_path.split("/")
-        sha256, dot, _ = parts[-1].partition(".")
-        path = folder.joinpath(*parts)
-        allowed = all(_PATH_PART.fullmatch(part) for part in parts)
-        mark = _read_mark(path) if allowed and dot and SHA256.fullmatch(sha256) else None
-        if mark is None:
-            raise UnknownFileError(
-                f"no published file {url_path!r}; addresses stand in the answers of /v1/models"
-            )
-        if not self._check_file(path, sha256, mark):
-            fault = f"{TARGETS_FOLDER}/{url_path} was changed after it was published"
+        sha256, name = _check_url_path(url_path), f"{TARGETS_FOLDER}/{url_path}"
+        status = self._objects.find_status(name)
+        if status is None:
+            raise _make_unknown(url_path)
+        if not self._check_file(name, sha256, status):
+            fault = f"{name} was changed after it was published"
             self._damaged[url_path] = fault
             raise RepositoryError(fault)
         self._damaged.pop(url_path, None)
-        return StoredFile(path, sha256, mark[2])
+        return StoredFile(name, sha256, status.size_bytes)
 
     def read_metadata(self, name: str) -> bytes:
         """Returns a metadata file: of the last good state, or an earlier one from disk.
@@ -228,25 +253,38 @@ class Storage:
         return data
 
     def _refresh(self) -> None:
-        mark = _read_mark(self._repository / METADATA_FOLDER / TIMESTAMP_NAME)
-        if mark == self._mark and (not self._fault or time.monotonic() < self._retry_at_s):
+        # Whoever comes while another looks gets what was there before, and never waits for a
+        # storage that does not answer.
+        if time.monotonic() < self._look_again_at_s or not self._lock.acquire(
+            blocking=self._catalogue is None
+        ):
             return
-        with self._lock:
-            if mark == self._mark and (not self._fault or time.monotonic() < self._retry_at_s):
-                return
-            try:
-                self._catalogue = self._load()
-                self._fault = ""
-            except GhostlensError as error:
-                self._fault = str(error)
-                self._retry_at_s = time.monotonic() + _RETRY_S
-            self._mark = mark
+        try:
+            mark = self._objects.find_status(_TIMESTAMP)
+            if mark != self._mark or (self._fault and time.monotonic() >= self._retry_at_s):
+                self._reload(mark)
+        except StorageError as error:
+            self._fault = str(error)
+            self._mark = _NEVER_READ
+        finally:
+            self._look_again_at_s = time.monotonic() + self._objects.look_again_s
+            self._lock.release()
+
+    def _reload(self, mark: Status | None) -> None:
+        try:
+            self._catalogue = self._load()
+            self._fault = ""
+        except GhostlensError as error:
+            self._fault = str(error)
+            self._retry_at_s = time.monotonic() + _RETRY_S
+        self._mark = mark
 
     def _load(self) -> Catalogue:
         state, unfinished = self._read_state()
         if state is None:
             raise NotReadyError(
-                f"nothing is published in {self._repository}; `python -m serving publish` does it"
+                f"nothing is published in {self._objects.describe()}; "
+                "`python -m serving publish` does it"
             )
         if self._catalogue is not None:
             _check_not_older(self._catalogue.state, state)
@@ -302,13 +340,15 @@ class Storage:
         for model, release in catalogue.releases.items():
             for version in release.names:
                 catalogue.find_target(file_path(model, version, MANIFEST_NAME))
-        for target in catalogue.state.list_targets():
-            path = self._repository / TARGETS_FOLDER / stored_path(target)
-            if not path.is_file() or path.stat().st_size != target.length:
-                raise RepositoryError(f"{path} is missing or incomplete, though it is published")
+        place = find_incomplete(self._objects, catalogue.state.list_targets())
+        if place is not None:
+            raise RepositoryError(f"{place} is missing or incomplete, though it is published")
 
     def _read_target(self, target: TargetFile) -> bytes:
-        return read_target(self._repository, target)
+        return read_target(self._objects, target)
+
+    def _compare_with_name(self, name: str, sha256: str, status: Status) -> bool:
+        return self._objects.holds(name, sha256)
 
     def _parse_manifest(self, path: str, sha256: str, size_bytes: int) -> Manifest:
         target = TargetFile(size_bytes, {"sha256": sha256}, path)
@@ -318,18 +358,23 @@ class Storage:
         return manifest
 
 
+def _check_url_path(url_path: str) -> str:
+    """Returns the SHA-256 in the name of a file that may have been published."""
+    parts = url_path.split("/")
+    sha256, dot, _ = parts[-1].partition(".")
+    if not dot or not SHA256.fullmatch(sha256) or not all(map(_PATH_PART.fullmatch, parts)):
+        raise _make_unknown(url_path)
+    return sha256
+
+
+def _make_unknown(url_path: str) -> UnknownFileError:
+    return UnknownFileError(
+        f"no published file {url_path!r}; addresses stand in the answers of /v1/models"
+    )
+
+
 def _read_all_but(read: ReadMetadata, hidden: str, name: str) -> bytes | None:
     return None if name == hidden else read(name)
-
-
-def _read_mark(path: Path) -> _Mark | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _check_not_older(old: State, new: State) -> None:
@@ -344,7 +389,3 @@ def _check_not_older(old: State, new: State) -> None:
             f"{TIMESTAMP_NAME} is version {new.timestamp.version}, older than version "
             f"{old.timestamp.version}, which was served before"
         )
-
-
-def _compare_with_name(path: Path, sha256: str, mark: _Mark) -> bool:
-    return sha256_file(path) == sha256

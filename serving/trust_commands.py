@@ -13,16 +13,13 @@ from serving.ceremony import Wishes, propose, publish_change, sign_change
 from serving.change import Change, read_change
 from serving.delegations import find_delegation, list_delegations
 from serving.errors import CeremonyError
+from serving.options import FOLDER, REPOSITORY
 from serving.repository import State, read_metadata_in, read_state
 
-_FOLDER = click.Path(path_type=Path)
 _ROOT_COPY_NAME = "root.json"
-_CHANGE = click.argument("change_path", metavar="CHANGE", type=_FOLDER)
-_REPOSITORY = click.option(
-    "--repository", required=True, type=_FOLDER, help="The repository's folder."
-)
+_CHANGE = click.argument("change_path", metavar="CHANGE", type=FOLDER)
 _TRUSTED_ROOT = click.option(
-    "--trusted-root", type=_FOLDER, help="A root.json that you trust, to check the file with."
+    "--trusted-root", type=FOLDER, help="A root.json that you trust, to check the file with."
 )
 _SHOWN_FILES = 12
 
@@ -37,8 +34,8 @@ def trust() -> None:
 
 
 @trust.command("list")
-@_REPOSITORY
-def list_command(repository: Path) -> None:
+@REPOSITORY
+def list_command(repository: Path | str) -> None:
     """List each role's keys, how many must sign, and until when its signatures count."""
     state = read_state(read_metadata_in(repository))
     if state is None:
@@ -50,7 +47,7 @@ def list_command(repository: Path) -> None:
 
 @trust.command("propose")
 @_CHANGE
-@_REPOSITORY
+@REPOSITORY
 @click.option(
     "--add-key",
     "added",
@@ -81,7 +78,7 @@ def list_command(repository: Path) -> None:
 )
 def propose_command(
     change_path: Path,
-    repository: Path,
+    repository: Path | str,
     added: tuple[str, ...],
     removed: tuple[str, ...],
     thresholds: tuple[str, ...],
@@ -115,7 +112,7 @@ def show_command(change_path: Path, trusted_root: Path | None) -> None:
 @trust.command("sign")
 @_CHANGE
 @click.option(
-    "--keys", "folders", required=True, multiple=True, type=_FOLDER, help="Your key folder."
+    "--keys", "folders", required=True, multiple=True, type=FOLDER, help="Your key folder."
 )
 @_TRUSTED_ROOT
 def sign_command(change_path: Path, folders: tuple[Path, ...], trusted_root: Path | None) -> None:
@@ -132,16 +129,16 @@ def sign_command(change_path: Path, folders: tuple[Path, ...], trusted_root: Pat
 
 @trust.command("publish")
 @_CHANGE
-@_REPOSITORY
+@REPOSITORY
 @click.option(
     "--keys",
     "folders",
     required=True,
     multiple=True,
-    type=_FOLDER,
+    type=FOLDER,
     help="A folder with snapshot.pem and timestamp.pem: the new ones, if they change.",
 )
-def publish_command(change_path: Path, repository: Path, folders: tuple[Path, ...]) -> None:
+def publish_command(change_path: Path, repository: Path | str, folders: tuple[Path, ...]) -> None:
     """Publish CHANGE once enough people signed it; run it again if it was interrupted."""
     state = publish_change(read_change(change_path), repository, folders)
     click.echo(

@@ -12,20 +12,27 @@ from mobile_assets.bundle import write_bundle
 from mobile_assets.release import STABLE, Release
 from mobile_assets.signing import create_keys
 from serving.app import create_app
+from serving.objects import open_objects
 from serving.policy import pin, unpin
 from serving.publish import Keys, change_release, publish
+from serving.repository import read_metadata_in
 from serving.settings import Settings
 from tests.mobile_assets.builds import make_build
 
 
-class FolderFetcher(FetcherInterface):
+class StorageFetcher(FetcherInterface):
     """Gives the TUF client a repository's files without a server."""
 
+    scheme = "storage://"
+
+    def __init__(self, repository: Path | str) -> None:
+        self._objects = open_objects(repository)
+
     def _fetch(self, url: str) -> Iterator[bytes]:
-        path = Path(url.removeprefix("file://"))
-        if not path.is_file():
-            raise DownloadHTTPError(f"no {path}", 404)
-        yield path.read_bytes()
+        content = self._objects.read(url.removeprefix(self.scheme), 1 << 30)
+        if content is None:
+            raise DownloadHTTPError(f"no {url}", 404)
+        yield content.data
 
 
 @dataclass(frozen=True)
@@ -64,15 +71,12 @@ def set_current(model: str, version: str, repository: Path, keys: Keys) -> bool:
     return change_release(model, repository, keys, change)[0]
 
 
-def make_phone(repository: Path, cache: Path, trusted_root: bytes | None = None) -> Phone:
-    root = trusted_root or (repository / "metadata" / "1.root.json").read_bytes()
-    return Phone(
-        cache,
-        root,
-        f"file://{repository}/metadata/",
-        f"file://{repository}/targets/",
-        FolderFetcher(),
-    )
+def make_phone(repository: Path | str, cache: Path, trusted_root: bytes | None = None) -> Phone:
+    root = trusted_root or read_metadata_in(repository)("1.root.json")
+    assert root is not None
+    fetcher = StorageFetcher(repository)
+    addresses = (f"{fetcher.scheme}{folder}/" for folder in ("metadata", "targets"))
+    return Phone(cache, root, *addresses, fetcher)
 
 
 @pytest.fixture(scope="session")

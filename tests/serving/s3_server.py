@@ -1,5 +1,6 @@
 """A real server process that speaks S3, on loopback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -17,6 +18,18 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1",
 }
 _WAIT_S = 60
+# As a network of caches has it; see `files_url` of the server.
+_READ_BY_ALL = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{BUCKET}/*",
+        }
+    ],
+}
 # One request after the other: moto's own threads could both find a condition fulfilled.
 _SERVE = """
 import sys
@@ -50,6 +63,7 @@ def serve_s3() -> Iterator[str]:
             aws_secret_access_key="test",
         )
         client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(_READ_BY_ALL))
         yield endpoint
     finally:
         process.kill()

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from serving.ceremony import Wishes, propose, publish_change, sign_change
 from serving.change import read_change
 from serving.cli import main
 from serving.errors import CeremonyError, PublishError, RepositoryError
+from serving.objects import LocalFolder
 from serving.publish import publish, resign
 from serving.repository import read_metadata_in, read_state
 from serving.storage import Storage
@@ -229,17 +230,21 @@ def test_an_interrupted_ceremony_is_finished_by_running_it_again(
     wishes = Wishes(list(new.values()), [ids(keys, "snapshot"), ids(keys, "timestamp")])
     change = propose(repository, wishes)
     sign_change(change, [keys])
-    calls, write_file = 0, serving.desk.write_atomic
+    calls = 0
 
-    def die(path: Path, data: bytes) -> None:
-        nonlocal calls
-        write_file(path, data)
-        calls += 1
-        if calls == write:
-            raise Killed
+    def dying(write_object: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: object) -> None:
+            nonlocal calls
+            write_object(*arguments)
+            calls += 1
+            if calls == write:
+                raise Killed
+
+        return call
 
     with monkeypatch.context() as patch:
-        patch.setattr(serving.desk, "write_atomic", die)
+        for way in ("create", "replace"):
+            patch.setattr(LocalFolder, way, dying(getattr(LocalFolder, way)))
         patch.setattr(serving.desk.Desk, "take_back", lambda desk: None)
         with pytest.raises(Killed):
             publish_change(change, repository, [online])
@@ -270,15 +275,13 @@ def test_a_full_disk_takes_the_new_root_back(
     wishes = Wishes(list(new.values()), [ids(keys, "snapshot"), ids(keys, "timestamp")])
     change = propose(repository, wishes)
     sign_change(change, [keys])
-    write = serving.desk.write_atomic
 
-    def fill_up(path: Path, data: bytes) -> None:
-        if path.name == "timestamp.json":
-            raise StorageError("the disk is full")
-        write(path, data)
+    def fill_up(folder: LocalFolder, name: str, data: bytes, tag: str) -> None:
+        assert name == "metadata/timestamp.json"
+        raise StorageError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(serving.desk, "write_atomic", fill_up)
+        patch.setattr(LocalFolder, "replace", fill_up)
         with pytest.raises(StorageError):
             publish_change(change, repository, [online])
     assert not (repository / "metadata" / "2.root.json").exists()

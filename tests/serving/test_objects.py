@@ -46,13 +46,13 @@ def read(objects: Objects, name: str = NAME) -> bytes | None:
 def test_what_was_written_is_read_listed_and_removed(objects: Objects) -> None:
     assert read(objects) is None
     assert objects.find_status(NAME) is None
-    assert objects.list_names("metadata") == []
+    assert objects.list_sizes("metadata") == {}
     objects.write(NAME, b"old")
     objects.write(NAME, b"new")
     objects.create("targets/m/1.0.0/a.tflite", b"")
     assert read(objects) == b"new"
-    assert objects.list_names("metadata") == [NAME]
-    assert objects.list_names("targets") == ["targets/m/1.0.0/a.tflite"]
+    assert objects.list_sizes("metadata") == {NAME: 3}
+    assert objects.list_sizes("targets") == {"targets/m/1.0.0/a.tflite": 0}
     objects.remove(NAME)
     objects.remove(NAME)
     assert read(objects) is None
@@ -77,10 +77,11 @@ def test_bytes_are_compared_with_a_hash(objects: Objects) -> None:
 
 def test_creating_never_replaces(objects: Objects) -> None:
     objects.create(NAME, b"first")
+    objects.create(NAME, b"first")
     with pytest.raises(ConflictError, match="another publisher"):
         objects.create(NAME, b"second")
     assert read(objects) == b"first"
-    assert objects.list_names("metadata") == [NAME]
+    assert list(objects.list_sizes("metadata")) == [NAME]
 
 
 def test_replacing_wants_what_was_read(objects: Objects) -> None:
@@ -127,7 +128,7 @@ def test_names_that_climb_are_refused(name: str, objects: Objects) -> None:
         lambda: objects.write(name, b""),
         lambda: objects.create(name, b""),
         lambda: objects.remove(name),
-        lambda: objects.locate(name),
+        lambda: objects.open(name, 0, 1),
     ):
         with pytest.raises(RepositoryError, match="is not the name of an object"):
             act()
@@ -146,7 +147,7 @@ def test_a_killed_write_is_not_seen_and_swept_away(tmp_path: Path) -> None:
     )
     assert done.returncode == -signal.SIGKILL
     folder = LocalFolder(tmp_path)
-    assert folder.list_names("metadata") == []
+    assert folder.list_sizes("metadata") == {}
     assert list((tmp_path / "metadata").iterdir())
     with folder.lock():
         assert not list((tmp_path / "metadata").iterdir())
@@ -168,24 +169,30 @@ def test_a_second_publisher_of_a_folder_waits_outside(tmp_path: Path) -> None:
     folder = LocalFolder(tmp_path)
     with (
         exclusive_lock(tmp_path / ".publish.lock"),
-        pytest.raises(StorageError, match="another process is writing"),
+        pytest.raises(ConflictError, match="another publisher is at work"),
         folder.lock(),
     ):
         pass
 
 
-def test_a_signed_link_gives_the_bytes_with_headers_for_a_cdn(
-    s3_endpoint: str, s3_credentials: None
-) -> None:
+def test_a_part_is_opened_without_reading_the_rest(objects: Objects) -> None:
+    objects.write(NAME, b"0123456789")
+    for start, stop in [(0, 10), (3, 7), (9, 10), (4, 4)]:
+        with objects.open(NAME, start, stop) as stream:
+            assert stream.read(stop - start) == b"0123456789"[start:stop]
+    with pytest.raises(RepositoryError, match="none"):
+        objects.open("targets/none", 0, 1)
+
+
+def test_objects_have_headers_for_a_cdn(s3_endpoint: str, s3_credentials: None) -> None:
     bucket = S3Bucket.from_url(f"s3://{BUCKET}/cdn?endpoint={s3_endpoint}")
     bucket.create("targets/labels.json", b"[]")
-    with urlopen(bucket.locate("targets/labels.json")) as answer:
-        assert answer.read() == b"[]"
-        assert answer.headers["Content-Type"] == "application/json"
-        assert "immutable" in answer.headers["Cache-Control"]
     bucket.create(NAME, b"{}")
-    with urlopen(bucket.locate(NAME)) as answer:
-        assert answer.headers["Cache-Control"] == "no-cache"
+    for name, caching in [("targets/labels.json", "immutable"), (NAME, "no-cache")]:
+        # The bucket of this server may be read by everybody.
+        with urlopen(f"{s3_endpoint}/{BUCKET}/cdn/{name}") as answer:
+            assert answer.headers["Content-Type"] == "application/json"
+            assert caching in answer.headers["Cache-Control"]
 
 
 def test_a_missing_bucket_and_a_silent_storage_are_told(
