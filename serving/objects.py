@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
@@ -297,12 +298,17 @@ def open_objects(place: Place) -> Objects:
         SettingsError: the address is malformed, or the package for S3 is not installed.
     """
     if isinstance(place, str) and place.startswith(S3_SCHEME):
-        try:
-            from serving.s3 import S3Bucket
-        except ModuleNotFoundError as error:
-            raise SettingsError(f"{place} needs the extra `s3`: {error}") from None
-        return S3Bucket.from_url(place)
+        return _open_bucket(place)
     return LocalFolder(Path(place)) if isinstance(place, str | Path) else place
+
+
+@cache  # a client takes a tenth of a second to make, and keeps its connections
+def _open_bucket(url: str) -> Objects:
+    try:
+        from serving.s3 import S3Bucket
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"{url} needs the extra `s3`: {error}") from None
+    return S3Bucket.from_url(url)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from serving.cli import main
-from serving.objects import LocalFolder
+from serving.objects import LocalFolder, open_objects, read_place
 from serving.s3 import S3Bucket
 
 Step = Callable[[str, Callable[[], None], bool], None]
@@ -71,7 +71,8 @@ class Process:
     """A command in a child process."""
 
     def __init__(self, command: list[str], step: Step | None = None) -> None:
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        open_objects(read_place(command[command.index("--repository") + 1]))  # once for all
         sys.stdout.flush()
         self.pid = os.fork()
         if not self.pid:
