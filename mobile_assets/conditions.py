@@ -78,13 +78,13 @@ class Device:
         """Returns what the device says, as the body of a check."""
         value: dict[str, Any] = {
             **vars(self),
-            "runtimes": [vars(runtime) for runtime in self.runtimes],
-            "current": self.running and vars(self.running),
+            "runtimes": [_list_said(vars(runtime)) for runtime in self.runtimes],
+            "current": self.running and _list_said(vars(self.running)),
             "have": list(self.have),
             "refused": list(self.refused),
         }
         del value["running"]
-        return {name: said for name, said in value.items() if said not in (None, [])}
+        return _list_said(value)
 
 
 @dataclass(frozen=True)
@@ -187,3 +187,8 @@ def _holds(check: Callable[[str], bool], found: str | None) -> bool:
 
 def _show(found: object) -> str:
     return "one that does not say" if found is None else str(found)[:40]
+
+
+def _list_said(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is said, without what is not: a server refuses null."""
+    return {name: said for name, said in value.items() if said not in (None, [])}

@@ -54,7 +54,7 @@ def test_a_device_says_what_it_is_as_the_body_of_a_check() -> None:
     assert device.to_json() == {
         "platform": "android",
         "channel": "stable",
-        "runtimes": [{"name": "litert", "version": None}],
-        "current": {"version": "1.0.0", "manifest_sha256": None},
+        "runtimes": [{"name": "litert"}],
+        "current": {"version": "1.0.0"},
         "free_bytes": 0,
     }

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from mobile_assets.conditions import Device, Running, RuntimeOfApp
 from mobile_assets.release import STABLE
 from serving.app import create_app
 from serving.policy import Change, pin, promote, roll_back, roll_out
@@ -145,6 +146,13 @@ def test_a_state_that_cannot_be_written_is_told_and_no_report_is_lost_silently(
     # A server that cannot know of halts offers nobody anything new.
     told = check(app, "phone")
     assert (told["action"], told["version"]) == ("take", "1.0.0")
+
+
+def test_what_a_python_app_says_of_itself_is_understood(app: FlaskClient) -> None:
+    runtimes = (RuntimeOfApp("litert"), RuntimeOfApp("executorch", "1.4.1"))
+    device = Device("android", device_id="phone", runtimes=runtimes, running=Running("1.0.0"))
+    response = app.post(CHECK, json=device.to_json())
+    assert response.status_code == 200, response.text
 
 
 def test_channels_are_followed(app: FlaskClient, change: Any) -> None:
