@@ -130,6 +130,25 @@ def s3_endpoint() -> Iterator[str]:
         yield endpoint
 
 
+@pytest.fixture(scope="session")
+def published_s3(published: Path, s3_endpoint: str) -> str:
+    """The address of `published` in object storage; everybody may read it."""
+    from tests.serving.s3_server import BUCKET, CREDENTIALS
+
+    place = f"s3://{BUCKET}/published?endpoint={s3_endpoint}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        bucket, folder = open_objects(place), open_objects(published)
+        for name, size_bytes in (
+            folder.list_sizes("metadata") | folder.list_sizes("targets")
+        ).items():
+            content = folder.read(name, size_bytes)
+            assert content is not None
+            bucket.write(name, content.data)
+    return place
+
+
 @pytest.fixture
 def s3_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """What boto3 needs in the environment to talk to that server."""

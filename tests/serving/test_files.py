@@ -1,11 +1,26 @@
 import base64
 import hashlib
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from flask.testing import FlaskClient
 
+from serving.app import create_app
+from serving.settings import Settings
+from tests.serving.s3_server import BUCKET
+
 IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def client(
+    request: pytest.FixtureRequest, published: Path, tmp_path: Path, s3_credentials: None
+) -> FlaskClient:
+    place: Path | str = published
+    if request.param == "s3":
+        place = request.getfixturevalue("published_s3")
+    return create_app(Settings(place, state=tmp_path)).test_client()
 
 
 @pytest.fixture
@@ -121,3 +136,22 @@ def test_a_file_can_do_nothing_in_a_browser(client: FlaskClient, url: str) -> No
     response = client.get(url)
     assert "sandbox" in response.headers["Content-Security-Policy"]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_files_that_others_serve_are_looked_for_there(
+    published: Path, published_s3: str, url: str, stored: Path, tmp_path: Path
+) -> None:
+    elsewhere = published_s3.replace(f"s3://{BUCKET}/", "").replace("?endpoint=", " ").split()
+    files_url = f"{elsewhere[1]}/{BUCKET}/{elsewhere[0]}/targets"
+    settings = Settings(published, state=tmp_path, files_url=f"{files_url}/")
+    client = create_app(settings).test_client()
+    moved = client.get(url)
+    assert moved.status_code == 307
+    assert moved.headers["Location"] == f"{files_url}{url.removeprefix('/targets')}"
+    with urlopen(moved.headers["Location"]) as answer:
+        assert answer.read() == stored.read_bytes()
+    check = client.post("/v1/models/colours/check", json={"platform": "android"}).json
+    for file in [check["manifest"], *check["files"]]:
+        assert file["url"].startswith(f"{files_url}/colours/")
+    assert client.get("/targets/../keys").status_code == 404
+    assert client.get("/metadata/timestamp.json").status_code == 200
