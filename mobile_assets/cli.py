@@ -169,7 +169,7 @@ def vectors(check: bool) -> None:
 @click.option("--check", is_flag=True, help="Write nothing; fail where a file is another.")
 def contract(check: bool) -> None:
     """Write the description that clients share, and the Kotlin and Swift generated from it."""
-    from mobile_assets.contract_sources import make_sources
+    from mobile_assets.contract.sources import make_sources
 
     for path, data in make_sources().items():
         if not check:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conversion.artifact import KNOWN_SCORE, PROBABILITIES
-from mobile_assets.contract import make_contract
+from mobile_assets.contract.description import make_contract
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact, File, Golden, Metrics
 from mobile_assets.vector_decisions import RELEASES

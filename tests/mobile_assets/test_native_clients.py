@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from mobile_assets.contract import CONTRACT_PATH, make_contract
-from mobile_assets.contract_sources import make_sources
+from mobile_assets.contract.description import CONTRACT_PATH, make_contract
+from mobile_assets.contract.sources import make_sources
 from mobile_assets.errors import ManifestError
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact, File, Golden

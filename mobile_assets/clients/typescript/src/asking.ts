@@ -1,9 +1,8 @@
 /** The question to the server and its answer: `POST /v1/models/{model}/check`. */
 
-import type { Action } from "./decide.js";
+import { type Action, Patterns } from "./contract.js";
 import { type KnownDevice, type RuntimeOfApp, channelOf } from "./device.js";
 import { readJson } from "./reading.js";
-import { readVersion } from "./release.js";
 
 export const MAX_ANSWER_BYTES = 1 << 20;
 
@@ -49,16 +48,20 @@ function toWhole(bytes: number | undefined): number | undefined {
   return bytes === undefined ? undefined : Math.floor(bytes);
 }
 
-/** Reads the answer. @throws ManifestError it is malformed. */
+/**
+ * Reads the answer. Keys that are not known are left alone: the server may be newer than the app.
+ *
+ * @throws ManifestError it is malformed.
+ */
 export function parseAnswer(data: Uint8Array): ServerAnswer {
   const root = readJson(data, "the server's answer", MAX_ANSWER_BYTES);
   const version = root.find("version");
   return {
     action: root.get("action").oneOf(["none", "take", "go-back"]),
-    code: root.find("code")?.text(64) ?? "",
-    reason: root.get("reason").text(),
-    version: version === null ? null : readVersion(version),
-    manifestSha256: root.find("manifest")?.get("sha256").sha256() ?? null,
+    code: root.find("code")?.anyText(64) ?? "",
+    reason: root.get("reason").anyText(),
+    version: version?.matching(Patterns.modelVersion) ?? null,
+    manifestSha256: root.find("manifest")?.get("sha256").matching(Patterns.sha256) ?? null,
     checkAgainS: root.find("check_again_s")?.number(0, 2 ** 31) ?? null,
   };
 }

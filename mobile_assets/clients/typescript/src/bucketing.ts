@@ -1,9 +1,8 @@
 /** Which devices a staged rollout includes. */
 
+import { WHOLE_SHARE_BP } from "./contract.js";
 import type { Cryptography } from "./crypto.js";
 
-/** Shares are in basis points: 10000 is everybody. */
-export const WHOLE_SHARE_BP = 10_000;
 const BUCKETS = 2 ** 32;
 
 /**

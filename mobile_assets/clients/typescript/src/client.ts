@@ -1,7 +1,8 @@
 /** The client of an app: check, download, verify, self-test, switch, and go back. */
 
 import { MAX_ANSWER_BYTES, type ServerAnswer, parseAnswer, toRequest } from "./asking.js";
-import { type Action, type Decision, type Objection, Policy, chooseArtifact } from "./decide.js";
+import type { Action } from "./contract.js";
+import { type Decision, type Objection, Policy, chooseArtifact } from "./decide.js";
 import { findDelta } from "./deltas.js";
 import { type Device, type KnownDevice, channelOf, checkDevice } from "./device.js";
 import { SelfTestError, StorageError } from "./errors.js";

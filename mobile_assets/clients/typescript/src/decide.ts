@@ -5,7 +5,8 @@
  * release does not.
  */
 
-import { WHOLE_SHARE_BP, includesDevice } from "./bucketing.js";
+import { includesDevice } from "./bucketing.js";
+import { type Action, SPACE_FACTOR, WHOLE_SHARE_BP } from "./contract.js";
 import type { Cryptography } from "./crypto.js";
 import { type KnownDevice, type RuntimeOfApp, channelOf, runtimesOf } from "./device.js";
 import { VersionError } from "./errors.js";
@@ -13,10 +14,6 @@ import { type Artifact, type Manifest, chooseOtherFiles } from "./manifest.js";
 import { type Release, findUnmet, mustWaitForNetwork } from "./release.js";
 import { isOfferedByDefault, rankOf } from "./variants.js";
 import { compareVersions, runsOnExecutorch } from "./versions.js";
-
-const SPACE_FACTOR = 2;
-
-export type Action = "none" | "take" | "go-back";
 
 /** What of an artifact counts for the decision. */
 export type OfferedArtifact = Pick<

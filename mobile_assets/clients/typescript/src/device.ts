@@ -1,7 +1,8 @@
 /** What a device says of itself. */
 
+import { Lists, RUNTIMES_OF, STABLE } from "./contract.js";
 import { ConfigError } from "./errors.js";
-import { PLATFORMS, type Platform, RUNTIMES, RUNTIMES_OF, type Runtime } from "./variants.js";
+import type { Platform, Runtime } from "./variants.js";
 
 /** A runtime that an app links; its version decides whether an ExecuTorch file runs. */
 export interface RuntimeOfApp {
@@ -44,7 +45,6 @@ export interface KnownDevice extends Device {
   readonly refused?: readonly string[] | undefined;
 }
 
-export const STABLE = "stable";
 const MAX_ID_CHARS = 128;
 
 /** Returns the channel that a device follows. */
@@ -62,16 +62,18 @@ export function runtimesOf(device: Device): readonly RuntimeOfApp[] {
 
 /** Checks what an app says. @throws ConfigError a platform or runtime that there is not. */
 export function checkDevice(device: Device): void {
-  if (!PLATFORMS.includes(device.platform)) {
+  if (!Lists.platforms.includes(device.platform)) {
     throw new ConfigError(
-      `platform ${String(device.platform)}: allowed are ${PLATFORMS.join(", ")}`,
+      `platform ${String(device.platform)}: allowed are ${Lists.platforms.join(", ")}`,
     );
   }
   if ((device.deviceId?.length ?? 0) > MAX_ID_CHARS) {
     throw new ConfigError(`deviceId has ${device.deviceId?.length}: allowed are ${MAX_ID_CHARS}`);
   }
   for (const runtime of device.runtimes ?? []) {
-    if (RUNTIMES.includes(runtime.name)) continue;
-    throw new ConfigError(`runtime ${String(runtime.name)}: allowed are ${RUNTIMES.join(", ")}`);
+    if (Lists.runtimes.includes(runtime.name)) continue;
+    throw new ConfigError(
+      `runtime ${String(runtime.name)}: allowed are ${Lists.runtimes.join(", ")}`,
+    );
   }
 }

@@ -7,7 +7,6 @@ export type { ClientOptions } from "./options.js";
 export type { TakeOptions, TakeableVersion } from "./pulling.js";
 export { type Cryptography, webCryptography } from "./crypto.js";
 export {
-  type Action,
   type Decision,
   type Objection,
   type Offer,
@@ -15,13 +14,16 @@ export {
   type Restraint,
   offerOf,
 } from "./decide.js";
+export { type Action, type Code, MAX_PROBABILITY_DIFFERENCE } from "./contract.js";
 export type { Device, KnownDevice, Running, RuntimeOfApp } from "./device.js";
 export * from "./errors.js";
 export { type Named, type Recognition, type Verdict, judge } from "./judge.js";
 export {
   type Artifact,
+  type Confidence,
   type File,
   type Golden,
+  type Hierarchy,
   type Manifest,
   type Preprocess,
   parseManifest,
@@ -39,7 +41,6 @@ export {
 export {
   type Answer,
   type LoadedArtifact,
-  MAX_PROBABILITY_DIFFERENCE,
   type PhotoResult,
   type SelfTestReport,
   describeSelfTest,

@@ -1,11 +1,10 @@
 /** What is in use, what was before, and which version failed here: one small stored file. */
 
 import { ManifestError } from "./errors.js";
-import { MAX_MANIFEST_BYTES } from "./manifest.js";
+import { Lists, MAX_MANIFEST_BYTES, Patterns } from "./contract.js";
 import { type JsonNode, checkSchema, readJson } from "./reading.js";
-import { readVersion } from "./release.js";
 import type { Storage } from "./storage/storage.js";
-import { RUNTIMES, type Runtime } from "./variants.js";
+import type { Runtime } from "./variants.js";
 
 const SCHEMA = "ghostlens.installed/1";
 const MAX_STATE_BYTES = 1 << 20;
@@ -146,26 +145,26 @@ function parse(data: Uint8Array): Installed {
   const root = readJson(data, "installed.json", MAX_STATE_BYTES);
   checkSchema(root, SCHEMA);
   return {
-    entries: root.get("entries").items(MAX_ENTRIES).map(readEntry),
+    entries: root.get("entries").items(0, MAX_ENTRIES).map(readEntry),
     refused: root
       .get("refused")
-      .items(MAX_REFUSED)
+      .items(0, MAX_REFUSED)
       .map((node) => ({
-        version: readVersion(node.get("version")),
-        manifestSha256: node.get("manifestSha256").sha256(),
-        appVersion: node.get("appVersion").text(),
+        version: node.get("version").matching(Patterns.modelVersion),
+        manifestSha256: node.get("manifestSha256").matching(Patterns.sha256),
+        appVersion: node.get("appVersion").anyText(),
       })),
   };
 }
 
 function readEntry(node: JsonNode): Entry {
   return {
-    version: readVersion(node.get("version")),
-    manifestSha256: node.get("manifestSha256").sha256(),
+    version: node.get("version").matching(Patterns.modelVersion),
+    manifestSha256: node.get("manifestSha256").matching(Patterns.sha256),
     manifestBytes: node.get("manifestBytes").whole(0, MAX_MANIFEST_BYTES),
     artifact: node.get("artifact").text(),
-    artifactSha256: node.get("artifactSha256").sha256(),
-    runtime: node.get("runtime").oneOf(RUNTIMES),
+    artifactSha256: node.get("artifactSha256").matching(Patterns.sha256),
+    runtime: node.get("runtime").oneOf(Lists.runtimes),
     confirmed: node.get("confirmed").flag(),
     unconfirmedStarts: node.get("unconfirmedStarts").whole(),
   };

@@ -1,18 +1,11 @@
 /** What an answer is worth: sure, only coarse, unsure, or not a known thing. */
 
+import { GEN_GAMMA, GEN_TOP, type Verdict } from "./contract.js";
+import type { Confidence, Hierarchy } from "./documents.js";
 import { ManifestError } from "./errors.js";
 import type { Artifact, Manifest } from "./manifest.js";
-import { JsonNode } from "./reading.js";
 
-/** GEN's exponent and number of classes (Liu, Lochman and Zach, CVPR 2023). */
-const GEN_GAMMA = 0.1;
-const GEN_TOP = 100;
-const MAX_LABELS = 100_000;
-const LEAST_SCORE = -1e12;
-const SCORES = ["known_score", "max_probability", "gen"] as const;
-
-/** Whether the label stands, only the coarse class does, somebody should look, or none fits. */
-export type Verdict = "sure" | "coarse" | "unsure" | "unknown";
+export type { Verdict } from "./contract.js";
 
 /** A name and its probability, 0 to 1. */
 export interface Named {
@@ -29,19 +22,6 @@ export interface Recognition {
   readonly coarse: (Named & { readonly choices: readonly Named[] }) | null;
 }
 
-interface Limits {
-  readonly temperature: number;
-  readonly sure: number | null;
-  readonly coarse: number | null;
-  readonly score: (typeof SCORES)[number];
-  readonly minScore: number | null;
-}
-
-interface Hierarchy {
-  readonly names: readonly string[];
-  readonly parents: readonly number[];
-}
-
 /**
  * Judges what an artifact answers, by the temperature and the thresholds in the manifest.
  *
@@ -50,22 +30,21 @@ interface Hierarchy {
  * @throws ManifestError the answers do not fit the manifest, or are no numbers.
  */
 export function judge(
-  manifest: Manifest,
+  manifest: Pick<Manifest, "labels" | "hierarchy">,
   artifact: Pick<Artifact, "path" | "confidence">,
   probabilities: ArrayLike<number>,
   knownScore: number,
 ): Recognition {
   const given = Array.from(probabilities, Number);
-  const { labels } = manifest;
+  const { labels, hierarchy } = manifest;
   const isUsable =
     given.every((value) => value >= 0 && value <= 1 + 1e-3) && Math.max(...given) > 0;
   if (given.length !== labels.length || !isUsable) {
     throw new ManifestError(`${artifact.path} gives no probabilities of ${labels.length} labels`);
   }
-  const limits = readLimits(artifact);
+  const limits = artifact.confidence;
   if (limits === null) return { verdict: "unsure", answers: rank(labels, given), coarse: null };
   const calibrated = calibrate(given, limits.temperature);
-  const hierarchy = readHierarchy(manifest);
   const sums = hierarchy && sumCoarse(hierarchy, calibrated);
   const verdict = decideVerdict(limits, calibrated, sums, knownScore);
   const coarse = hierarchy && sums && describeCoarse(labels, hierarchy, calibrated, sums);
@@ -74,18 +53,20 @@ export function judge(
 
 /** What is no known thing has no name, however sure; then the label, then the coarse class. */
 function decideVerdict(
-  limits: Limits,
+  limits: Confidence,
   calibrated: readonly number[],
   sums: readonly number[] | null,
   knownScore: number,
 ): Verdict {
-  if (limits.minScore !== null) {
-    const score = scoreKnown(limits.score, calibrated, knownScore);
+  const { known, sure, coarse } = limits;
+  if (known.minScore !== null) {
+    const score = scoreKnown(known.score, calibrated, knownScore);
     if (!Number.isFinite(score)) throw new ManifestError("the known score is no number");
-    if (score < limits.minScore) return "unknown";
+    if (score < known.minScore) return "unknown";
   }
-  if (limits.sure !== null && Math.max(...calibrated) >= limits.sure) return "sure";
-  if (sums && limits.coarse !== null && Math.max(...sums) >= limits.coarse) return "coarse";
+  const least = [sure.minProbability, coarse?.minProbability ?? null] as const;
+  if (least[0] !== null && Math.max(...calibrated) >= least[0]) return "sure";
+  if (sums && least[1] !== null && Math.max(...sums) >= least[1]) return "coarse";
   return "unsure";
 }
 
@@ -98,7 +79,7 @@ function calibrate(given: readonly number[], temperature: number): number[] {
 }
 
 function scoreKnown(
-  score: Limits["score"],
+  score: Confidence["known"]["score"],
   calibrated: readonly number[],
   knownScore: number,
 ): number {
@@ -109,7 +90,7 @@ function scoreKnown(
 }
 
 function sumCoarse(hierarchy: Hierarchy, calibrated: readonly number[]): number[] {
-  const sums = new Array<number>(hierarchy.names.length).fill(0);
+  const sums = new Array<number>(hierarchy.coarse.length).fill(0);
   hierarchy.parents.forEach((parent, label) => {
     sums[parent] = (sums[parent] ?? 0) + (calibrated[label] ?? 0);
   });
@@ -126,7 +107,7 @@ function describeCoarse(
   const choices = rank(labels, calibrated).filter(
     ({ label }) => hierarchy.parents[labels.indexOf(label)] === best,
   );
-  return { label: hierarchy.names[best] ?? "", probability: sums[best] ?? 0, choices };
+  return { label: hierarchy.coarse[best] ?? "", probability: sums[best] ?? 0, choices };
 }
 
 /** Stable, so that equal probabilities come in label order everywhere. */
@@ -134,31 +115,4 @@ function rank(labels: readonly string[], probabilities: readonly number[]): Name
   return labels
     .map((label, index) => ({ label, probability: probabilities[index] ?? 0 }))
     .sort((a, b) => b.probability - a.probability);
-}
-
-function readLimits(artifact: Pick<Artifact, "path" | "confidence">): Limits | null {
-  if (artifact.confidence === null) return null;
-  const node = new JsonNode(artifact.confidence, "confidence", artifact.path);
-  const known = node.get("known");
-  const least = (threshold: JsonNode | null): number | null =>
-    threshold?.find("min_probability")?.number(0, 1) ?? null;
-  return {
-    temperature: node.get("temperature").number(1e-6, 1e6),
-    sure: least(node.get("sure")),
-    coarse: least(node.find("coarse")),
-    score: known.get("score").oneOf(SCORES),
-    minScore: known.find("min_score")?.number(LEAST_SCORE, 1) ?? null,
-  };
-}
-
-function readHierarchy(manifest: Manifest): Hierarchy | null {
-  if (manifest.hierarchy === null) return null;
-  const node = new JsonNode(manifest.hierarchy, "hierarchy", "manifest");
-  const names = node
-    .get("coarse")
-    .items(MAX_LABELS)
-    .map((item) => item.text());
-  const parents = node.get("parents").items(MAX_LABELS);
-  if (parents.length !== manifest.labels.length) node.get("parents").fail("one for each label");
-  return { names, parents: parents.map((item) => item.whole(0, names.length - 1)) };
 }

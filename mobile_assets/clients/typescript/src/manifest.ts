@@ -1,187 +1,169 @@
 /** The manifest of a version: what an app needs of it. */
 
+import {
+  FOLDERS,
+  LABELS_NAME,
+  Lists,
+  MANIFEST_SCHEMA,
+  MAX_LABEL_CHARS,
+  MAX_MANIFEST_BYTES,
+  Patterns,
+} from "./contract.js";
+import * as documents from "./documents.js";
+import type { File, Golden, Hierarchy } from "./documents.js";
 import { type JsonNode, checkSchema, readJson } from "./reading.js";
-import { readVersion } from "./release.js";
-import { PLATFORMS, type Platform, RUNTIMES, type Runtime, rankOf } from "./variants.js";
+import { rankOf } from "./variants.js";
 
-const SCHEMA = "ghostlens.bundle/3";
-export const MANIFEST_NAME = "manifest.json";
-export const MAX_MANIFEST_BYTES = 16 << 20;
-/** Far above any model for phones, and below what a phone's storage would choke on. */
-const MAX_FILE_BYTES = 1 << 30;
-const MAX_FILES = 1000;
-const MAX_LABELS = 100_000;
-const MAX_ARTIFACTS = 50;
-const MAX_OUTPUTS = 2;
-/** No address, shell or file system treats these specially; no hidden files. */
-const FILE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?$/;
-const FOLDERS: Readonly<Record<string, string>> = {
-  golden: "golden/",
-  report: "reports/",
-  licence: "licences/",
-  "cloud-golden": "cloud/golden/",
-  "cloud-report": "cloud/reports/",
-  "cloud-licence": "cloud/licences/",
-};
-const PULLED_ROLES = ["labels", "golden", "licence"];
+export type { Confidence, File, Golden, Hierarchy, Preprocess } from "./documents.js";
 
-/** A file of a version. */
-export interface File {
-  /** With forward slashes; a role's folder and one plain name. */
-  readonly path: string;
-  readonly role: string;
-  readonly sha256: string;
-  readonly sizeBytes: number;
-}
+/** Control characters, line and paragraph separators, halves of pairs. */
+const REFUSED = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
+/** A byte order mark is white space to JavaScript alone. */
+const SPACE_AT_AN_END = /^(?!\ufeff)\s|(?!\ufeff)\s$/u;
 
 /** A model file for one runtime. */
-export interface Artifact extends File {
-  readonly runtime: Runtime;
-  readonly precision: string;
-  /** ExecuTorch's delegate; empty for other runtimes. */
-  readonly backend: string;
-  readonly platforms: readonly Platform[];
+export interface Artifact extends documents.Artifact {
+  readonly role: "artifact";
   /** Version of ExecuTorch that made it; empty where it does not bind. */
   readonly madeWith: string;
-  /** Name, layout, dtype, shape and range of what it takes, as the manifest says. */
-  readonly input: unknown;
-  /** Name, dtype and shape of "probabilities" and "known_score", in the file's order. */
-  readonly outputs: readonly unknown[];
-  /** Temperature and thresholds for its answers, as the manifest says; null without. */
-  readonly confidence: unknown;
-}
-
-/** A photo with the answers expected of each artifact: path -> probability of every label. */
-export interface Golden {
-  readonly file: string;
-  readonly label: string;
-  readonly answers: ReadonlyMap<string, readonly number[]>;
-}
-
-/** From a decoded photo to the input's pixels: see `steps`, which says it in words. */
-export interface Preprocess {
-  readonly inputPx: number;
-  readonly resizePx: number;
-  readonly resampler: "bilinear" | "bicubic" | "lanczos";
-  readonly steps: readonly string[];
 }
 
 /** Everything about a version that an app needs. */
-export interface Manifest {
-  readonly model: string;
-  readonly version: string;
-  readonly architecture: string;
-  readonly labels: readonly string[];
-  readonly preprocess: Preprocess;
-  /** The coarse class of each label, as the manifest says; null where there are none. */
-  readonly hierarchy: unknown;
+export interface Manifest extends documents.Manifest {
   readonly artifacts: readonly Artifact[];
-  readonly golden: readonly Golden[];
-  readonly otherFiles: readonly File[];
 }
 
 /**
  * Reads a manifest.
  *
- * @throws ManifestError malformed, or of a newer schema; the message names the bad key.
+ * @throws ManifestError malformed, contradicting itself, or of a newer schema; the message names
+ *     the bad key.
  */
 export function parseManifest(data: Uint8Array): Manifest {
   const root = readJson(data, "manifest", MAX_MANIFEST_BYTES);
-  checkSchema(root, SCHEMA);
-  return {
-    model: root.get("model").modelName(),
-    version: readVersion(root.get("version")),
-    architecture: root.get("architecture").text(),
-    labels: root
-      .get("labels")
-      .items(MAX_LABELS)
-      .map((node) => node.text()),
-    preprocess: readPreprocess(root.get("preprocess")),
-    hierarchy: root.find("hierarchy")?.value ?? null,
-    artifacts: root.get("artifacts").items(MAX_ARTIFACTS).map(readArtifact),
-    golden: root.get("golden").items(MAX_FILES).map(readGolden),
-    otherFiles: root.get("other_files").items(MAX_FILES).map(readFile),
-  };
+  checkSchema(root, MANIFEST_SCHEMA);
+  const manifest = documents.readManifest(root);
+  checkLabels(root, manifest.labels);
+  checkPreprocess(root, manifest);
+  if (manifest.hierarchy !== null) checkHierarchy(root, manifest.hierarchy, manifest.labels.length);
+  checkPaths(root, manifest);
+  for (const artifact of manifest.artifacts) checkArtifact(root, artifact, manifest.hierarchy);
+  for (const golden of manifest.golden) checkGolden(root, golden, manifest);
+  const artifacts = manifest.artifacts.map((artifact): Artifact => {
+    return {
+      ...artifact,
+      role: "artifact",
+      madeWith: artifact.toolVersions.get("executorch") ?? "",
+    };
+  });
+  return { ...manifest, artifacts };
 }
 
 /** Returns what a device needs beside its artifact: no reports, nothing of the cloud. */
-export function chooseOtherFiles(manifest: Manifest): File[] {
-  return manifest.otherFiles.filter((file) => PULLED_ROLES.includes(file.role));
+export function chooseOtherFiles(manifest: documents.Manifest): File[] {
+  const pulled: readonly string[] = Lists.pulledRoles;
+  return manifest.otherFiles.filter((file) => pulled.includes(file.role));
 }
 
-function readArtifact(node: JsonNode): Artifact {
-  const path = readPath(node.get("path"), "artifacts/");
-  const artifact = {
-    ...readFigures(node),
-    path,
-    role: "artifact",
-    runtime: node.get("runtime").oneOf(RUNTIMES),
-    precision: node.get("precision").text(),
-    backend: node.get("backend").text(),
-    platforms: node
-      .get("platforms")
-      .items(PLATFORMS.length)
-      .map((item) => item.oneOf(PLATFORMS)),
-    madeWith: node.get("tool_versions").find("executorch")?.text() ?? "",
-    input: node.get("input").value,
-    outputs: node
-      .get("outputs")
-      .items(MAX_OUTPUTS)
-      .map((item) => item.value),
-    confidence: node.find("confidence")?.value ?? null,
-  };
-  if (rankOf(artifact) < 0) node.fail("no such runtime, precision and backend together");
-  return artifact;
-}
-
-function readGolden(node: JsonNode): Golden {
-  const answers = new Map<string, number[]>();
-  for (const [path, given] of node.get("answers").members()) {
-    answers.set(
-      path,
-      given.items(MAX_LABELS).map((item) => item.number(0, 1)),
-    );
+function checkLabels(root: JsonNode, labels: readonly string[]): void {
+  for (const label of labels) {
+    const isFit = !SPACE_AT_AN_END.test(label) && Array.from(label).length <= MAX_LABEL_CHARS;
+    if (!isFit || REFUSED.test(label)) root.fail(`the label ${JSON.stringify(label)}: not allowed`);
   }
-  return {
-    file: readPath(node.get("file"), "golden/"),
-    label: node.get("label").text(),
-    answers,
-  };
+  const normal = new Set(labels.map((label) => label.normalize("NFC")));
+  if (normal.size !== labels.length) root.fail("labels repeat");
 }
 
-function readFile(node: JsonNode): File {
-  const role = node.get("role").text();
-  const path = node.get("path");
-  const folder = Object.hasOwn(FOLDERS, role) ? FOLDERS[role] : undefined;
-  if (role === "labels" && path.text() === "labels.txt") {
-    return { ...readFigures(node), path: path.text(), role };
+function checkPreprocess(root: JsonNode, { preprocess }: documents.Manifest): void {
+  const { inputPx, resizePx } = preprocess;
+  if (resizePx >= inputPx && resizePx <= 2 * inputPx) return;
+  root.fail(`preprocess.resize_px is ${resizePx}: allowed are ${inputPx} to ${2 * inputPx}`);
+}
+
+function checkHierarchy(root: JsonNode, hierarchy: Hierarchy, labels: number): void {
+  const { coarse, parents } = hierarchy;
+  checkLabels(root, coarse);
+  if (parents.length !== labels) root.fail(`hierarchy.parents: one for each of ${labels} labels`);
+  const used = new Set(parents);
+  if (used.size !== coarse.length || parents.some((parent) => parent >= coarse.length)) {
+    root.fail("hierarchy.parents: each coarse class needs a label, and each label one of them");
   }
-  if (folder === undefined) return node.get("role").fail(`${role} is not allowed with that path`);
-  return { ...readFigures(node), path: readPath(path, folder), role };
 }
 
-function readFigures(node: JsonNode): { sha256: string; sizeBytes: number } {
-  const sizeBytes = node.get("size_bytes").whole(0, MAX_FILE_BYTES);
-  return { sha256: node.get("sha256").sha256(), sizeBytes };
+/** A role's folder and one plain name, so that no path climbs out or is absolute. */
+function checkPath(root: JsonNode, path: string, role: File["role"]): void {
+  const folder = FOLDERS[role];
+  const isFit =
+    role === "labels"
+      ? path === LABELS_NAME
+      : path.startsWith(folder) && Patterns.fileName.match(path.slice(folder.length)) !== null;
+  if (isFit) return;
+  const name = folder === "" ? LABELS_NAME : `${folder}NAME with ${Patterns.fileName.allowed}`;
+  root.fail(`the path ${JSON.stringify(path)}: allowed are ${name}`);
 }
 
-/** A folder and one plain name, so that no path climbs out or is absolute. */
-function readPath(node: JsonNode, folder: string): string {
-  const path = node.text();
-  if (!path.startsWith(folder) || !FILE_NAME.test(path.slice(folder.length))) {
-    node.fail(`it is ${JSON.stringify(path)}: allowed are ${folder}NAME with A-Z, a-z, 0-9, . _ -`);
+function checkPaths(root: JsonNode, manifest: documents.Manifest): void {
+  const { artifacts, golden, otherFiles, hasCloud } = manifest;
+  for (const { path } of artifacts) checkPath(root, path, "artifact");
+  for (const { file } of golden) checkPath(root, file, "golden");
+  for (const { path, role } of otherFiles) {
+    checkPath(root, path, role);
+    const isArtifact = role === "artifact" || role === "cloud-artifact";
+    if (isArtifact || (role.startsWith("cloud-") && !hasCloud)) {
+      root.fail(`other_files: ${path} has the role ${role}`);
+    }
   }
-  return path;
+  // Phones have file systems that do not tell A from a.
+  const paths = [...artifacts, ...otherFiles].map(({ path }) => path.toLowerCase());
+  if (new Set(paths).size !== paths.length) root.fail("a path stands for two files");
+  if (!otherFiles.some(({ role }) => role === "labels")) {
+    root.fail(`other_files has no ${LABELS_NAME}`);
+  }
+  const given = otherFiles.filter(({ role }) => role === "golden").map(({ path }) => path);
+  const shown = new Set(golden.map(({ file }) => file));
+  if (shown.size !== given.length || given.some((path) => !shown.has(path))) {
+    root.fail("golden photos must stand both in golden and in other_files");
+  }
 }
 
-function readPreprocess(node: JsonNode): Preprocess {
-  return {
-    inputPx: node.get("input_px").whole(32, 1024),
-    resizePx: node.get("resize_px").whole(32, 2048),
-    resampler: node.get("resampler").oneOf(["bilinear", "bicubic", "lanczos"]),
-    steps: node
-      .get("steps")
-      .items(100)
-      .map((step) => step.text()),
-  };
+function checkArtifact(
+  root: JsonNode,
+  artifact: documents.Artifact,
+  hierarchy: Hierarchy | null,
+): void {
+  const fail = (why: string): never => root.fail(`artifacts: ${artifact.path} ${why}`);
+  const { input, outputs, acceptedByHand, objections, hasParity, confidence } = artifact;
+  if (rankOf(artifact) < 0) fail("is of no such kind");
+  const names = outputs.map((output) => (isObject(output) ? output["name"] : null));
+  if (Lists.outputs.some((name, index) => names[index] !== name)) {
+    fail(`must give ${Lists.outputs.join(", ")}`);
+  }
+  if (!isObject(input)) fail("must say what it takes");
+  if (acceptedByHand !== objections.length > 0) {
+    fail("was accepted by hand without objections, or the reverse");
+  }
+  if (!hasParity && !acceptedByHand) fail("has no parity figures, and nobody accepted it by hand");
+  if (hasParity !== (confidence !== null)) {
+    fail("has parity figures without a confidence, or the reverse");
+  }
+  if (confidence !== null && (confidence.coarse === null) !== (hierarchy === null)) {
+    fail("has a threshold for coarse classes where there are none, or the reverse");
+  }
+}
+
+function checkGolden(root: JsonNode, golden: Golden, manifest: documents.Manifest): void {
+  const fail = (why: string): never => root.fail(`golden: ${golden.file} ${why}`);
+  const { labels, artifacts } = manifest;
+  if (!labels.includes(golden.label)) fail("has a label that is not among the labels");
+  for (const [path, answers] of golden.answers) {
+    if (!artifacts.some((artifact) => artifact.path === path)) {
+      fail(`has answers of ${path}, which is not among the artifacts`);
+    }
+    if (answers.length !== labels.length) fail(`has ${answers.length} answers of ${path}`);
+    if (!golden.knownScores.has(path)) fail(`has answers of ${path} without a known score`);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

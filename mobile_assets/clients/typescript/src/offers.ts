@@ -1,18 +1,12 @@
 /** What a repository offers of a model, as far as the trusted root vouches for it. */
 
+import { MANIFEST_NAME, MAX_MANIFEST_BYTES, MAX_RELEASE_BYTES, RELEASE_NAME } from "./contract.js";
 import { type Cryptography, sha256Hex } from "./crypto.js";
 import { type Offer, listCandidates, offerOf } from "./decide.js";
 import type { Wanted } from "./download.js";
 import { TrustError } from "./errors.js";
-import {
-  type Artifact,
-  MANIFEST_NAME,
-  MAX_MANIFEST_BYTES,
-  type Manifest,
-  chooseOtherFiles,
-  parseManifest,
-} from "./manifest.js";
-import { MAX_RELEASE_BYTES, type Release, parseRelease } from "./release.js";
+import { type Artifact, type Manifest, chooseOtherFiles, parseManifest } from "./manifest.js";
+import { type Release, parseRelease } from "./release.js";
 import type { Updater } from "./tuf/updater.js";
 
 /** A version as signed metadata describe it. */
@@ -40,7 +34,7 @@ export async function readCatalogue(
   model: string,
   channel: string,
 ): Promise<Catalogue> {
-  const path = `${model}/release.json`;
+  const path = `${model}/${RELEASE_NAME}`;
   const release = parseRelease(await updater.readTarget(path, MAX_RELEASE_BYTES));
   if (release.model !== model) {
     throw new TrustError("other-bytes", `${path} is about ${release.model}`);

@@ -1,5 +1,6 @@
 /** What an app gives to a client, and what follows of it. */
 
+import { Patterns } from "./contract.js";
 import { type Cryptography, webCryptography } from "./crypto.js";
 import type { ApplyDelta } from "./deltas.js";
 import type { Device } from "./device.js";
@@ -10,8 +11,6 @@ import type { Storage } from "./storage/storage.js";
 const TIMEOUT_MS = 30_000;
 const RETRIES = 3;
 const RETRY_DELAY_MS = 500;
-const MODEL = /^[a-z0-9]+(-[a-z0-9]+)*$/;
-const MAX_NAME_CHARS = 64;
 
 /** What a client is made of. */
 export interface ClientOptions {
@@ -62,9 +61,10 @@ export interface Settings {
 /** Checks options and fills in those not given. @throws ConfigError one is not allowed. */
 export function resolveOptions(options: ClientOptions): Settings {
   const url = checkUrl(options.url);
-  if (!MODEL.test(options.model) || options.model.length > MAX_NAME_CHARS) {
+  const { modelName } = Patterns;
+  if (modelName.match(options.model) === null) {
     throw new ConfigError(
-      `the model ${options.model}: allowed are ${MAX_NAME_CHARS} of a-z, 0-9 and single '-'`,
+      `the model ${options.model}: allowed are ${modelName.maxChars} of ${modelName.allowed}`,
     );
   }
   return {

@@ -1,13 +1,8 @@
 /** The self-test of a device: do the golden photos get the answers that were expected? */
 
+import { MAX_PROBABILITY_DIFFERENCE } from "./contract.js";
 import { GhostlensError } from "./errors.js";
 import type { Artifact, Golden, Manifest } from "./manifest.js";
-
-/**
- * The most that a probability may differ; as in `mobile_assets/selftest.py`, which says what was
- * measured: other decoders and orders of additions stay below, wrong pixels do not.
- */
-export const MAX_PROBABILITY_DIFFERENCE = 0.02;
 
 /** A model file, ready to be loaded by the app's runtime. */
 export interface LoadedArtifact extends Artifact {

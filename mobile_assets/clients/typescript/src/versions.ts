@@ -1,22 +1,11 @@
 /** The order of versions: of models and apps, of operating systems, of ExecuTorch's runtimes. */
 
+import { MAX_BOUNDS, MAX_RANGE_CHARS, Patterns } from "./contract.js";
 import { VersionError } from "./errors.js";
+import type { JsonNode } from "./reading.js";
 
-const MAX_VERSION_CHARS = 128;
-const MAX_RANGE_CHARS = 256;
-const MAX_BOUNDS = 8;
+const MAX_VERSION_CHARS = Patterns.semanticVersion.maxChars;
 const SYSTEM_PARTS = 4;
-const NUMBER = "(?:0|[1-9][0-9]*)";
-const IDENTIFIER = "(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)";
-/** Semantic Versioning 2.0.0, sections 2, 9 and 10. */
-const SEMANTIC = new RegExp(
-  `^(${NUMBER})\\.(${NUMBER})\\.(${NUMBER})(?:-(${IDENTIFIER}(?:\\.${IDENTIFIER})*))?` +
-    "(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$",
-);
-const BOUND = /^(>=|>|<=|<|=)(.+)$/;
-/** "16", "17.4.1": one to four numbers, of which none is absurd. */
-const SYSTEM = /^(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){0,3}$/;
-const MAJOR_MINOR = /^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?$/;
 const DIGITS = /^[0-9]+$/;
 
 /** A semantic version taken apart; numbers stay texts, as they may be of any length. */
@@ -29,7 +18,7 @@ type Bound = readonly [operator: string, version: string];
 
 /** Returns whether a text is a semantic version, of at most 128 characters. */
 export function isVersion(text: string): boolean {
-  return text.length <= MAX_VERSION_CHARS && SEMANTIC.test(text);
+  return Patterns.semanticVersion.match(text) !== null;
 }
 
 /**
@@ -70,7 +59,7 @@ export function isInRange(version: string, range: string): boolean {
 export function parseRange(range: string): Bound[] {
   const parts = range.length <= MAX_RANGE_CHARS ? range.split(" ") : [];
   const bounds = parts.flatMap((part): Bound[] => {
-    const match = BOUND.exec(part);
+    const match = Patterns.bound.match(part);
     const [operator, version] = [match?.[1], match?.[2]];
     return operator && version && isVersion(version) ? [[operator, version]] : [];
   });
@@ -83,6 +72,18 @@ export function parseRange(range: string): Bound[] {
   return bounds;
 }
 
+/** Reads a range. @throws ManifestError it is malformed. */
+export function readRange(node: JsonNode): string {
+  const range = node.text(MAX_RANGE_CHARS);
+  try {
+    parseRange(range);
+    return range;
+  } catch (error) {
+    if (error instanceof VersionError) node.fail(error.message);
+    throw error;
+  }
+}
+
 /**
  * Compares versions of operating systems: "16" is "16.0.0".
  *
@@ -91,7 +92,7 @@ export function parseRange(range: string): Bound[] {
  */
 export function compareSystems(left: string, right: string): number {
   for (const text of [left, right]) {
-    if (SYSTEM.test(text)) continue;
+    if (Patterns.systemVersion.match(text) !== null) continue;
     throw new VersionError(
       `the system's version ${quote(text)}: allowed are 1 to ${SYSTEM_PARTS} numbers with dots ` +
         "between them, as in 17.4",
@@ -109,13 +110,13 @@ export function compareSystems(left: string, right: string): number {
  * promises; what follows the minor number does not count.
  */
 export function runsOnExecutorch(madeWith: string, runtime: string): boolean {
-  const [file, app] = [MAJOR_MINOR.exec(madeWith), MAJOR_MINOR.exec(runtime)];
-  if (file === null || app === null || file[1] !== app[1]) return false;
+  const [file, app] = [madeWith, runtime].map((text) => Patterns.runtimeVersion.match(text));
+  if (!file || !app || file[1] !== app[1]) return false;
   return [0, 1].includes(Number(app[2]) - Number(file[2]));
 }
 
 function takeApart(text: string): Version {
-  const match = text.length <= MAX_VERSION_CHARS ? SEMANTIC.exec(text) : null;
+  const match = Patterns.semanticVersion.match(text);
   if (match === null) {
     throw new VersionError(
       `the version ${quote(text)}: allowed are semantic versions of up to ${MAX_VERSION_CHARS} ` +

@@ -7,7 +7,7 @@ import { GhostlensError } from "../src/errors.js";
 import { parseManifest } from "../src/manifest.js";
 import { parseRelease } from "../src/release.js";
 import { ROOT, SNAPSHOT, TARGETS, TIMESTAMP, parseMetadata } from "../src/tuf/metadata.js";
-import { MODEL, Repository } from "./support/repository.js";
+import { MODEL, Repository, toBytes } from "./support/repository.js";
 
 const ROUNDS = 300;
 const VALUES: unknown[] = [null, true, -1, 1.5, 1e308, "", "constructor", "x\u0000", [], {}, [[]]];
@@ -87,6 +87,21 @@ for (const [name, data, parse] of documents) {
     assert.ok(refused > ROUNDS / 4, `${refused} were refused`);
   });
 }
+
+test("an answer of a newer server says more than this app knows", () => {
+  const manifest = { url: "/x", sha256: "0".repeat(64), size_bytes: 1, mirrors: [] };
+  const known = { action: "take", code: "of-tomorrow", reason: "", version: "1.0.0", manifest };
+  const answer = parseAnswer(toBytes({ ...known, urgency: { level: 3 }, model: "colours" }));
+  assert.deepEqual([answer.action, answer.code, answer.checkAgainS], ["take", "of-tomorrow", null]);
+});
+
+test("a signed document that says more than this app knows is refused", async () => {
+  const repository = await Repository.make();
+  await repository.add("1.0.0");
+  await repository.release({ urgency: { level: 3 } });
+  const data = repository.targets.get(`${MODEL}/release.json`) ?? new Uint8Array();
+  assert.throws(() => parseRelease(data), /urgency: it is not known/);
+});
 
 test("nesting without an end, and bytes that are no text", () => {
   for (const bytes of ["[".repeat(1e6), `{"a":`.repeat(40) + "1" + "}".repeat(40), "\ufeff{}"]) {

@@ -1,16 +1,17 @@
 /** The test vectors that every client must give alike, whatever language it is written in. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { WHOLE_SHARE_BP, findBucket, includesDevice } from "../src/bucketing.js";
+import { findBucket, includesDevice } from "../src/bucketing.js";
+import { RUNTIMES_OF, WHOLE_SHARE_BP } from "../src/contract.js";
 import { webCryptography } from "../src/crypto.js";
 import { type Offer, type OfferedArtifact, Policy } from "../src/decide.js";
 import type { KnownDevice } from "../src/device.js";
 import { VersionError } from "../src/errors.js";
 import { parseRelease } from "../src/release.js";
-import { RUNTIMES_OF, isOfferedByDefault, rankOf } from "../src/variants.js";
+import { isOfferedByDefault, rankOf } from "../src/variants.js";
 import { compareSystems, compareVersions, isInRange, runsOnExecutorch } from "../src/versions.js";
+import { readVectors } from "./support/vectors.js";
 
 interface Variant {
   runtime: string;
@@ -76,8 +77,7 @@ interface Vectors {
   };
 }
 
-const path = process.env["GHOSTLENS_VECTORS"] ?? new URL("../../../vectors.json", import.meta.url);
-const vectors = JSON.parse(readFileSync(path, "utf8")) as Vectors;
+const vectors = readVectors<Vectors>();
 const cryptography = webCryptography();
 
 test("the vectors are of the schema that this test reads", () => {

@@ -35,7 +35,7 @@ public enum Patterns {
         pattern: "[a-z][a-z0-9-]{0,31}",
         maxChars: 32, allowed: "1 to 32 of a-z, 0-9 and '-', a letter first")
     static let fileName = TextPattern(
-        pattern: "[A-Za-z0-9][A-Za-z0-9._-]{0,149}(?<!\\.)",
+        pattern: "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?",
         maxChars: 150, allowed: "A-Z, a-z, 0-9, '.', '_', '-'")
     static let modelName = TextPattern(
         pattern: "[a-z0-9]+(-[a-z0-9]+)*",
@@ -189,24 +189,24 @@ public struct Artifact: Equatable, Sendable {
     public let sizeBytes: Int
     /// "executorch", "litert" or "coreml".
     public let runtime: String
-    /// as in "fp32".
+    /// As in "fp32".
     public let precision: String
-    /// the delegate of an ExecuTorch program; empty for other runtimes.
+    /// The delegate of an ExecuTorch program; empty for other runtimes.
     public let backend: String
-    /// those it is for.
+    /// Those it is for.
     public let platforms: [String]
-    /// name, layout, dtype, shape and range of what it takes.
+    /// Name, layout, dtype, shape and range of what it takes.
     public let input: JsonValue
-    /// name, dtype and shape of what it gives, in the file's order: probabilities, then the known score.
+    /// Name, dtype and shape of what it gives, in the file's order: probabilities, then the known score.
     public let outputs: [JsonValue]
-    /// what made it.
+    /// What made it.
     public let toolVersions: [String: String]
     public let hasParity: Bool
-    /// temperature and thresholds for its answers; None like the above.
+    /// Temperature and thresholds for its answers; nil like the above.
     public let confidence: Confidence?
-    /// a person named it on the command line although it was refused.
+    /// A person named it on the command line although it was refused.
     public let acceptedByHand: Bool
-    /// why it was refused, in words; empty unless accepted by hand.
+    /// Why it was refused, in words; empty unless accepted by hand.
     public let objections: [String]
 }
 
@@ -232,11 +232,11 @@ func readArtifact(_ node: Node) throws -> Artifact {
 
 /// What the devices that follow a channel run.
 public struct Channel: Equatable, Sendable {
-    /// the version for all that no rollout includes.
+    /// The version for all that no rollout includes.
     public let current: String
-    /// a person fixed it: publishing and rollouts leave it alone until it is unpinned.
+    /// A person fixed it: publishing and rollouts leave it alone until it is unpinned.
     public let pinned: Bool
-    /// a newer version for some of them; None where none is on its way.
+    /// A newer version for some of them; nil where none is on its way.
     public let rollout: Rollout?
 }
 
@@ -251,11 +251,11 @@ func readChannel(_ node: Node) throws -> Channel {
 
 /// What a device must be like to be offered a version.
 public struct Conditions: Equatable, Sendable {
-    /// for some platforms the oldest version of the operating system.
+    /// For some platforms the oldest version of the operating system.
     public let minOs: [String: String]?
-    /// which versions of the app, as in ">=1.2.0 <3.0.0".
+    /// Which versions of the app, as in ">=1.2.0 <3.0.0".
     public let appVersion: VersionRange?
-    /// how much memory.
+    /// How much memory.
     public let minMemoryBytes: Int?
     /// "unmetered" to be downloaded over Wi-Fi only, or "any".
     public let network: String?
@@ -294,13 +294,13 @@ func readConfidence(_ node: Node) throws -> Confidence {
 
 /// One file of a bundle.
 public struct File: Equatable, Sendable {
-    /// where it lies in the bundle, with forward slashes.
+    /// Where it lies in the bundle, with forward slashes.
     public let path: String
-    /// one of `FOLDERS`.
+    /// One of `FOLDERS`.
     public let role: String
-    /// of its bytes, 64 hexadecimal digits.
+    /// Of its bytes, 64 hexadecimal digits.
     public let sha256: String
-    /// its length.
+    /// Its length.
     public let sizeBytes: Int
 }
 
@@ -316,13 +316,13 @@ func readFile(_ node: Node) throws -> File {
 
 /// A photo with the answers expected of each artifact.
 public struct Golden: Equatable, Sendable {
-    /// path of the photo in the bundle.
+    /// Path of the photo in the bundle.
     public let file: String
-    /// its true label.
+    /// Its true label.
     public let label: String
-    /// for each artifact (by path) the probability of every label, in label order.
+    /// For each artifact (by path) the probability of every label, in label order.
     public let answers: [String: [Double]]
-    /// for each artifact (by path) its known score.
+    /// For each artifact (by path) its known score.
     public let knownScores: [String: Double]
 }
 
@@ -338,9 +338,9 @@ func readGolden(_ node: Node) throws -> Golden {
 
 /// The coarse class of each label.
 public struct Hierarchy: Equatable, Sendable {
-    /// names of the coarse classes.
+    /// Names of the coarse classes.
     public let coarse: [String]
-    /// for each label, in order, the index of its coarse class.
+    /// For each label, in order, the index of its coarse class.
     public let parents: [Int]
 }
 
@@ -354,9 +354,9 @@ func readHierarchy(_ node: Node) throws -> Hierarchy {
 
 /// From which score on a photo shows a known thing.
 public struct Known: Equatable, Sendable {
-    /// one of `SCORES`.
+    /// One of `SCORES`.
     public let score: String
-    /// below it is "not a known thing"; None where that is never said.
+    /// Below it is "not a known thing"; nil where that is never said.
     public let minScore: Double?
 }
 
@@ -370,29 +370,29 @@ func readKnown(_ node: Node) throws -> Known {
 
 /// Everything about a bundle.
 public struct Manifest: Equatable, Sendable {
-    /// name of the model.
+    /// Name of the model.
     public let model: String
-    /// semantic version; never changes its content.
+    /// Semantic version; never changes its content.
     public let version: String
-    /// as in "ghostnet_100".
+    /// As in "ghostnet_100".
     public let architecture: String
-    /// names the training result that the artifacts were made from.
+    /// Names the training result that the artifacts were made from.
     public let checkpointSha256: String
-    /// class names in the order of the outputs.
+    /// Class names in the order of the outputs.
     public let labels: [String]
-    /// from a photo to the input's pixels.
+    /// From a photo to the input's pixels.
     public let preprocess: Preprocess
-    /// the coarse class of each label, for devices and the cloud alike; None where there are none.
+    /// The coarse class of each label, for devices and the cloud alike; nil where there are none.
     public let hierarchy: Hierarchy?
-    /// where the photos came from.
+    /// Where the photos came from.
     public let photosSource: String
-    /// under which terms.
+    /// Under which terms.
     public let photosLicence: String
-    /// the model files.
+    /// The model files.
     public let artifacts: [Artifact]
-    /// photos with expected answers.
+    /// Photos with expected answers.
     public let golden: [Golden]
-    /// labels, golden photos, reports and licences.
+    /// Labels, golden photos, reports and licences.
     public let otherFiles: [File]
     public let hasCloud: Bool
 }
@@ -418,9 +418,9 @@ func readManifest(_ node: Node) throws -> Manifest {
 
 /// From a decoded photo to model input.
 public struct Preprocess: Equatable, Sendable {
-    /// side of the square that the model takes, in pixels, 32 to 1024.
+    /// Side of the square that the model takes, in pixels, 32 to 1024.
     public let inputPx: Int
-    /// length of the photo's shorter side before the centre crop, at least `input_px`.
+    /// Length of the photo's shorter side before the centre crop, at least `input_px`.
     public let resizePx: Int
     /// "bilinear", "bicubic" or "lanczos", each with Pillow's antialiasing: the filter's support grows with the factor of reduction.
     public let resampler: String
@@ -439,13 +439,13 @@ func readPreprocess(_ node: Node) throws -> Preprocess {
 
 /// A version that was published; it is never removed, and its content never changes.
 public struct PublishedVersion: Equatable, Sendable {
-    /// a semantic version.
+    /// A semantic version.
     public let version: String
-    /// when, RFC 3339 in UTC to the second.
+    /// When, RFC 3339 in UTC to the second.
     public let publishedAt: String
-    /// what a device must be like to be offered it; None for any.
+    /// What a device must be like to be offered it; nil for any.
     public let conditions: Conditions?
-    /// why it is offered to nobody any more who does not run it; None where it is.
+    /// Why it is offered to nobody any more who does not run it; nil where it is.
     public let deprecated: String?
 }
 
@@ -461,11 +461,11 @@ func readPublishedVersion(_ node: Node) throws -> PublishedVersion {
 
 /// What is published of one model, and the policy of who is offered which version.
 public struct Release: Equatable, Sendable {
-    /// its name.
+    /// Its name.
     public let model: String
-    /// all that are published, in the order of publishing.
+    /// All that are published, in the order of publishing.
     public let versions: [PublishedVersion]
-    /// by name; `stable` is always among them.
+    /// By name; `stable` is always among them.
     public let channels: [String: Channel]
 }
 
@@ -480,13 +480,13 @@ func readRelease(_ node: Node) throws -> Release {
 
 /// A version on its way to a share of the devices of a channel.
 public struct Rollout: Equatable, Sendable {
-    /// the one that those devices are offered.
+    /// The one that those devices are offered.
     public let version: String
-    /// how many of 10,000 devices.
+    /// How many of 10,000 devices.
     public let shareBp: Int
-    /// decides which; 32 hexadecimal digits, new for each rollout.
+    /// Decides which; 32 hexadecimal digits, new for each rollout.
     public let salt: String
-    /// when, RFC 3339 in UTC to the second.
+    /// When, RFC 3339 in UTC to the second.
     public let startedAt: String
 }
 
@@ -502,7 +502,7 @@ func readRollout(_ node: Node) throws -> Rollout {
 
 /// From which probability on an answer stands.
 public struct Threshold: Equatable, Sendable {
-    /// calibrated, over 0 to 1; None where no value reaches the target on enough photos: then no answer stands.
+    /// Calibrated, over 0 to 1; nil where no value reaches the target on enough photos: then no answer stands.
     public let minProbability: Double?
 }
 

@@ -1,13 +1,13 @@
 /** TUF metadata (specification 1.0): parsed, and checked against keys and thresholds. */
 
+import { Patterns } from "../contract.js";
 import { type Cryptography, fromHex, sha256Hex } from "../crypto.js";
 import { ManifestError, TrustError } from "../errors.js";
-import { JsonNode, readJson } from "../reading.js";
+import { type JsonNode, readJson, readTime } from "../reading.js";
 import { encodeCanonical } from "./canonical.js";
 import { type PublicKey, identify, isSignedBy, readKeys } from "./keys.js";
 
 const TOP_LEVEL = ["root", "timestamp", "snapshot", "targets"] as const;
-const EXPIRES = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
 const MAX_KEYS = 1000;
 const MAX_ENTRIES = 1_000_000;
 
@@ -170,19 +170,20 @@ export async function verifyFigures(
 
 function readSignatures(root: JsonNode): Map<string, Uint8Array> {
   const signatures = new Map<string, Uint8Array>();
-  for (const node of root.get("signatures").items(MAX_KEYS)) {
+  for (const node of root.get("signatures").items(0, MAX_KEYS)) {
     const keyid = node.get("keyid").text();
     if (signatures.has(keyid)) node.fail(`two signatures of the key ${keyid}`);
     // An empty signature stands for one that is still to come.
-    signatures.set(keyid, fromHex(node.get("sig").text()) ?? node.fail("sig is not hexadecimal"));
+    signatures.set(
+      keyid,
+      fromHex(node.get("sig").anyText()) ?? node.fail("sig is not hexadecimal"),
+    );
   }
   return signatures;
 }
 
 function readCommon(signed: JsonNode): Signed {
-  const text = signed.get("expires").matching(EXPIRES, "YYYY-MM-DDTHH:MM:SSZ");
-  const expiresMs = Date.parse(text);
-  if (Number.isNaN(expiresMs)) signed.get("expires").fail(`${text} is no date`);
+  const expiresMs = Date.parse(readTime(signed.get("expires")));
   return { version: signed.get("version").whole(1), expiresMs };
 }
 
@@ -212,7 +213,7 @@ function readSnapshot(signed: JsonNode): Snapshot {
 
 function readTargets(signed: JsonNode): Targets {
   const delegations = signed.find("delegations");
-  const roles = delegations?.get("roles").items(MAX_ENTRIES).map(readDelegatedRole) ?? [];
+  const roles = delegations?.get("roles").items(0, MAX_ENTRIES).map(readDelegatedRole) ?? [];
   const byName = new Map(roles.map((role) => [role.name, role]));
   if (byName.size !== roles.length) delegations?.fail("two roles of one name");
   const entries = [...signed.get("targets").members()];
@@ -233,8 +234,8 @@ function readDelegatedRole(node: JsonNode): DelegatedRole {
   const texts = (key: string): string[] | null =>
     node
       .find(key)
-      ?.items(MAX_ENTRIES)
-      .map((item) => item.text()) ?? null;
+      ?.items(0, MAX_ENTRIES)
+      .map((item) => item.anyText()) ?? null;
   const [paths, pathHashPrefixes] = [texts("paths"), texts("path_hash_prefixes")];
   if ((paths === null) === (pathHashPrefixes === null)) {
     node.fail("it needs either paths or path_hash_prefixes");
@@ -251,7 +252,7 @@ function readDelegatedRole(node: JsonNode): DelegatedRole {
 function readRole(node: JsonNode): Role {
   const keyids = node
     .get("keyids")
-    .items(MAX_KEYS)
+    .items(0, MAX_KEYS)
     .map((item) => item.text());
   if (new Set(keyids).size !== keyids.length) node.get("keyids").fail("a key stands there twice");
   return { keyids, threshold: node.get("threshold").whole(1) };
@@ -271,6 +272,6 @@ function readFigures(node: JsonNode): FileFigures {
   const hashes = node.find("hashes");
   return {
     length: node.find("length")?.whole() ?? null,
-    sha256: hashes === null ? null : hashes.get("sha256").sha256(),
+    sha256: hashes === null ? null : hashes.get("sha256").matching(Patterns.sha256),
   };
 }

@@ -9,8 +9,10 @@
 
 import { readFileSync } from "node:fs";
 import { judge } from "../../src/judge.js";
-import type { Artifact, Manifest, Preprocess } from "../../src/manifest.js";
+import { type Confidence, readHierarchy } from "../../src/documents.js";
+import type { Preprocess } from "../../src/manifest.js";
 import { preprocess } from "../../src/preprocess.js";
+import { JsonNode } from "../../src/reading.js";
 
 interface Cases {
   photos: {
@@ -24,7 +26,12 @@ interface Cases {
   answers: {
     labels: string[];
     hierarchy: unknown;
-    confidence: unknown;
+    confidence: {
+      temperature: number;
+      sure: { min_probability: number | null };
+      coarse: { min_probability: number | null } | null;
+      known: { score: Confidence["known"]["score"]; min_score: number | null };
+    };
     probabilities: number[];
     known_score: number;
   }[];
@@ -38,8 +45,16 @@ const pixels = photos.map((photo) => {
   return Buffer.from(preprocess({ width, height, data }, by)).toString("base64");
 });
 const judged = answers.map(({ labels, hierarchy, confidence, probabilities, known_score }) => {
-  const manifest = { labels, hierarchy } as unknown as Manifest;
-  const artifact = { path: "artifact", confidence } as Pick<Artifact, "path" | "confidence">;
+  const manifest = { labels, hierarchy: new JsonNode(hierarchy, "", "case").orNull(readHierarchy) };
+  const { temperature, sure, coarse, known } = confidence;
+  const limits: Confidence = {
+    fittedOn: "artifact",
+    temperature,
+    sure: { minProbability: sure.min_probability },
+    coarse: coarse && { minProbability: coarse.min_probability },
+    known: { score: known.score, minScore: known.min_score },
+  };
+  const artifact = { path: "artifact", confidence: limits };
   return judge(manifest, artifact, probabilities, known_score);
 });
 console.log(JSON.stringify({ photos: pixels, answers: judged }));

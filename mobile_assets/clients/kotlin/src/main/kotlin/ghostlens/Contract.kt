@@ -32,7 +32,7 @@ object Constants {
 object Patterns {
     val bound = TextPattern("(>=|>|<=|<|=)(.+)", 256, "bounds like >=1.2.0")
     val channelName = TextPattern("[a-z][a-z0-9-]{0,31}", 32, "1 to 32 of a-z, 0-9 and '-', a letter first")
-    val fileName = TextPattern("[A-Za-z0-9][A-Za-z0-9._-]{0,149}(?<!\\.)", 150, "A-Z, a-z, 0-9, '.', '_', '-'")
+    val fileName = TextPattern("[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?", 150, "A-Z, a-z, 0-9, '.', '_', '-'")
     val modelName = TextPattern("[a-z0-9]+(-[a-z0-9]+)*", 64, "a-z, 0-9 and single '-'")
     val modelVersion = TextPattern("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?", 64, "versions like 1.2.0 or 1.2.0-rc.1")
     val name = TextPattern("[a-z0-9][a-z0-9_.-]{0,63}", 64, "a-z, 0-9, '_', '.', '-'")
@@ -165,24 +165,24 @@ data class Artifact(
     val sizeBytes: Long,
     /** "executorch", "litert" or "coreml". */
     val runtime: String,
-    /** as in "fp32". */
+    /** As in "fp32". */
     val precision: String,
-    /** the delegate of an ExecuTorch program; empty for other runtimes. */
+    /** The delegate of an ExecuTorch program; empty for other runtimes. */
     val backend: String,
-    /** those it is for. */
+    /** Those it is for. */
     val platforms: List<String>,
-    /** name, layout, dtype, shape and range of what it takes. */
+    /** Name, layout, dtype, shape and range of what it takes. */
     val input: JsonValue,
-    /** name, dtype and shape of what it gives, in the file's order: probabilities, then the known score. */
+    /** Name, dtype and shape of what it gives, in the file's order: probabilities, then the known score. */
     val outputs: List<JsonValue>,
-    /** what made it. */
+    /** What made it. */
     val toolVersions: Map<String, String>,
     val hasParity: Boolean,
-    /** temperature and thresholds for its answers; None like the above. */
+    /** Temperature and thresholds for its answers; null like the above. */
     val confidence: Confidence?,
-    /** a person named it on the command line although it was refused. */
+    /** A person named it on the command line although it was refused. */
     val acceptedByHand: Boolean,
-    /** why it was refused, in words; empty unless accepted by hand. */
+    /** Why it was refused, in words; empty unless accepted by hand. */
     val objections: List<String>,
 )
 
@@ -208,11 +208,11 @@ internal fun readArtifact(node: Node): Artifact {
 
 /** What the devices that follow a channel run. */
 data class Channel(
-    /** the version for all that no rollout includes. */
+    /** The version for all that no rollout includes. */
     val current: String,
-    /** a person fixed it: publishing and rollouts leave it alone until it is unpinned. */
+    /** A person fixed it: publishing and rollouts leave it alone until it is unpinned. */
     val pinned: Boolean,
-    /** a newer version for some of them; None where none is on its way. */
+    /** A newer version for some of them; null where none is on its way. */
     val rollout: Rollout?,
 )
 
@@ -227,11 +227,11 @@ internal fun readChannel(node: Node): Channel {
 
 /** What a device must be like to be offered a version. */
 data class Conditions(
-    /** for some platforms the oldest version of the operating system. */
+    /** For some platforms the oldest version of the operating system. */
     val minOs: Map<String, String>?,
-    /** which versions of the app, as in ">=1.2.0 <3.0.0". */
+    /** Which versions of the app, as in ">=1.2.0 <3.0.0". */
     val appVersion: VersionRange?,
-    /** how much memory. */
+    /** How much memory. */
     val minMemoryBytes: Long?,
     /** "unmetered" to be downloaded over Wi-Fi only, or "any". */
     val network: String?,
@@ -270,13 +270,13 @@ internal fun readConfidence(node: Node): Confidence {
 
 /** One file of a bundle. */
 data class File(
-    /** where it lies in the bundle, with forward slashes. */
+    /** Where it lies in the bundle, with forward slashes. */
     val path: String,
-    /** one of `FOLDERS`. */
+    /** One of `FOLDERS`. */
     val role: String,
-    /** of its bytes, 64 hexadecimal digits. */
+    /** Of its bytes, 64 hexadecimal digits. */
     val sha256: String,
-    /** its length. */
+    /** Its length. */
     val sizeBytes: Long,
 )
 
@@ -292,13 +292,13 @@ internal fun readFile(node: Node): File {
 
 /** A photo with the answers expected of each artifact. */
 data class Golden(
-    /** path of the photo in the bundle. */
+    /** Path of the photo in the bundle. */
     val file: String,
-    /** its true label. */
+    /** Its true label. */
     val label: String,
-    /** for each artifact (by path) the probability of every label, in label order. */
+    /** For each artifact (by path) the probability of every label, in label order. */
     val answers: Map<String, List<Double>>,
-    /** for each artifact (by path) its known score. */
+    /** For each artifact (by path) its known score. */
     val knownScores: Map<String, Double>,
 )
 
@@ -314,9 +314,9 @@ internal fun readGolden(node: Node): Golden {
 
 /** The coarse class of each label. */
 data class Hierarchy(
-    /** names of the coarse classes. */
+    /** Names of the coarse classes. */
     val coarse: List<String>,
-    /** for each label, in order, the index of its coarse class. */
+    /** For each label, in order, the index of its coarse class. */
     val parents: List<Int>,
 )
 
@@ -330,9 +330,9 @@ internal fun readHierarchy(node: Node): Hierarchy {
 
 /** From which score on a photo shows a known thing. */
 data class Known(
-    /** one of `SCORES`. */
+    /** One of `SCORES`. */
     val score: String,
-    /** below it is "not a known thing"; None where that is never said. */
+    /** Below it is "not a known thing"; null where that is never said. */
     val minScore: Double?,
 )
 
@@ -346,29 +346,29 @@ internal fun readKnown(node: Node): Known {
 
 /** Everything about a bundle. */
 data class Manifest(
-    /** name of the model. */
+    /** Name of the model. */
     val model: String,
-    /** semantic version; never changes its content. */
+    /** Semantic version; never changes its content. */
     val version: String,
-    /** as in "ghostnet_100". */
+    /** As in "ghostnet_100". */
     val architecture: String,
-    /** names the training result that the artifacts were made from. */
+    /** Names the training result that the artifacts were made from. */
     val checkpointSha256: String,
-    /** class names in the order of the outputs. */
+    /** Class names in the order of the outputs. */
     val labels: List<String>,
-    /** from a photo to the input's pixels. */
+    /** From a photo to the input's pixels. */
     val preprocess: Preprocess,
-    /** the coarse class of each label, for devices and the cloud alike; None where there are none. */
+    /** The coarse class of each label, for devices and the cloud alike; null where there are none. */
     val hierarchy: Hierarchy?,
-    /** where the photos came from. */
+    /** Where the photos came from. */
     val photosSource: String,
-    /** under which terms. */
+    /** Under which terms. */
     val photosLicence: String,
-    /** the model files. */
+    /** The model files. */
     val artifacts: List<Artifact>,
-    /** photos with expected answers. */
+    /** Photos with expected answers. */
     val golden: List<Golden>,
-    /** labels, golden photos, reports and licences. */
+    /** Labels, golden photos, reports and licences. */
     val otherFiles: List<File>,
     val hasCloud: Boolean,
 )
@@ -394,9 +394,9 @@ internal fun readManifest(node: Node): Manifest {
 
 /** From a decoded photo to model input. */
 data class Preprocess(
-    /** side of the square that the model takes, in pixels, 32 to 1024. */
+    /** Side of the square that the model takes, in pixels, 32 to 1024. */
     val inputPx: Int,
-    /** length of the photo's shorter side before the centre crop, at least `input_px`. */
+    /** Length of the photo's shorter side before the centre crop, at least `input_px`. */
     val resizePx: Int,
     /** "bilinear", "bicubic" or "lanczos", each with Pillow's antialiasing: the filter's support grows with the factor of reduction. */
     val resampler: String,
@@ -415,13 +415,13 @@ internal fun readPreprocess(node: Node): Preprocess {
 
 /** A version that was published; it is never removed, and its content never changes. */
 data class PublishedVersion(
-    /** a semantic version. */
+    /** A semantic version. */
     val version: String,
-    /** when, RFC 3339 in UTC to the second. */
+    /** When, RFC 3339 in UTC to the second. */
     val publishedAt: String,
-    /** what a device must be like to be offered it; None for any. */
+    /** What a device must be like to be offered it; null for any. */
     val conditions: Conditions?,
-    /** why it is offered to nobody any more who does not run it; None where it is. */
+    /** Why it is offered to nobody any more who does not run it; null where it is. */
     val deprecated: String?,
 )
 
@@ -437,11 +437,11 @@ internal fun readPublishedVersion(node: Node): PublishedVersion {
 
 /** What is published of one model, and the policy of who is offered which version. */
 data class Release(
-    /** its name. */
+    /** Its name. */
     val model: String,
-    /** all that are published, in the order of publishing. */
+    /** All that are published, in the order of publishing. */
     val versions: List<PublishedVersion>,
-    /** by name; `stable` is always among them. */
+    /** By name; `stable` is always among them. */
     val channels: Map<String, Channel>,
 )
 
@@ -456,13 +456,13 @@ internal fun readRelease(node: Node): Release {
 
 /** A version on its way to a share of the devices of a channel. */
 data class Rollout(
-    /** the one that those devices are offered. */
+    /** The one that those devices are offered. */
     val version: String,
-    /** how many of 10,000 devices. */
+    /** How many of 10,000 devices. */
     val shareBp: Int,
-    /** decides which; 32 hexadecimal digits, new for each rollout. */
+    /** Decides which; 32 hexadecimal digits, new for each rollout. */
     val salt: String,
-    /** when, RFC 3339 in UTC to the second. */
+    /** When, RFC 3339 in UTC to the second. */
     val startedAt: String,
 )
 
@@ -478,7 +478,7 @@ internal fun readRollout(node: Node): Rollout {
 
 /** From which probability on an answer stands. */
 data class Threshold(
-    /** calibrated, over 0 to 1; None where no value reaches the target on enough photos: then no answer stands. */
+    /** Calibrated, over 0 to 1; null where no value reaches the target on enough photos: then no answer stands. */
     val minProbability: Double?,
 )
 

@@ -1,8 +1,8 @@
 """What the clients of all languages agree on, as one description: `clients/contract.json`.
 
-Names, limits, patterns and the form of the two documents that a phone reads. Kotlin's and Swift's
-`Contract` files are generated from it; what they read, Python's own readers must read alike, which
-`vectors.json` binds: its malformed documents are made from this description.
+Names, limits, patterns and the form of the two documents that a phone reads. The readers of Kotlin,
+Swift and TypeScript are generated from it; what they read, Python's own readers must read alike,
+which `vectors.json` binds: its malformed documents are made from this description.
 """
 
 import inspect
@@ -43,7 +43,7 @@ from training.labels import MIN_CLASSES
 from training.preprocess import MAX_ASPECT, MAX_PIXELS, Preprocess
 
 CONTRACT_SCHEMA = "ghostlens.contract/1"
-CONTRACT_PATH = Path(__file__).with_name("clients") / "contract.json"
+CONTRACT_PATH = Path(__file__).parents[1] / "clients" / "contract.json"
 _Json = dict[str, Any]
 _NUMBER = "(0|[1-9][0-9]*)"
 _IDENTIFIER = "(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -69,7 +69,11 @@ _PATTERNS = {
     ),
     "bound": ("(>=|>|<=|<|=)(.+)", 256, "bounds like >=1.2.0"),
     "name": ("[a-z0-9][a-z0-9_.-]{0,63}", _MAX_NAME_CHARS, "a-z, 0-9, '_', '.', '-'"),
-    "file_name": ("[A-Za-z0-9][A-Za-z0-9._-]{0,149}(?<!\\.)", 150, "A-Z, a-z, 0-9, '.', '_', '-'"),
+    "file_name": (
+        "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?",
+        150,
+        "A-Z, a-z, 0-9, '.', '_', '-'",
+    ),
     "sha256": (SHA256.pattern, 64, "64 lower-case hexadecimal digits"),
     "salt": (SALT.pattern, 32, "32 lower-case hexadecimal digits"),
     "channel_name": (CHANNEL.pattern, 32, CHANNEL_ALLOWED),

@@ -1,0 +1,194 @@
+/** The shared vectors of documents, pixels and verdicts: read and refused as in every language. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Confidence } from "../src/documents.js";
+import { readHierarchy } from "../src/documents.js";
+import { ManifestError } from "../src/errors.js";
+import { judge } from "../src/judge.js";
+import { parseManifest } from "../src/manifest.js";
+import { preprocess } from "../src/preprocess.js";
+import { JsonNode, readJson } from "../src/reading.js";
+import { parseRelease } from "../src/release.js";
+import { readVectors } from "./support/vectors.js";
+
+type Path = (string | number)[];
+type Holder = Record<string | number, unknown>;
+
+interface Change {
+  document: "manifest" | "release";
+  path: Path;
+  value?: unknown;
+}
+
+interface Limits {
+  temperature: number;
+  score: Confidence["known"]["score"];
+  min_score: number | null;
+  sure: number | null;
+  coarse: number | null;
+}
+
+interface Answered {
+  about: string;
+  probabilities: (number | null)[];
+  known_score: number | null;
+}
+
+interface Verdict extends Answered {
+  has_coarse: boolean;
+  limits: Limits;
+  verdict: string;
+  index: number;
+  probability: number;
+  coarse_index: number | null;
+  coarse_probability: number | null;
+}
+
+interface Photo {
+  width: number;
+  height: number;
+  rgb: string;
+}
+
+interface Vectors {
+  documents: { valid: Record<string, unknown>; refused: Change[]; not_json: string[] };
+  verdicts: { cases: Verdict[]; refused: Answered[]; hierarchy: unknown; tolerance: number };
+  preprocess: {
+    pixels: {
+      photo: Photo;
+      input_px: number;
+      resize_px: number;
+      resampler: "bilinear" | "bicubic" | "lanczos";
+      expected: string;
+    }[];
+    tolerance_levels: number;
+  };
+}
+
+const vectors = readVectors<Vectors>();
+const parsers = { manifest: parseManifest, release: parseRelease };
+const toBytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+
+function spoil(whole: unknown, { path, ...change }: Change): unknown {
+  const spoilt = structuredClone(whole);
+  const keys = [...path];
+  const last = keys.pop() ?? "";
+  const holder = keys.reduce<Holder>((held, key) => held[key] as Holder, spoilt as Holder);
+  if ("value" in change) holder[last] = change.value;
+  else delete holder[last];
+  return spoilt;
+}
+
+test("whole documents are read", () => {
+  const { valid } = vectors.documents;
+  assert.equal(parseManifest(toBytes(valid["manifest"])).model, "produce");
+  assert.ok(parseRelease(toBytes(valid["release"])).versions.length > 1);
+});
+
+test("every malformed document of the contract is refused", () => {
+  const { valid, refused } = vectors.documents;
+  assert.ok(refused.length > 250);
+  for (const change of refused) {
+    const spoilt = toBytes(spoil(valid[change.document], change));
+    const about = JSON.stringify(change);
+    assert.throws(() => parsers[change.document](spoilt), ManifestError, about);
+  }
+});
+
+test("what is no JSON is refused", () => {
+  assert.ok(vectors.documents.not_json.length > 15);
+  for (const text of vectors.documents.not_json) {
+    const data = new TextEncoder().encode(text);
+    assert.throws(() => readJson(data, "text", 1 << 20), ManifestError, text);
+  }
+  assert.throws(() => parseManifest(new Uint8Array([0x22, 0xff, 0x22])), ManifestError);
+});
+
+test("colons, quotation marks and backslashes in texts are no keys", () => {
+  const value = {
+    'a:"\\': ":",
+    "\\": '":"',
+    b: [{ a: "\\\\:" }, { a: { a: 1 } }],
+    ["__proto__"]: 1,
+  };
+  assert.deepEqual(
+    readJson(toBytes(value), "text", 1 << 20).value,
+    JSON.parse(JSON.stringify(value)),
+  );
+});
+
+test("keys that objects inherit are missing where a document does not have them", () => {
+  const node = new JsonNode({}, "", "text");
+  for (const key of ["constructor", "__proto__", "toString"]) assert.equal(node.find(key), null);
+});
+
+test("verdicts", () => {
+  const { cases, hierarchy, tolerance } = vectors.verdicts;
+  const coarse = readHierarchy(new JsonNode(hierarchy, "", "vectors"));
+  for (const { about, probabilities, known_score: knownScore, ...expected } of cases) {
+    const labels = probabilities.map((_, index) => `label ${index}`);
+    const manifest = { labels, hierarchy: expected.has_coarse ? coarse : null };
+    const artifact = { path: "artifact", confidence: toConfidence(expected.limits) };
+    const given = probabilities.map(Number);
+    const found = judge(manifest, artifact, given, Number(knownScore));
+    const [first] = found.answers;
+    assert.equal(found.verdict, expected.verdict, about);
+    assert.equal(first?.label, labels[expected.index], about);
+    assertClose(first?.probability, expected.probability, tolerance, about);
+    const name = expected.coarse_index === null ? undefined : coarse.coarse[expected.coarse_index];
+    assert.equal(found.coarse?.label, name, about);
+    assertClose(found.coarse?.probability, expected.coarse_probability, tolerance, about);
+  }
+});
+
+test("answers that are none are refused", () => {
+  const limits = { temperature: 1, score: "known_score", min_score: 0, sure: null, coarse: null };
+  const artifact = { path: "artifact", confidence: toConfidence(limits as Limits) };
+  for (const { about, probabilities, known_score: knownScore } of vectors.verdicts.refused) {
+    const given = probabilities.map((value) => value ?? NaN);
+    const manifest = { labels: ["a", "b", "c", "d", "e"], hierarchy: null };
+    const ask = (): unknown => judge(manifest, artifact, given, knownScore ?? NaN);
+    assert.throws(ask, ManifestError, about);
+  }
+});
+
+test("pixels", () => {
+  const { pixels, tolerance_levels: tolerance } = vectors.preprocess;
+  for (const { photo, expected, resampler, ...size } of pixels) {
+    const { width, height } = photo;
+    const data = new Uint8Array(Buffer.from(photo.rgb, "base64"));
+    const by = { inputPx: size.input_px, resizePx: size.resize_px, resampler, steps: [] };
+    const found = preprocess({ width, height, data }, by);
+    const wanted = Buffer.from(expected, "base64");
+    assert.equal(found.length, wanted.length);
+    const worst = Math.max(...found.map((level, at) => Math.abs(level - (wanted[at] ?? NaN))));
+    assert.ok(worst <= tolerance, `${resampler} differs by ${worst} levels`);
+  }
+});
+
+function toConfidence({
+  temperature,
+  score,
+  min_score: minScore,
+  sure,
+  coarse,
+}: Limits): Confidence {
+  return {
+    fittedOn: "artifact",
+    temperature,
+    sure: { minProbability: sure },
+    coarse: { minProbability: coarse },
+    known: { score, minScore },
+  };
+}
+
+function assertClose(
+  found: number | undefined,
+  expected: number | null,
+  tolerance: number,
+  about: string,
+): void {
+  if (found === undefined || expected === null) assert.equal(found ?? null, expected, about);
+  else assert.ok(Math.abs(found - expected) <= tolerance, `${about}: ${found}, not ${expected}`);
+}
