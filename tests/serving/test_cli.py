@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,43 @@ from serving.cli import main
 
 def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(part) for part in arguments])
+
+
+def test_every_command_takes_object_storage(
+    bundles: dict[str, Path],
+    key_folder: Path,
+    tmp_path: Path,
+    s3_endpoint: str,
+    s3_credentials: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The endpoint and the state are given by the environment, as for other tools of S3."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
+    where = ["--repository", "s3://models/every-command"]
+    keys = ["--keys", Path(shutil.copytree(key_folder, tmp_path / "keys"))]
+    refused = call("publish", bundles["1.0.0"], *where, *keys)
+    assert "--state or GHOSTLENS_STATE names it" in refused.stderr
+    monkeypatch.setenv("GHOSTLENS_STATE", str(tmp_path / "state"))
+    change, person = tmp_path / "change.json", ["--name", "ann", "--reason", "too soon"]
+    sign = ["trust", "sign", change, *keys]
+    for words, command in [
+        ("is published in s3://models/every-command", ["publish", bundles["1.0.0"], *keys]),
+        ("and is for 1 % of", ["publish", bundles["1.1.0"], *keys, "--share", "1%"]),
+        ("is for 10 %", ["releases", "rollout", "colours", "1.1.0", "--share", "10%", *keys]),
+        ("is paused", ["releases", "pause", "colours", "1.1.0", *person]),
+        ("PAUSED", ["releases", "show", "colours"]),
+        ("* colours 1.0.0", ["releases", "list"]),
+        ("## 1.1.0", ["changelog", "colours"]),
+        ("4 rows, none changed", ["releases", "log"]),
+        ("timestamp version 4", ["resign", *keys]),
+        ("root, version 2", ["trust", "propose", change, "--renew", "root"]),
+        ("signed: root", sign),
+        ("root version 2", ["trust", "publish", change, *keys]),
+        ("root         1 of 1 key(s)", ["trust", "list"]),
+    ]:
+        done = call(*command, *([] if command is sign else where))
+        assert done.exit_code == 0, done.stderr
+        assert words in done.stdout
 
 
 def test_publish_list_roll_back_and_resign(
