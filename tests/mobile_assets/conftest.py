@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from conversion.errors import RuntimeMissingError
+from conversion.runners import Runner, open_runner
+from mobile_assets import selftest
 from mobile_assets.bundle import write_bundle
 from mobile_assets.client import BundleClient
 from tests.mobile_assets.builds import MODEL, make_build
@@ -60,3 +63,15 @@ def client(repository: Repository, server: Server, tmp_path: Path) -> BundleClie
 def pulled(client: BundleClient) -> BundleClient:
     client.pull(MODEL, "python")
     return client
+
+
+@pytest.fixture
+def only_litert(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a phone that has no other runtime: artifacts of others are placed, and not run."""
+
+    def open_litert(source: Path, runtime: str) -> Runner:
+        if runtime != "litert":
+            raise RuntimeMissingError(f"{runtime} is not installed")
+        return open_runner(source, runtime)
+
+    monkeypatch.setattr(selftest, "open_runner", open_litert)

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from conversion.artifact import artifact_bytes
-from conversion.errors import RuntimeMissingError
-from conversion.runners import Runner
-from mobile_assets import bringing, selftest
+from mobile_assets import bringing
 from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.client import BundleClient, Pull
 from mobile_assets.deltas import delta_path, make_delta
@@ -162,12 +160,8 @@ def test_a_package_is_made_by_a_delta_between_its_zips(
     server: Server,
     second_bundle_path: Path,
     bundles: tuple[Bundle, Bundle],
-    monkeypatch: pytest.MonkeyPatch,
+    only_litert: None,
 ) -> None:
-    def find_no_runtime(*_: object) -> Runner:
-        raise RuntimeMissingError("coremltools is needed, as on a phone")
-
-    monkeypatch.setattr(selftest, "open_runner", find_no_runtime)
     client.pull(MODEL, "ios")
     repository.add(second_bundle_path)
     put_delta(repository, *bundles, ".zip")

@@ -1,11 +1,14 @@
+import json
+import time
 from pathlib import Path
 
 import pytest
 
+from mobile_assets import starting
 from mobile_assets.client import BundleClient
 from mobile_assets.errors import PullError
 from mobile_assets.installed import load_current
-from mobile_assets.starting import find_installed
+from mobile_assets.starting import Installed, Refused, find_installed
 from tests.mobile_assets.builds import MODEL
 from tests.mobile_assets.repositories import Repository
 
@@ -65,3 +68,47 @@ def test_an_app_that_pulled_nothing_runs_what_it_was_shipped_with(tmp_path: Path
     client = BundleClient(tmp_path / "cache", "http://127.0.0.1:9", b"")
     assert start(client) is None
     client.confirm_start(MODEL)
+
+
+WEEK_S = 7 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("later_s", "is_refused"),
+    [(0, True), (WEEK_S - 60, True), (WEEK_S + 60, False), (-60, False)],
+)
+def test_a_crash_is_held_against_a_version_for_a_week(
+    updated: BundleClient, monkeypatch: pytest.MonkeyPatch, later_s: int, is_refused: bool
+) -> None:
+    """Not longer where the clock was wrong: a crash in the future counts for nothing."""
+    for _ in range(3):
+        start(updated)
+    installed = find_installed(updated.cache_dir / MODEL)
+    now_s = time.time()
+    monkeypatch.setattr(starting.time, "time", lambda: now_s + later_s)
+    for app_version in (None, "1.0.0", "2.0.0"):
+        assert installed.list_refused(app_version) == (("1.1.0",) if is_refused else ())
+
+
+def test_a_failed_self_test_is_held_against_a_version_until_the_app_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = Installed(MODEL).refuse(Refused("1.1.0", "1.0.0")).refuse(Refused("1.2.0"))
+    monkeypatch.setattr(starting.time, "time", lambda: 1e10)
+    assert installed.list_refused("1.0.0") == ("1.1.0", "1.2.0")
+    assert installed.list_refused("1.0.1") == ("1.2.0",)
+
+
+def test_a_second_crash_counts_anew(updated: BundleClient) -> None:
+    once = Installed(MODEL).refuse(Refused("1.1.0", crashed_at_s=1))
+    twice = once.refuse(Refused("1.1.0", crashed_at_s=2))
+    assert twice.refused == (Refused("1.1.0", crashed_at_s=2),)
+
+
+def test_what_the_client_before_wrote_is_read(pulled: BundleClient) -> None:
+    path = pulled.cache_dir / MODEL / "current.json"
+    value = json.loads(path.read_bytes())
+    value["refused"] = [{"version": "0.9.0", "app_version": ""}]
+    path.write_text(json.dumps(value))
+    assert find_installed(path.parent).refused == (Refused("0.9.0"),)
+    assert start(pulled) == "1.0.0"
