@@ -103,8 +103,9 @@ export class GhostlensClient {
       const failed = installed.hasFailedToStart(entry);
       const model = failed ? null : await this.load(entry);
       if (model !== null) return model;
-      await this.installed.change((state) => installed.leave(state, entry));
-      if (failed) await this.refuse(entry, "crash");
+      const nowMs = this.settings.now();
+      await this.installed.change((state) => installed.leave(state, entry, nowMs));
+      if (failed) await this.report({ event: "crash", passed: false, ...describe(entry) });
     }
   }
 
@@ -142,8 +143,13 @@ export class GhostlensClient {
     const channel = channelOf(device);
     const catalogue = await readCatalogue(this.updater, cryptography, model, channel);
     const policy = new Policy(cryptography, catalogue.release, catalogue.offers);
-    if (!askServer) return this.toCheck(await policy.decide(device), device, catalogue, null);
+    const signed = await policy.decide(device);
+    if (!askServer) return this.toCheck(signed, device, catalogue, null);
     const answer = await this.ask(device);
+    // No server can keep a device on what was withdrawn.
+    if (signed.action === "go-back") {
+      return this.toCheck(signed, device, catalogue, answer.checkAgainS);
+    }
     const { action, code, reason, version, checkAgainS } = answer;
     const isTake = action === "take";
     const objection = isTake ? await this.objectTo(answer, device, catalogue, policy) : null;
@@ -221,7 +227,7 @@ export class GhostlensClient {
     const { manifest, artifact, version } = model;
     const report = await runSelfTest(manifest, artifact, read, answer, this.settings.now);
     if (!report.passed) {
-      await this.refuse(entry, "self-test", report);
+      await this.refuse(entry, report);
       await removeUnneeded(this.settings);
       throw new SelfTestError(
         `${manifest.model} ${version} failed its self-test: ${describeSelfTest(report)}`,
@@ -233,18 +239,13 @@ export class GhostlensClient {
     return report;
   }
 
-  /** Notes that a version failed here, so that it is not offered again, and tells the server. */
-  private async refuse(
-    entry: installed.Entry,
-    event: "self-test" | "crash",
-    selfTest?: SelfTestReport,
-  ): Promise<void> {
+  /** Notes that a version failed its self-test, so that it is not offered again, and tells so. */
+  private async refuse(entry: installed.Entry, selfTest: SelfTestReport): Promise<void> {
     const { version, manifestSha256 } = entry;
     const appVersion = (await this.askDevice()).appVersion ?? "";
-    await this.installed.change((state) =>
-      installed.refuse(state, { version, manifestSha256, appVersion }),
-    );
-    await this.report({ event, passed: false, ...describe(entry), ...(selfTest && { selfTest }) });
+    const failed = { version, manifestSha256, appVersion, crashedAtMs: null };
+    await this.installed.change((state) => installed.refuse(state, failed));
+    await this.report({ event: "self-test", passed: false, ...describe(entry), selfTest });
   }
 
   /** Keeps a report, and sends it if the server can be reached. */
@@ -256,17 +257,14 @@ export class GhostlensClient {
 
   private async describeDevice(): Promise<KnownDevice> {
     const device = await this.askDevice();
-    const { entries, refused } = await this.installed.load();
-    const [first] = entries;
+    const state = await this.installed.load();
+    const [first] = state.entries;
     const running = first && { version: first.version, manifestSha256: first.manifestSha256 };
     return {
       ...device,
       running,
-      have: entries.map((entry) => entry.artifactSha256),
-      // Another version of the app may do better.
-      refused: refused
-        .filter((entry) => entry.appVersion === (device.appVersion ?? ""))
-        .map((entry) => entry.version),
+      have: state.entries.map((entry) => entry.artifactSha256),
+      refused: installed.listRefused(state, device.appVersion ?? "", this.settings.now()),
     };
   }
 

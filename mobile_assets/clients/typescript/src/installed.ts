@@ -13,6 +13,11 @@ const MAX_ENTRIES = 2;
 const MAX_REFUSED = 100;
 /** After so many starts that nobody confirmed, a version has failed. */
 export const MAX_UNCONFIRMED_STARTS = 2;
+/**
+ * An app that is killed while it starts, by its user or an empty battery, looks like a version that
+ * crashes. After a week such a version may be tried once more: at the worst it costs two starts.
+ */
+export const CRASH_REFUSED_MS = 7 * 86_400_000;
 
 /** A version that was verified, tested and switched to. */
 export interface Entry {
@@ -29,11 +34,14 @@ export interface Entry {
   readonly unconfirmedStarts: number;
 }
 
-/** A version that failed on this device, with the app's version, as the next app may do better. */
+/** A version that failed on this device. */
 export interface Refused {
   readonly version: string;
   readonly manifestSha256: string;
+  /** Of the app whose self-test it failed, as the next app may do better. */
   readonly appVersion: string;
+  /** When it failed to start, in milliseconds since 1970; null where it failed its self-test. */
+  readonly crashedAtMs: number | null;
 }
 
 /** The state of one model: the entry in use first; empty for what the app was shipped with. */
@@ -67,19 +75,37 @@ export function confirm(state: Installed): Installed {
   return { ...state, entries: [{ ...first, confirmed: true, unconfirmedStarts: 0 }, ...rest] };
 }
 
-/** Leaves an entry, if it is in use, for the one before or for what the app was shipped with. */
-export function leave(state: Installed, left: Entry): Installed {
+/**
+ * Leaves an entry, if it is in use, for the one before or for what the app was shipped with.
+ *
+ * One that failed to start is refused for a while, in the same step: the app may die any time.
+ */
+export function leave(state: Installed, left: Entry, nowMs: number): Installed {
   const [first, ...rest] = state.entries;
   if (first === undefined || !isSame(first, left)) return state;
-  return { ...state, entries: rest.map((entry) => ({ ...entry, unconfirmedStarts: 0 })) };
+  const after = { ...state, entries: rest.map((entry) => ({ ...entry, unconfirmedStarts: 0 })) };
+  if (!hasFailedToStart(left)) return after;
+  const { version, manifestSha256 } = left;
+  return refuse(after, { version, manifestSha256, appVersion: "", crashedAtMs: nowMs });
 }
 
-/** Notes that a version failed here. */
+/** Notes that a version failed here; the latest time of a crash counts. */
 export function refuse(state: Installed, failed: Refused): Installed {
-  const others = state.refused.filter(
-    (other) => other.version !== failed.version || other.appVersion !== failed.appVersion,
-  );
-  return { ...state, refused: [...others, failed].slice(-MAX_REFUSED) };
+  const isOther = (other: Refused): boolean =>
+    other.version !== failed.version ||
+    other.appVersion !== failed.appVersion ||
+    (other.crashedAtMs === null) !== (failed.crashedAtMs === null);
+  return { ...state, refused: [...state.refused.filter(isOther), failed].slice(-MAX_REFUSED) };
+}
+
+/** Returns the versions that an app shall not be offered now. */
+export function listRefused(state: Installed, appVersion: string, nowMs: number): string[] {
+  const held = state.refused.filter(({ appVersion: failed, crashedAtMs }) => {
+    if (crashedAtMs === null) return failed === appVersion;
+    // One from the future does not hold either: then the clock was wrong.
+    return crashedAtMs <= nowMs && nowMs - crashedAtMs < CRASH_REFUSED_MS;
+  });
+  return [...new Set(held.map(({ version }) => version))];
 }
 
 /** Leaves everything for what the app was shipped with. */
@@ -153,6 +179,7 @@ function parse(data: Uint8Array): Installed {
         version: node.get("version").matching(Patterns.modelVersion),
         manifestSha256: node.get("manifestSha256").matching(Patterns.sha256),
         appVersion: node.get("appVersion").anyText(),
+        crashedAtMs: node.find("crashedAtMs")?.whole() ?? null,
       })),
   };
 }

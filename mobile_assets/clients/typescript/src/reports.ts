@@ -31,14 +31,23 @@ export class Reports {
     private readonly model: string,
   ) {}
 
-  /** Keeps a report; a device without an id sends none, as the server counts devices. */
+  /**
+   * Keeps a report after those that wait; of too many the oldest is dropped.
+   *
+   * A device without an id sends none, as the server counts devices.
+   */
   async add(device: Device, happened: Happened): Promise<void> {
     if (!device.deviceId) return;
     const waiting = await this.list();
-    if (waiting.length >= MAX_WAITING) return;
+    for (const name of waiting.slice(0, Math.max(0, waiting.length + 1 - MAX_WAITING))) {
+      await this.storage.remove(name);
+    }
+    // The latest that comes counts, so the order is kept, whatever the clock says.
+    const last = waiting.at(-1)?.slice(this.prefix.length).split("-")[0] ?? "";
+    const place = /^[0-9]{8}$/.test(last) ? Number(last) + 1 : 0;
     const id = makeUuid();
     const data = new TextEncoder().encode(JSON.stringify(toReport(id, device, happened)));
-    await this.storage.write(`${this.prefix}${id}.json`, data);
+    await this.storage.write(`${this.prefix}${String(place).padStart(8, "0")}-${id}.json`, data);
   }
 
   /**
@@ -64,8 +73,8 @@ export class Reports {
     return sent;
   }
 
-  private list(): Promise<string[]> {
-    return this.storage.list(this.prefix);
+  private async list(): Promise<string[]> {
+    return (await this.storage.list(this.prefix)).sort();
   }
 
   private get prefix(): string {

@@ -98,6 +98,54 @@ test("a confirmed start counts from the beginning", async (t) => {
   }
 });
 
+test("a version that did not start is offered again after a week, to any app", async (t) => {
+  let nowMs = Date.now();
+  const { client, repository, again } = await makeSetting(t, { now: () => nowMs });
+  repository.expiresMs = nowMs + 100 * 86_400_000;
+  await repository.writeRoot();
+  await repository.commit();
+  await client.update(answerWell);
+  for (let start = 0; start < 3; start++) await client.start();
+  const device = { platform: "web", deviceId: "device-1", appVersion: "2.0.0" } as const;
+  for (const [days, code] of [
+    [0, "refused-here"],
+    [6.9, "refused-here"],
+    [7, "first"],
+    [-1, "first"],
+  ] as const) {
+    nowMs += days * 86_400_000;
+    assert.equal((await client.check()).code, code, `${days} days later`);
+    assert.equal((await again({ device }).check()).code, code, `${days} days later`);
+    nowMs -= days * 86_400_000;
+  }
+});
+
+test("a version that failed its self-test is offered to the next version of the app", async (t) => {
+  const { client, again } = await makeSetting(t);
+  await assert.rejects(
+    client.update(() => [0, 0, 1]),
+    SelfTestError,
+  );
+  assert.equal((await client.check()).code, "refused-here");
+  const device = { platform: "web", deviceId: "device-1", appVersion: "2.0.0" } as const;
+  assert.equal((await again({ device }).check()).code, "first");
+});
+
+test("no server can keep a device on what was withdrawn", async (t) => {
+  const { client, repository, server, again } = await makeSetting(t);
+  await repository.add("1.1.0");
+  await client.update(answerWell);
+  repository.channels["stable"] = { current: "1.0.0", pinned: false, rollout: null };
+  const deprecated = "it sees apples everywhere";
+  repository.versions[0] = { ...repository.versions[0], deprecated };
+  await repository.release();
+  const reason = "stay";
+  server.checkAnswer = { action: "none", code: "up-to-date", reason, version: "1.1.0" };
+  const update = await again({ askServer: true }).update(answerWell);
+  assert.deepEqual([update.check.action, update.check.code], ["go-back", "withdrawn"]);
+  assert.equal(await client.start(), null);
+});
+
 test("a version that never started is not what to go back to", async (t) => {
   const { client, repository } = await makeSetting(t);
   await client.update(answerWell);
