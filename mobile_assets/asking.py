@@ -72,14 +72,22 @@ def ask_server(transfer: Transfer, base_url: str, model: str, device: Device) ->
         decision,
         None if manifest is None else manifest.member("sha256").sha256(),
         root.member("check_again_s").whole(0, 1 << 31),
-        _find_files_url(root, base_url, f"{model}/{decision.version}"),
+        find_files_url(root, base_url, f"{model}/{decision.version}"),
     )
 
 
-def _find_files_url(root: Node, base_url: str, folder: str) -> str | None:
-    """Returns the address that a version's files lie below, where the first names another.
+def find_files_url(root: Node, base_url: str, folder: str) -> str | None:
+    """Returns the address that targets lie below, where an answer's first file names another.
 
     It needs no trust, as TUF verifies the bytes; only it must not end the privacy of https://.
+
+    Args:
+        root: the answer to a check.
+        base_url: the server's own address.
+        folder: model and version, with a slash between them.
+
+    Raises:
+        ManifestError: the entry of the file is malformed.
     """
     files = root.find("files")
     if files is None or not (listed := files.items(_MAX_FILES)):

@@ -17,6 +17,7 @@ from mobile_assets.export.cli import export_command
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORMS, RUNTIMES_OF
+from mobile_assets.release import STABLE
 from mobile_assets.released import CLOUD, ReleasedModel
 from training.console import TypedErrorGroup
 from training.errors import PhotoError
@@ -105,7 +106,9 @@ def show(bundle_path: Path) -> None:
 @click.option(
     "--precision", type=click.Choice(tuple(PRECISIONS)), help="The most faithful when not given."
 )
-@click.option("--version", help="The release's current one when not given.")
+@click.option("--channel", default=STABLE, show_default=True, help="Whose current version.")
+@click.option("--version", help="Any published one, in place of the channel's current one.")
+@click.option("--files-url", help="Where the files lie, if not below the server's /targets.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder that pulled models live in.")
 def pull(
     model: str,
@@ -114,7 +117,9 @@ def pull(
     platform: str,
     runtime: str | None,
     precision: str | None,
+    channel: str,
     version: str | None,
+    files_url: str | None,
     out: Path,
 ) -> None:
     """Download what a platform needs of MODEL, verify it, test it, and switch to it."""
@@ -122,8 +127,8 @@ def pull(
 
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    client = BundleClient(out, url, read_root(root))
-    result = client.pull(model, platform, runtime, version, precision)
+    client = BundleClient(out, url, read_root(root), files_url=files_url)
+    result = client.pull(model, platform, runtime, version, precision, channel)
     manifest = result.model.manifest
     click.echo(f"{manifest.model} {manifest.version} for {platform}: verified, now in use")
     click.echo(f"  downloaded {result.downloaded_bytes} bytes")

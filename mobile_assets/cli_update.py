@@ -33,13 +33,17 @@ from mobile_assets.release import STABLE
 @click.option("--os-version", help="Of the operating system, as in 17.4.1.")
 @click.option("--app-version", help="A semantic version.")
 @click.option("--network", type=click.Choice(NETWORKS))
-def update_command(model: str, url: str, root: Path, out: Path, **said: Any) -> None:
+@click.option("--files-url", help="Where the files lie, if not where the server says.")
+def update_command(
+    model: str, url: str, root: Path, out: Path, files_url: str | None, **said: Any
+) -> None:
     """Ask the server what to run of MODEL, and take it where the signed policy allows it."""
     from mobile_assets.client import BundleClient
 
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    result = BundleClient(out, url, read_root(root)).update(model, Device(**said))
+    client = BundleClient(out, url, read_root(root), files_url=files_url)
+    result = client.update(model, Device(**said))
     decision = result.check.decision
     click.echo(f"{decision.action}: {decision.reason} ({decision.code})")
     if result.pull is not None:

@@ -6,23 +6,24 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from mobile_assets import asking, placing
 from mobile_assets import client as client_module
-from mobile_assets import placing
 from mobile_assets.asking import ServerAnswer
 from mobile_assets.bundle import open_bundle
 from mobile_assets.cli import main
 from mobile_assets.client import BundleClient
 from mobile_assets.conditions import Device
 from mobile_assets.deciding import Decision
-from mobile_assets.errors import PullError, SelfTestError
+from mobile_assets.errors import ManifestError, PullError, SelfTestError
+from mobile_assets.reading import Node
 from mobile_assets.release import STABLE, Channel, Rollout
 from mobile_assets.selftest import SelfTestReport
 from mobile_assets.trust import TrustedRepository
 from serving.app import create_app
 from serving.settings import Settings
-from tests.mobile_assets.builds import MODEL
+from tests.mobile_assets.builds import LITERT, MODEL
 from tests.mobile_assets.in_use import version_in_use
-from tests.mobile_assets.repositories import PUBLISHED_AT, Repository
+from tests.mobile_assets.repositories import PUBLISHED_AT, Repository, Server
 from tests.mobile_assets.test_attacks import republish, turn_answers
 from tests.mobile_assets.test_transfer import serve_app
 from tests.mobile_assets.wire import Wire
@@ -150,6 +151,71 @@ def test_reports_that_cannot_be_sent_wait_and_stop_nothing(
     assert version_in_use(phone) == "1.0.0" and len(waiting(phone)) == 1
     phone.update(MODEL, DEVICE)
     assert not waiting(phone)
+
+
+def test_a_newer_server_may_say_more(phone: BundleClient, wire: Wire) -> None:
+    def say_more(answer: dict[str, Any]) -> None:
+        answer["please"] = {"be": "quick"}
+        answer["manifest"]["signed_by"] = "us"
+        for file in answer["files"]:
+            file["colour"] = "blue"
+
+    wire.change_answer = say_more
+    assert phone.update(MODEL, DEVICE).pull is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"action": "dance"}, "action is 'dance': allowed are none, take, go-back"),
+        ({"action": None}, "action is None"),
+        ({"check_again_s": -1}, "check_again_s"),
+        ({"manifest": {}}, "manifest.sha256 is missing"),
+        ({"files": 7}, "files is 7"),
+        ({"files": [{"url": "https://caches/x"}]}, "path is missing"),
+    ],
+)
+def test_a_malformed_answer(
+    phone: BundleClient, wire: Wire, change: dict[str, Any], message: str
+) -> None:
+    phone.update(MODEL, DEVICE)
+    wire.change_answer = lambda answer: answer.update(change)
+    with pytest.raises(ManifestError, match=message):
+        phone.update(MODEL, DEVICE)
+    assert version_in_use(phone) == "1.0.0"
+
+
+def test_files_come_from_where_the_server_says_and_are_verified(
+    repository: Repository, tmp_path: Path
+) -> None:
+    with Server(repository.folder / "targets").running() as caches:
+        wire = Wire(create_app(Settings(repository.folder, files_url=f"{caches.url}/")))
+        with serve_app(wire) as url:
+            phone = BundleClient(tmp_path / "cache", url, repository.trusted_root, timeout_s=5)
+            caches.requested.clear()
+            phone.update(MODEL, DEVICE)
+            assert version_in_use(phone) == "1.0.0"
+            assert not wire.list_fetched(LITERT)
+            assert sum(LITERT in path for path in caches.requested) == 1
+
+
+@pytest.mark.parametrize("folder", ["a/b", ""])
+def test_the_address_of_files_is_found_in_the_answer(folder: str) -> None:
+    sha256 = "0" * 64
+    stored = f"colours/1.0.0/golden/{sha256}.a.jpg"
+    file = {"path": "golden/a.jpg", "sha256": sha256}
+    base = f"https://caches/{folder}".rstrip("/")
+
+    def find(url: str, server: str = "https://us") -> str | None:
+        root = Node({"files": [{**file, "url": url}]}, "", "answer")
+        return asking.find_files_url(root, server, "colours/1.0.0")
+
+    assert find(f"{base}/{stored}") == base
+    assert find(f"/targets/{stored}") is None
+    assert find(f"{base}/elsewhere") is None
+    plain = f"{base}/{stored}".replace("https:", "http:")
+    assert find(plain) is None, "who looks at https:// shall not be seen over http://"
+    assert find(plain, "http://us") == base.replace("https:", "http:")
 
 
 def test_a_server_that_is_gone(phone: BundleClient) -> None:

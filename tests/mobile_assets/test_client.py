@@ -13,6 +13,7 @@ from mobile_assets.bundle import write_bundle
 from mobile_assets.client import BundleClient
 from mobile_assets.errors import BundleError, ManifestError, PullError
 from mobile_assets.installed import load_current
+from mobile_assets.release import STABLE, Channel
 from tests.conftest import ROOT
 from tests.mobile_assets.builds import (
     COREML,
@@ -130,6 +131,18 @@ def test_the_publisher_can_go_back_to_an_older_version(
     repository.set_current(MODEL, "1.0.0")
     assert client.pull(MODEL, "python").downloaded_bytes > 0
     assert version_in_use(client) == "1.0.0"
+
+
+def test_a_channel_can_be_followed(
+    client: BundleClient, repository: Repository, second_bundle_path: Path
+) -> None:
+    repository.add(second_bundle_path)
+    repository.put_release(MODEL, {STABLE: Channel("1.0.0"), "beta": Channel("1.1.0")})
+    assert client.pull(MODEL, "python").model.manifest.version == "1.0.0"
+    assert client.pull(MODEL, "python", channel="beta").model.manifest.version == "1.1.0"
+    with pytest.raises(PullError, match="no channel 'nightly': allowed are beta, stable"):
+        client.pull(MODEL, "python", channel="nightly")
+    assert version_in_use(client) == "1.1.0"
 
 
 def test_damage_on_the_phone_is_found_before_use_and_mended_by_a_pull(
