@@ -17,6 +17,7 @@ import pytest
 from tuf.api.exceptions import RepositoryError
 
 from mobile_assets.client import BundleClient
+from mobile_assets.conditions import Device
 from mobile_assets.recognise import recognise
 from mobile_assets.release import Release
 from tests.conftest import ROOT, run_command
@@ -43,7 +44,7 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def serve(repository: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serve(repository: Path | str, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Runs the server on a free port until the block ends; gives its address and process."""
     command = [sys.executable, "-c", LIGHT, "run", "--repository", str(repository), "--port", "0"]
     process = subprocess.Popen(
@@ -110,6 +111,21 @@ def test_a_pulled_model_and_the_cloud_give_the_same_answer(
     assert [entry["label"] for entry in remote["answers"]] == [e.label for e in local.answers]
     for here, there in zip(local.answers, remote["answers"], strict=True):
         assert there["probability"] == pytest.approx(here.probability, abs=1e-6)
+
+
+def test_a_phone_pulls_out_of_object_storage_through_the_server_and_past_it(
+    published_s3: str, s3_endpoint: str, s3_credentials: None, key_folder: Path, tmp_path: Path
+) -> None:
+    root = (key_folder / "root.json").read_bytes()
+    bucket, _, _ = published_s3.removeprefix("s3://").partition("?")
+    past = ("--files-url", f"{s3_endpoint}/{bucket}/targets")
+    for folder, elsewhere in [("through", ()), ("past", past)]:
+        with serve(published_s3, "--state", str(tmp_path / "state"), *elsewhere) as (address, _):
+            client = BundleClient(tmp_path / folder, address, root)
+            pulled = client.pull("colours", "android").model
+            assert recognise(pulled, make_photo(COLOURS["blue"])).answers[0].label == "blue"
+            update = client.update("colours", Device("android")).check.decision
+            assert update.code == "up-to-date"
 
 
 def test_ranges_put_together_are_the_file(address: str) -> None:
