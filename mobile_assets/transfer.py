@@ -30,13 +30,12 @@ class Transfer(Urllib3Fetcher):
         super().__init__(timeout_s, app_user_agent=USER_AGENT)
         self.received_bytes = 0
 
-    def complete(self, url: str, partial: Path, sha256: str, size_bytes: int) -> None:
-        """Fetches what a file lacks (RFC 9110, sections 13.1.5 and 14). The caller verifies it.
+    def complete(self, url: str, partial: Path, size_bytes: int) -> None:
+        """Fetches what a file lacks (RFC 9110, section 14). The caller verifies it.
 
         Args:
             url: of a file whose content never changes.
             partial: what there is of it; afterwards all that the server sent.
-            sha256: of the whole, which servers of these repositories give as its entity tag.
             size_bytes: of the whole.
 
         Raises:
@@ -47,7 +46,7 @@ class Transfer(Urllib3Fetcher):
         for attempt in range(_MAX_ATTEMPTS):
             before_bytes = count_bytes(partial)
             try:
-                self._fetch_rest(url, partial, sha256, size_bytes)
+                self._fetch_rest(url, partial, size_bytes)
                 return
             except HTTPError:
                 if count_bytes(partial) <= before_bytes or attempt == _MAX_ATTEMPTS - 1:
@@ -73,13 +72,15 @@ class Transfer(Urllib3Fetcher):
                 raise DownloadLengthMismatchError(f"{url} answers with over {max_bytes} bytes")
         return answer
 
-    def _fetch_rest(self, url: str, partial: Path, sha256: str, size_bytes: int) -> None:
+    def _fetch_rest(self, url: str, partial: Path, size_bytes: int) -> None:
         start = count_bytes(partial)
         if start == size_bytes and partial.exists():
             return
         headers = {}
         if 0 < start < size_bytes:
-            headers = {"Range": f"bytes={start}-", "If-Range": f'"{sha256}"'}
+            # No If-Range: the address names the content, and caches and object storage have entity
+            # tags of their own.
+            headers = {"Range": f"bytes={start}-"}
         response = self._request("GET", url, headers)
         goes_on = response.status == _PARTIAL
         if goes_on:

@@ -148,7 +148,7 @@ class TrustedRepository:
         url = f"{self.targets_url}/{folder}/{sha256}.{name}"
         was_begun = count_bytes(partial) > 0
         try:
-            self.transfer.complete(url, partial, sha256, target.length)
+            self.transfer.complete(url, partial, target.length)
             with partial.open("rb") as file:
                 target.verify_length_and_hashes(file)
         except (LengthOrHashMismatchError, DownloadLengthMismatchError):
