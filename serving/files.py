@@ -1,8 +1,6 @@
 """Signed metadata and published files, for TUF clients and caches."""
 
 import base64
-import io
-from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -13,9 +11,9 @@ from werkzeug.exceptions import PreconditionFailed, RequestedRangeNotSatisfiable
 from werkzeug.http import is_resource_modified, parse_range_header
 from werkzeug.wsgi import wrap_file
 
+from serving.coding import GZIP, Representation, can_shrink, from_bytes, prefers_gzip, shrink
 from serving.context import get_storage
 from serving.objects import find_cache_control, find_content_type
-from training.files import sha256_bytes
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
 _TARGET_RESPONSES = {
@@ -32,8 +30,7 @@ _TARGET_RESPONSES = {
 @blueprint.doc(responses={304: "Not modified", 412: "Other content"})
 def send_metadata(name: str) -> Response:
     """Download signed metadata, as TUF clients do."""
-    data = get_storage().read_metadata(name)
-    return _send(partial(_open_bytes, data), name, sha256_bytes(data), len(data))
+    return _send(name, from_bytes(get_storage().read_metadata(name)))
 
 
 @blueprint.get("/targets/<path:path>")
@@ -45,48 +42,57 @@ def send_target(path: str) -> Response:
     """Download a published file.
 
     The name holds the SHA-256, so that the content at an address never changes. `Range` and
-    `If-Range` fetch a part; `Repr-Digest` gives the SHA-256 of the whole.
+    `If-Range` fetch a part; `Repr-Digest` gives the SHA-256 of the whole, as it is sent: text
+    comes compressed to those who accept gzip.
     """
     storage = get_storage()
     url = storage.find_elsewhere(path)
     if url is not None:
         return redirect(url, 307, Response)  # type: ignore[return-value]
     file = storage.find_file(path)
-    return _send(partial(storage.open_file, file), path, file.sha256, file.size_bytes)
+    open_part = partial(storage.open_file, file)
+    return _send(path, Representation(file.sha256, file.size_bytes, file.sha256, open_part))
 
 
-def _open_bytes(data: bytes, start: int, stop: int) -> BinaryIO:
-    return io.BytesIO(data[start:stop])
-
-
-def _send(
-    open_part: Callable[[int, int], BinaryIO], name: str, sha256: str, size_bytes: int
-) -> Response:
-    """Answers with a file or the part of it that was asked for (RFC 9110, sections 13 and 14)."""
-    digest = base64.b64encode(bytes.fromhex(sha256)).decode()
+def _send(name: str, plain: Representation) -> Response:
+    """Answers with a file or the part of it that was asked for (RFC 9110, sections 12 to 14)."""
     response = Response(content_type=find_content_type(name))
-    response.set_etag(sha256)
+    chosen = _choose_coding(response, plain)
+    digest = base64.b64encode(bytes.fromhex(chosen.sha256)).decode()
+    response.set_etag(chosen.tag)
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Cache-Control"] = find_cache_control(name)
     response.headers["Repr-Digest"] = f"sha-256=:{digest}:"
     if not is_resource_modified(request.environ, response.headers["ETag"]):
         if "If-Match" in request.headers:
-            raise PreconditionFailed(f"the file is {sha256}")
+            raise PreconditionFailed(f"the file is {chosen.tag}")
         response.status_code = 304
         return response
-    start, stop = _choose_part(sha256, size_bytes)
-    if stop - start < size_bytes:
+    start, stop = _choose_part(chosen)
+    if stop - start < chosen.size_bytes:
         response.status_code = 206
-        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size_bytes}"
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{chosen.size_bytes}"
     response.content_length = stop - start
     if request.method != "HEAD":
-        part = _Part(open_part(start, stop), stop - start)
+        part = _Part(chosen.open(start, stop), stop - start)
         response.direct_passthrough = True
         response.response = wrap_file(request.environ, part)  # type: ignore[arg-type]
     return response
 
 
-def _choose_part(sha256: str, size_bytes: int) -> tuple[int, int]:
+def _choose_coding(response: Response, plain: Representation) -> Representation:
+    """Returns what is sent, and says so; parts are always of the bytes as they are."""
+    if not can_shrink(response.content_type or "", plain.size_bytes):
+        return plain
+    response.vary.add("Accept-Encoding")
+    wants_part = request.method == "GET" and "Range" in request.headers
+    if wants_part or not prefers_gzip(request.accept_encodings):
+        return plain
+    response.content_encoding = GZIP
+    return shrink(plain)
+
+
+def _choose_part(whole: Representation) -> tuple[int, int]:
     """Returns the first byte to send, and the one after the last.
 
     A range that is not understood, several at once, and one whose `If-Range` is of other content
@@ -95,16 +101,14 @@ def _choose_part(sha256: str, size_bytes: int) -> tuple[int, int]:
     Raises:
         RequestedRangeNotSatisfiable: the range lies behind the end.
     """
-    whole = 0, size_bytes
     wanted = parse_range_header(request.headers.get("Range"))
     condition = request.headers.get("If-Range")
-    if request.method != "GET" or wanted is None or wanted.units != "bytes":
-        return whole
-    if len(wanted.ranges) != 1 or condition not in (None, f'"{sha256}"'):
-        return whole
-    part = wanted.range_for_length(size_bytes)
+    ignored = request.method != "GET" or condition not in (None, f'"{whole.tag}"')
+    if ignored or wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return 0, whole.size_bytes
+    part = wanted.range_for_length(whole.size_bytes)
     if part is None:
-        raise RequestedRangeNotSatisfiable(size_bytes)
+        raise RequestedRangeNotSatisfiable(whole.size_bytes)
     return part
 
 

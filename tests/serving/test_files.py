@@ -1,4 +1,5 @@
 import base64
+import gzip
 import hashlib
 from pathlib import Path
 from urllib.request import urlopen
@@ -136,6 +137,83 @@ def test_a_file_can_do_nothing_in_a_browser(client: FlaskClient, url: str) -> No
     response = client.get(url)
     assert "sandbox" in response.headers["Content-Security-Policy"]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.fixture(params=["metadata", "manifest"])
+def text_url(request: pytest.FixtureRequest, published: Path) -> str:
+    """The address of a JSON file."""
+    if request.param == "metadata":
+        return "/metadata/2.colours.json"
+    [path] = (published / "targets/colours/1.0.0").glob("*.manifest.json")
+    return "/" + path.relative_to(published).as_posix()
+
+
+def test_text_comes_compressed_to_those_who_accept_it(client: FlaskClient, text_url: str) -> None:
+    plain = client.get(text_url)
+    assert "Content-Encoding" not in plain.headers
+    got = client.get(text_url, headers={"Accept-Encoding": "br, gzip"})
+    assert got.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(got.data) == plain.data
+    assert len(got.data) < len(plain.data) / 2
+    assert int(got.headers["Content-Length"]) == len(got.data)
+    digest = base64.b64encode(hashlib.sha256(got.data).digest()).decode()
+    assert got.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+    assert plain.headers["Vary"] == got.headers["Vary"] == "Accept-Encoding"
+    assert got.headers["ETag"] != plain.headers["ETag"]
+    assert got.headers["Cache-Control"] == plain.headers["Cache-Control"]
+    head = client.head(text_url, headers={"Accept-Encoding": "gzip"})
+    assert dict(head.headers) == dict(got.headers)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("*", "gzip"),
+        ("gzip;q=0.5, *;q=0.1", "gzip"),
+        ("gzip;q=0.5, identity", None),
+        ("gzip;q=0", None),
+        ("br, zstd", None),
+        ("identity", None),
+        ("", None),
+    ],
+)
+def test_the_coding_is_what_the_client_likes_best(
+    client: FlaskClient, accepted: str, coding: str | None
+) -> None:
+    got = client.get("/metadata/2.colours.json", headers={"Accept-Encoding": accepted})
+    assert got.headers.get("Content-Encoding") == coding
+
+
+def test_each_coding_is_known_by_its_own_tag(client: FlaskClient, text_url: str) -> None:
+    tags = {
+        coding: client.get(text_url, headers={"Accept-Encoding": coding}).headers["ETag"]
+        for coding in ("identity", "gzip")
+    }
+    for coding in tags:
+        for known, tag in tags.items():
+            headers = {"Accept-Encoding": coding, "If-None-Match": tag}
+            again = client.get(text_url, headers=headers)
+            assert again.status_code == (304 if known == coding else 200)
+            assert again.headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_part_is_always_of_the_bytes_as_they_are(client: FlaskClient, text_url: str) -> None:
+    plain = client.get(text_url)
+    headers = {"Accept-Encoding": "gzip", "Range": "bytes=10-19"}
+    part = client.get(text_url, headers=headers)
+    assert (part.status_code, part.data) == (206, plain.data[10:20])
+    assert part.headers["ETag"] == plain.headers["ETag"]
+    assert part.headers["Vary"] == "Accept-Encoding"
+    shrunk = client.get(text_url, headers={"Accept-Encoding": "gzip"}).headers["ETag"]
+    whole = client.get(text_url, headers={**headers, "If-Range": shrunk})
+    assert (whole.status_code, whole.data) == (200, plain.data)
+
+
+def test_weights_are_sent_as_they_are(client: FlaskClient, url: str, stored: Path) -> None:
+    got = client.get(url, headers={"Accept-Encoding": "gzip"})
+    assert got.data == stored.read_bytes()
+    assert "Vary" not in got.headers and "Content-Encoding" not in got.headers
 
 
 def test_files_that_others_serve_are_looked_for_there(

@@ -1,0 +1,44 @@
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import Accept
+
+from serving.coding import can_shrink, from_bytes, prefers_gzip, shrink
+
+
+@given(st.binary(max_size=3000))
+def test_the_same_bytes_give_the_same_ones_and_come_back(data: bytes) -> None:
+    plain = from_bytes(data)
+    first, again = shrink(plain), shrink.__wrapped__(plain)
+    assert first == again
+    assert first.tag != plain.tag
+    with first.open(0, first.size_bytes) as stream:
+        assert gzip.decompress(stream.read()) == data
+
+
+@pytest.mark.parametrize(
+    ("content_type", "size_bytes", "expected"),
+    [
+        ("application/json", 512, True),
+        ("application/json", 511, False),
+        ("text/plain; charset=utf-8", 4 << 20, True),
+        ("text/plain; charset=utf-8", (4 << 20) + 1, False),
+        ("image/jpeg", 10_000, False),
+        ("application/octet-stream", 10_000, False),
+        ("application/zstd", 10_000, False),
+    ],
+)
+def test_text_of_a_middling_length_is_worth_it(
+    content_type: str, size_bytes: int, expected: bool
+) -> None:
+    assert can_shrink(content_type, size_bytes) == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from(["gzip", "identity", "br", "*"]), st.floats(0, 1))))
+def test_whoever_does_not_take_gzip_does_not_get_it(accepted: list[tuple[str, float]]) -> None:
+    quality = Accept(accepted)
+    if prefers_gzip(quality):
+        assert any(name in ("gzip", "*") and share > 0 for name, share in accepted)
+        assert quality["gzip"] >= quality["identity"]
