@@ -1,0 +1,238 @@
+"""A thousand phones in one process, the server beside it, and the owner's commands."""
+
+import random
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from click.testing import CliRunner
+from urllib3.connectionpool import HTTPConnectionPool
+
+from mobile_assets.bucketing import is_included
+from mobile_assets.client import BundleClient
+from mobile_assets.manifest import Manifest
+from mobile_assets.signing import create_keys
+from mobile_assets.transfer import Transfer
+from serving.audit import Entry, list_entries
+from serving.cli import main
+from serving.database import Database
+from serving.rollouts import Counts, Rollouts
+from serving.settings import find_state
+from tests.fleet.bundles import FIRST, list_files, make_bundles
+from tests.fleet.phones import Observer, Phone
+from tests.fleet.server_process import ServerProcess
+from tests.mobile_assets.builds import MODEL
+
+# Phones that are used in the same moment.
+AT_ONCE = 8
+# Of all phones: those whose app wants int8 files, those whose app crashes on `CRASHING`, and those
+# that nobody used before, which have only what the app was shipped with.
+_INT8_SHARE, _CRASHING_SHARE, _NEW_SHARE = 0.4, 0.5, 0.05
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened.
+
+    Attributes:
+        wakings: after how many wakings of phones.
+        words: what it was.
+    """
+
+    wakings: int
+    words: str
+
+
+class Fleet:
+    """The phones, the server that they ask, and the owner who releases versions.
+
+    Attributes:
+        phones: all of them.
+        observer: what they saw.
+        server: in processes of its own.
+        marks: what happened, the earliest first.
+        requests: how many HTTP requests the phones sent.
+        check_s: how long a phone waited for each answer to a check, in seconds.
+        last_used: the phones of the last round.
+        included: names of the phones that a share of the good rollout includes, by the share.
+        reached: names of those that ran its version after the round at that share.
+    """
+
+    def __init__(self, folder: Path, count: int, seed: int = 0) -> None:
+        """Publishes the first version and starts the server; most phones come with that version.
+
+        Args:
+            folder: where everything lies.
+            count: how many phones.
+            seed: of everything that is left to chance.
+        """
+        self._random = random.Random(seed)
+        self._folder, self._salt = folder, ""
+        self._bundles = make_bundles(folder / "bundles")
+        create_keys(folder / "keys", models=[MODEL])
+        self.publish(FIRST)
+        self.observer = Observer({name: list_files(path) for name, path in self._bundles.items()})
+        self.server = ServerProcess(folder / "repository")
+        self.server.start()
+        self.marks: list[Mark] = []
+        self.requests, self.check_s = 0, list[float]()
+        self.last_used: list[Phone] = []
+        self.included: dict[int, set[str]] = {}
+        self.reached: dict[int, set[str]] = {}
+        self._database = Database(find_state(folder / "repository"))
+        self.phones = list(self._make_phones(count))
+
+    def publish(self, version: str, *options: str) -> None:
+        """Publishes a version, as the owner does it."""
+        self.command("publish", str(self._bundles[version]), *options)
+
+    def command(self, *words: str) -> str:
+        """Gives a command of `python -m serving` that signs, and returns what it printed."""
+        places = (
+            "--repository",
+            str(self._folder / "repository"),
+            "--keys",
+            str(self._folder / "keys"),
+        )
+        with mock.patch("serving.policy.secrets.token_hex", self._make_salt):
+            done = CliRunner().invoke(main, [*words, *places])
+        assert done.exit_code == 0, f"{words}: {done.output}"
+        return done.output
+
+    def mark(self, words: str) -> None:
+        """Notes that something happens now."""
+        self.marks.append(Mark(len(self.observer.snapshots), words))
+
+    def list_included(self, share_bp: int) -> list[Phone]:
+        """Returns the phones that the last rollout includes at a share, in parts of 10,000."""
+        return [x for x in self.phones if is_included(self._salt, x.name, share_bp)]
+
+    def list_running(self, version: str) -> list[Phone]:
+        """Returns the phones that run a version."""
+        return [phone for phone in self.phones if phone.life.ran[-1:] == [version]]
+
+    def list_new(self) -> list[Phone]:
+        """Returns the phones that nobody used yet."""
+        return [phone for phone in self.phones if not phone.cache_dir.exists()]
+
+    def choose(self, share: float, needed: Iterable[Phone] = ()) -> list[Phone]:
+        """Returns a share of all phones by chance, and those that are needed, in random order."""
+        chosen = self._random.sample(self.phones, round(share * len(self.phones)))
+        chosen += [phone for phone in needed if phone not in set(chosen)]
+        self._random.shuffle(chosen)
+        return chosen
+
+    def use(self, phones: list[Phone]) -> None:
+        """Has phones used, some at a time."""
+        self.last_used = phones
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for done in [pool.submit(phone.wake) for phone in phones]:
+                done.result()
+
+    def use_and_kill(self, phones: list[Phone], outage: int) -> None:
+        """Has phones used; kills the server amid the first half, and starts it again.
+
+        Args:
+            phones: all that are used, once; those that found no server, once more at the end.
+            outage: how many of them are used while there is no server.
+        """
+        before, during, after = _split(phones, len(phones) // 2, outage)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            waking = [pool.submit(phone.wake) for phone in before]
+            for done in islice(as_completed(waking), len(before) - AT_ONCE // 2):
+                done.result()
+            self.observer.server_is_down = True
+            self.server.kill()
+            self.mark("kill -9")
+            for done in waking:
+                done.result()
+        self.use(during)
+        lost = [phone for phone in phones if phone.life.unreachable]
+        self.server.start()
+        self.observer.server_is_down = False
+        self.mark("started again")
+        self.use([*after, *lost])
+
+    def count(self, version: str) -> Counts:
+        """Returns how many devices were offered a version and reported on it."""
+        return Rollouts(self._database).count(MODEL, version)
+
+    def list_log(self) -> list[Entry]:
+        """Returns the audit log."""
+        with self._database.read() as connection:
+            return list_entries(connection)
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Counts requests and times checks; manifests are parsed once for all phones."""
+        ask, urlopen, lock = Transfer.ask, HTTPConnectionPool.urlopen, threading.Lock()
+
+        def timed_ask(transfer: Transfer, url: str, *given: Any) -> bytes:
+            began_s = time.monotonic()
+            answer = ask(transfer, url, *given)
+            if url.endswith("/check"):
+                self.check_s.append(time.monotonic() - began_s)
+            return answer
+
+        def counted_urlopen(pool: HTTPConnectionPool, *given: Any, **options: Any) -> Any:
+            with lock:
+                self.requests += 1
+            return urlopen(pool, *given, **options)
+
+        # The same bytes give the same manifest, which nothing can change afterwards.
+        read_once = staticmethod(lru_cache(maxsize=16)(Manifest.from_bytes))
+        with (
+            mock.patch.object(Transfer, "ask", timed_ask),
+            mock.patch.object(HTTPConnectionPool, "urlopen", counted_urlopen),
+            mock.patch.object(Manifest, "from_bytes", read_once),
+        ):
+            yield
+
+    def _make_salt(self, size_bytes: int) -> str:
+        self._salt = self._random.randbytes(size_bytes).hex()
+        return self._salt
+
+    def _make_phones(self, count: int) -> Iterator[Phone]:
+        root = (self._folder / "keys" / "root.json").read_bytes()
+
+        def make(name: str, precision: str | None, crashes: bool = False) -> Phone:
+            cache_dir = self._folder / "phones" / name
+            client = BundleClient(cache_dir, self.server.url, root)
+            return Phone(name, client, self.observer, precision, crashes)
+
+        images = {precision: f"image-{precision}" for precision in (None, "int8")}
+        for precision, name in images.items():
+            make(name, precision).wake()
+        for number in range(count):
+            draw = self._random.random
+            precision = "int8" if draw() < _INT8_SHARE else None
+            phone = make(f"phone-{number:04}", precision, draw() < _CRASHING_SHARE)
+            if draw() >= _NEW_SHARE:
+                _copy_image(self._folder / "phones" / images[precision], phone.cache_dir)
+            yield phone
+
+
+def _copy_image(image: Path, to: Path) -> None:
+    """Gives a phone the folder that phones leave the factory with.
+
+    Files are linked, as the client never writes into one that is there; locks are its own.
+    """
+    ignored = shutil.ignore_patterns("*.lock", "*.in-use")
+    shutil.copytree(image, to, symlinks=True, ignore=ignored, copy_function=_link)
+
+
+def _link(source: str, to: str) -> None:
+    Path(to).hardlink_to(source)
+
+
+def _split(phones: list[Phone], first: int, second: int) -> tuple[list[Phone], ...]:
+    return phones[:first], phones[first : first + second], phones[first + second :]

@@ -1,0 +1,72 @@
+"""The server as it is deployed, in processes of its own, which can be killed and started again."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+
+class ServerProcess:
+    """`python -m serving run` of a repository, always at the same address.
+
+    Attributes:
+        url: its address.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self._repository = repository
+        self._port = _find_free_port()
+        self._process: subprocess.Popen[str] | None = None
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Starts it, and waits until it listens."""
+        arguments = ("run", "--repository", str(self._repository), "--port", str(self._port))
+        inherited = {name: text for name, text in os.environ.items() if "GHOSTLENS_" not in name}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "serving", *arguments],
+            env=inherited | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # so that its worker can be killed with it
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert re.search(r"http://[0-9.]+:[0-9]+", line), self._process.communicate()[1]
+
+    def kill(self) -> None:
+        """Kills all its processes at once, as a machine that loses power does."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+    def stop(self) -> str:
+        """Stops it as an operator does, and returns what it wrote to stderr."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.communicate(timeout=60)[1]
+
+    def measure_cpu_s(self) -> float:
+        """Returns the CPU time of its processes so far, in seconds."""
+        assert self._process is not None
+        group, ticks = self._process.pid, 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                values = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it ended meanwhile
+            if int(values[2]) == group:  # proc(5): the process group, then the user and system time
+                ticks += int(values[11]) + int(values[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _find_free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

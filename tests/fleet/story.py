@@ -1,0 +1,70 @@
+"""What the fleet goes through, from a good version on all phones to a rollback.
+
+The test and the study (docs/studies/fleet.py) tell it with other numbers of phones used.
+"""
+
+from tests.fleet.bundles import CRASHING, FIRST, SECOND, WRONG
+from tests.fleet.fleet import Fleet
+from tests.mobile_assets.builds import MODEL
+
+_OUTAGE = 24
+
+
+def tell(fleet: Fleet, share: float) -> None:
+    """Tells the whole story.
+
+    Args:
+        fleet: new phones.
+        share: of all phones that are used in each round besides those that the round is about,
+            0 to 1; others sleep, as phones do.
+    """
+    with fleet.measured():
+        _roll_out_a_good_version(fleet, share)
+        _meet_a_bad_version(fleet, WRONG, "100%", share)
+        _meet_a_bad_version(fleet, CRASHING, "10%", share)
+        _roll_back(fleet, share)
+
+
+def _roll_out_a_good_version(fleet: Fleet, share: float) -> None:
+    fleet.mark(f"{FIRST} for all")
+    fleet.use(fleet.choose(share, fleet.list_new()))
+    fleet.publish(SECOND, "--share", "1%")
+    fleet.observer.on_its_way = SECOND
+    fleet.mark(f"{SECOND} to 1 %")
+    fleet.use(fleet.choose(share, fleet.list_included(100)))
+    _note_reached(fleet, 100)
+    fleet.command("releases", "rollout", MODEL, SECOND, "--share", "10%")
+    fleet.mark("10 %")
+    fleet.use(fleet.choose(share, fleet.list_included(1000)))
+    _note_reached(fleet, 1000)
+    fleet.command("releases", "rollout", MODEL, SECOND, "--share", "100%")
+    fleet.mark("100 %")
+    fleet.use_and_kill(fleet.choose(min(1, 2 * share)), _OUTAGE)
+    _note_reached(fleet, 10_000)
+    fleet.command("releases", "promote", MODEL)
+    fleet.observer.on_its_way = ""
+
+
+def _note_reached(fleet: Fleet, share_bp: int) -> None:
+    fleet.included[share_bp] = {phone.name for phone in fleet.list_included(share_bp)}
+    fleet.reached[share_bp] = {phone.name for phone in fleet.list_running(SECOND)}
+
+
+def _meet_a_bad_version(fleet: Fleet, version: str, offered: str, share: float) -> None:
+    """Publishes a bad version, lets phones meet it, and ends its rollout once it is halted."""
+    fleet.publish(version, "--share", offered)
+    fleet.observer.on_its_way = version
+    fleet.mark(f"{version} to {offered}, bad")
+    fleet.use(fleet.choose(share))
+    # Those who run it by now, and a few others.
+    fleet.use(fleet.choose(share / 10, fleet.list_running(version)))
+    fleet.command("releases", "rollback", MODEL)
+    fleet.observer.on_its_way = ""
+
+
+def _roll_back(fleet: Fleet, share: float) -> None:
+    fleet.command("releases", "rollback", MODEL, FIRST)
+    fleet.mark(f"rollback to {FIRST}")
+    fleet.use(fleet.choose(share))
+    for phone in fleet.phones:
+        phone.open_app()
