@@ -219,16 +219,9 @@ def test_path_traversal_in_a_signed_manifest(
     assert version_in_use(pulled) == "1.0.0"
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil.txt", f"{COREML}/../../evil.txt", "/evil.txt", "b/evil.txt"]
-)
-def test_path_traversal_in_a_signed_package(
-    pulled: BundleClient, repository: Repository, bundle_path: Path, tmp_path: Path, name: str
-) -> None:
-    """A `.mlpackage.zip` that climbs out, signed and named by its manifest."""
-    bundle = open_bundle(bundle_path)
-    packed = pack([(name, b"evil")])
-    artifacts = []
+def publish_package(repository: Repository, bundle: Bundle, name: str) -> None:
+    """Signs a `.mlpackage.zip` that holds a file of any name, and the manifest for it."""
+    packed, artifacts = pack([(name, b"evil")]), []
     for artifact in bundle.manifest.artifacts:
         if artifact.runtime == "coreml":
             assert artifact.parity is not None
@@ -236,9 +229,19 @@ def test_path_traversal_in_a_signed_package(
             file = replace(artifact.file, sha256=digest, size_bytes=len(packed))
             parity = replace(artifact.parity, artifact_sha256=digest)
             artifact = replace(artifact, file=file, parity=parity)
-            repository.put(f"{MODEL}/1.0.0/{artifact.path}", packed)
+            repository.put(f"{MODEL}/{bundle.manifest.version}/{artifact.path}", packed)
         artifacts.append(artifact)
     republish(repository, bundle, replace(bundle.manifest, artifacts=tuple(artifacts)))
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.txt", f"{COREML}/../../evil.txt", "/evil.txt", "b/evil.txt"]
+)
+def test_path_traversal_in_a_signed_package(
+    pulled: BundleClient, repository: Repository, bundle_path: Path, tmp_path: Path, name: str
+) -> None:
+    """A `.mlpackage.zip` that climbs out, signed and named by its manifest."""
+    publish_package(repository, open_bundle(bundle_path), name)
     with pytest.raises(BundleError, match=r"must be relative and stay inside|lies outside"):
         pulled.pull(MODEL, "ios")
     assert not list(tmp_path.rglob("evil.txt"))
