@@ -10,7 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from training.answers import Answers
 
 PixelsNhwc = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+_Given = TypeVar("_Given", PixelsNhwc, Floats)
 _METADATA_NAME = b"TFLITE_METADATA"
 # Photos that the MIL evaluation takes at a time: more of them no longer fit the cores' caches.
 _MIL_BATCH = 8
@@ -125,6 +126,21 @@ class LiteRtRunner:
         _check_pixels(x_nhwc, self._shape[1], self._where)
         return _collect(x_nhwc, self._ask, self._where)
 
+    def answer_floats(self, x_nhwc: Floats) -> Answers:
+        """Answers for pixels that need not be whole numbers.
+
+        Args:
+            x_nhwc: float32, shape [N, side, side, 3], RGB, 0 to 255.
+
+        Raises:
+            ArtifactError: see `Runner`.
+        """
+        if x_nhwc.shape[1:] != self._shape[1:]:
+            raise ArtifactError(
+                f"{self._where}: pixels are {x_nhwc.shape[1:]}, it takes {self._shape[1:]}"
+            )
+        return _collect(x_nhwc, self._ask, self._where)
+
     def _import_interpreter(self) -> Callable[..., Any]:
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -133,7 +149,7 @@ class LiteRtRunner:
         make: Callable[..., Any] = Interpreter
         return make
 
-    def _ask(self, x_hwc: PixelsNhwc) -> tuple[Floats, float]:
+    def _ask(self, x_hwc: PixelsNhwc | Floats) -> tuple[Floats, float]:
         self._model.set_tensor(self._input["index"], x_hwc[None].astype(np.float32))
         self._model.invoke()
         row, score = (self._model.get_tensor(detail["index"]) for detail in self._outputs)
@@ -300,9 +316,7 @@ def open_core_ml(path: Path) -> Runner:
     return CoreMlRunner(path) if sys.platform == "darwin" else MilRunner(path)
 
 
-def _collect(
-    x_nhwc: PixelsNhwc, ask: Callable[[PixelsNhwc], tuple[Floats, float]], where: str
-) -> Answers:
+def _collect(x_nhwc: _Given, ask: Callable[[_Given], tuple[Floats, float]], where: str) -> Answers:
     try:
         rows, scores = zip(*(ask(x_hwc) for x_hwc in x_nhwc), strict=True)
     except RuntimeError as error:

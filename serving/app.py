@@ -5,8 +5,9 @@ from typing import Any
 from apiflask import APIFlask
 from flask import Response
 
-from serving import files, health, pages, predict, problems, releases, reports
+from serving import files, health, pages, problems, releases, reports
 from serving.context import attach_services
+from serving.inference import protocol, recognise
 from serving.settings import Settings
 
 API_VERSION = "1.0.0"
@@ -42,7 +43,8 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     for blueprint in (
         releases.blueprint,
         reports.blueprint,
-        predict.blueprint,
+        recognise.blueprint,
+        protocol.blueprint,
         files.blueprint,
         health.blueprint,
         pages.blueprint,
@@ -56,7 +58,8 @@ def create_app(settings: Settings | None = None) -> APIFlask:
 def _finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
     problems.describe_in(spec)
     releases.describe_in(spec)
-    predict.describe_in(spec)
+    recognise.describe_in(spec)
+    protocol.describe_in(spec)
     files.describe_in(spec)
     return spec
 

@@ -7,7 +7,8 @@ from flask import current_app
 
 from mobile_assets.bucketing import WHOLE_SHARE_BP
 from serving.database import Database
-from serving.engine import Engine
+from serving.inference.engine import Engine
+from serving.inference.places import Places
 from serving.rollouts import Rollouts, Rule
 from serving.settings import Settings
 from serving.storage import Storage
@@ -27,9 +28,8 @@ class _Services:
 def attach_services(app: APIFlask, settings: Settings) -> None:
     """Makes the storage, the engine and the database of an app."""
     storage = Storage(settings.repository, settings.trusted_root, settings.files_url)
-    engine = Engine(
-        storage, settings.models_in_memory, settings.recognise_at_once, settings.recognise_wait_s
-    )
+    places = Places(settings.recognise_at_once, settings.recognise_queue, settings.recognise_wait_s)
+    engine = Engine(storage, places, settings.models_memory_mb << 20)
     database = Database(settings.state_folder)
     rule = Rule(
         settings.halt_limit_bp / WHOLE_SHARE_BP,

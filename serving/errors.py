@@ -44,7 +44,31 @@ class NotReadyError(ServingError):
 
 
 class BusyError(ServingError):
-    """All places where photos are recognised stayed taken."""
+    """A photo cannot be recognised in time: too many came at once.
+
+    Attributes:
+        retry_after_s: when it is worth to ask again, in seconds.
+    """
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ClientGoneError(ServingError):
+    """The client hung up before its answer was ready: nobody sees this one."""
+
+
+class SlowBodyError(ServingError):
+    """A request's body did not come to its end in time."""
+
+
+class BodyLengthError(ServingError):
+    """A request's body is too long once it is inflated."""
+
+
+class InferenceError(ServingError):
+    """A request of the Open Inference Protocol is malformed, or its tensors are."""
 
 
 class RequestError(ServingError):

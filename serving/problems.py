@@ -12,11 +12,15 @@ from werkzeug.exceptions import HTTPException
 
 from mobile_assets.errors import ManifestError
 from serving.errors import (
+    BodyLengthError,
     BusyError,
+    ClientGoneError,
+    InferenceError,
     MediaTypeError,
     NoArtifactError,
     NotReadyError,
     RequestError,
+    SlowBodyError,
     UnknownFileError,
     UnknownModelError,
     UnknownVersionError,
@@ -24,17 +28,21 @@ from serving.errors import (
 from training.errors import GhostlensError, PhotoError
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER_S = 1
+INFERENCE_PREFIX = "/v2"
 # What a client can run into: kind of error, status, name of the type, title.
 KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (UnknownModelError, 404, "unknown-model", "No such model"),
     (UnknownVersionError, 404, "unknown-version", "No such version"),
     (UnknownFileError, 404, "unknown-file", "No such file"),
     (NoArtifactError, 409, "no-artifact", "Nothing in this version can do that"),
+    (InferenceError, 400, "inference", "Not a request of the Open Inference Protocol"),
+    (SlowBodyError, 408, "slow-body", "The body took too long"),
+    (BodyLengthError, 413, "body-length", "The body is too long"),
     (MediaTypeError, 415, "media-type", "Type of the body not taken"),
     (PhotoError, 422, "photo", "Not a usable photo"),
     (ManifestError, 422, "platform", "No such platform"),
     (RequestError, 422, "request", "Request not as described"),
+    (ClientGoneError, 499, "client-gone", "The client hung up"),
     (BusyError, 503, "busy", "Too many photos at the same time"),
     (NotReadyError, 503, "not-ready", "Nothing verified to answer from"),
 )
@@ -55,6 +63,7 @@ class Problem(Schema):
         values=Raw(),
         metadata={"description": "For each place of the request what is wrong there."},
     )
+    error = String(metadata={"description": "The detail once more, below /v2 alone."})
 
 
 class ValidationProblem(Problem):
@@ -109,6 +118,8 @@ def make_problem(
     }
     if errors:
         body["errors"] = errors
+    if request.path.startswith(INFERENCE_PREFIX):
+        body["error"] = detail  # where clients of the Open Inference Protocol look
     text = json.dumps(body, ensure_ascii=False) + "\n"
     response = Response(text, status, content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
@@ -120,7 +131,7 @@ def _answer_typed(error: GhostlensError) -> Response:
         if isinstance(error, kind):
             response = make_problem(status, str(error), name, title)
             if isinstance(error, BusyError):
-                response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+                response.headers["Retry-After"] = str(error.retry_after_s)
             return response
     # Not the client's doing, and the words may tell of the server's insides.
     logging.getLogger("serving").error("%s %s: %s", request.method, request.path, error)

@@ -19,7 +19,9 @@ _RANGES = {
     "threads": (1, 256),
     "recognise_at_once": (1, 64),
     "recognise_wait_s": (1, 600),
-    "models_in_memory": (1, 64),
+    "recognise_queue": (0, 1024),
+    "receive_wait_s": (1, 600),
+    "models_memory_mb": (1, 1 << 20),
     "halt_limit_bp": (1, 9_999),
     "halt_least_failing": (1, 1_000),
     "raise_least_reports": (1, 1_000_000),
@@ -42,8 +44,12 @@ class Settings:
         threads: requests that are answered at the same time.
         recognise_at_once: photos that are decoded and recognised at the same time. A photo of 52
             megapixels takes 160 MB while it is decoded, so this bounds memory too.
-        recognise_wait_s: longest wait for such a place, in seconds, before the answer is 503.
-        models_in_memory: model versions that stay loaded.
+        recognise_wait_s: longest time from a photo's last byte to its answer, in seconds, before
+            that is 503.
+        recognise_queue: requests that may wait for such a place or still send their photo; more are
+            answered 503 at once.
+        receive_wait_s: longest time that a body may take to arrive, in seconds.
+        models_memory_mb: megabytes that the model versions in memory may take, in each process.
         state: folder of what the server remembers: reports, halts, the audit log; None is
             `<repository>-state` beside a repository that is a folder.
         halt_limit_bp: failing devices of 10,000 above which a rollout is halted.
@@ -63,7 +69,9 @@ class Settings:
     threads: int = 8
     recognise_at_once: int = 2
     recognise_wait_s: int = 10
-    models_in_memory: int = 4
+    recognise_queue: int = 16
+    receive_wait_s: int = 30
+    models_memory_mb: int = 256
     state: Path | None = None
     halt_limit_bp: int = 200
     halt_least_failing: int = 3

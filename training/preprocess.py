@@ -21,7 +21,7 @@ MAX_PIXELS = 52_000_000
 # An item seen only as a line has nothing to recognise, and resizing it would ask for huge memory.
 MAX_ASPECT = 20
 # The JPEG reader also takes MPO, the two-picture files of some phones.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _SECTOR_BYTES = 512
 _RESAMPLERS = {
@@ -152,7 +152,9 @@ class Preprocess:
         ]
 
 
-def decode_photo(data: bytes, where: str = "photo", short_px: int = 0) -> Image.Image:
+def decode_photo(
+    data: bytes, where: str = "photo", short_px: int = 0, formats: tuple[str, ...] = FORMATS
+) -> Image.Image:
     """Decodes a photo file to 8-bit RGB, turned as its EXIF orientation says.
 
     Args:
@@ -161,6 +163,7 @@ def decode_photo(data: bytes, where: str = "photo", short_px: int = 0) -> Image.
         short_px: for training, where the exact pixels do not matter: a JPEG may be decoded at a
             half, a quarter or an eighth of its size, in less time, as long as its shorter side
             keeps this length. 0 for the whole photo.
+        formats: of the file, by Pillow's names; those of training data when not given.
 
     Returns:
         An RGB image of at most `MAX_PIXELS` pixels.
@@ -169,7 +172,7 @@ def decode_photo(data: bytes, where: str = "photo", short_px: int = 0) -> Image.
         PhotoError: not a photo, damaged, over `MAX_PIXELS`, or thinner than 1 : `MAX_ASPECT`.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             _check_size(image, where)
             _check_end(data, image.format, where)
             if short_px:
@@ -181,12 +184,12 @@ def decode_photo(data: bytes, where: str = "photo", short_px: int = 0) -> Image.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(f"{where}: too large: allowed are {MAX_PIXELS} pixels") from None
     except UnidentifiedImageError:
-        raise PhotoError(f"{where}: not a photo; allowed are {', '.join(_FORMATS)}") from None
+        raise PhotoError(f"{where}: not a photo; allowed are {', '.join(formats)}") from None
     # Pillow's decoders raise many kinds of error on damaged files, struct.error among them.
     except Exception as error:
         raise PhotoError(
             f"{where}: not a readable photo ({error or type(error).__name__}); "
-            f"allowed are {', '.join(_FORMATS)}"
+            f"allowed are {', '.join(formats)}"
         ) from error
 
 

@@ -12,8 +12,10 @@ from conversion.artifact import read_build
 from conversion.parity.confidences import write_confidence
 from mobile_assets.bundle import write_bundle
 from serving.app import create_app
-from serving.engine import Engine
 from serving.errors import NoArtifactError
+from serving.inference.engine import Engine
+from serving.inference.loaded import LoadedVersion, LoadedVersions
+from serving.inference.places import Places
 from serving.publish import publish
 from serving.settings import Settings
 from serving.storage import Storage
@@ -184,33 +186,33 @@ def test_a_body_over_the_limit_is_refused_and_the_next_request_served(published:
 
 
 def test_threads_get_the_answers_of_their_own_photos(published: Path) -> None:
-    # One model in memory and two versions asked for: loading and dropping happen all the time.
-    engine = Engine(Storage(published), models_in_memory=1, recognise_at_once=4, wait_s=60)
+    # One version fits and two are asked for: loading and dropping happen all the time.
+    engine = Engine(Storage(published), Places(4, 100, wait_s=60), memory_bytes=1)
     photos = {label: make_photo(colour) for label, colour in COLOURS.items()}
     jobs = [(label, version) for label in photos for version in ("1.0.0", "1.1.0")] * 20
 
     def recognise(job: tuple[str, str]) -> tuple[str, str]:
-        found = engine.recognise("colours", job[1], photos[job[0]], 1).found
+        with engine.admit(lambda: False) as ticket:
+            found = engine.recognise(ticket, "colours", job[1], photos[job[0]], 1).found
         return found.answers[0].label, found.version
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(recognise, jobs)) == jobs
 
 
-def test_when_no_place_becomes_free_the_server_is_busy_and_then_serves_again(
+def test_when_the_line_is_full_the_server_is_busy_and_then_serves_again(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(published, recognise_at_once=1)
-    app = create_app(replace(settings, recognise_wait_s=1))
+    app = create_app(Settings(published, recognise_at_once=1, recognise_queue=0))
     entered, leave = threading.Event(), threading.Event()
-    find = Engine._find
+    find = LoadedVersions.find
 
-    def wait_inside(engine: Engine, model: str, version: str) -> object:
+    def wait_inside(versions: LoadedVersions, model: str, version: str) -> LoadedVersion:
         entered.set()
         assert leave.wait(60)
-        return find(engine, model, version)
+        return find(versions, model, version)
 
-    monkeypatch.setattr(Engine, "_find", wait_inside)
+    monkeypatch.setattr(LoadedVersions, "find", wait_inside)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(app.test_client().post, URL, data=RED, content_type="image/jpeg")
         assert entered.wait(60)
@@ -231,7 +233,7 @@ def test_a_version_without_litert_says_what_it_has(key_folder: Path, tmp_path: P
     publish(write_bundle(folder, tmp_path / "b.zip"), tmp_path / "repository", key_folder)
     storage = Storage(tmp_path / "repository")
     with pytest.raises(NoArtifactError, match=r"no litert artifact.*it has: coreml, executorch"):
-        Engine(storage, 1, 1, 1).recognise("colours", "1.0.0", RED, 1)
+        LoadedVersions(storage, 1).find("colours", "1.0.0")
     client = create_app(Settings(tmp_path / "repository")).test_client()
     response = client.post(URL, data=RED, content_type="image/jpeg")
     assert (response.status_code, response.json["type"]) == (409, "/docs#no-artifact")

@@ -7,11 +7,12 @@ from apiflask import APIBlueprint
 from flask import request
 from marshmallow import RAISE
 
-from serving.context import get_engine, get_storage
+from serving.context import get_engine, get_settings, get_storage
 from serving.errors import MediaTypeError, RequestError
-from serving.schemas import RecogniseAnswer, RecogniseQuery
+from serving.inference.bodies import inflate, receiving, watch_client
+from serving.inference.schemas import RecogniseAnswer, RecogniseQuery
 
-blueprint = APIBlueprint("predict", __name__, url_prefix="/v1/models", tag="Recognition")
+blueprint = APIBlueprint("recognise", __name__, url_prefix="/v1/models", tag="Recognition")
 _PATH = "/v1/models/{model}/recognise"
 _FIELD = "photo"
 _PHOTO_SCHEMA = {"type": "string", "format": "binary", "description": "A photo's file."}
@@ -34,16 +35,20 @@ _BODY = {
 @blueprint.post("/<model>/recognise")
 @blueprint.input(RecogniseQuery, location="query", unknown=RAISE)
 @blueprint.output(RecogniseAnswer)
-@blueprint.doc(responses=[400, 409, 413, 415, 503])
+@blueprint.doc(responses=[400, 408, 409, 413, 415, 503])
 def recognise(model: str, query_data: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Recognise a photo.
 
-    Takes JPEG, PNG, WebP, BMP, GIF or TIFF as the whole body, or as the field `photo` of a form.
-    The photo is not kept. Where the release has a cloud model, which is wider than the one on
-    phones, that answers.
+    Takes JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF as the whole body, or as the field `photo`
+    of a form. The photo is not kept. Where the release has a cloud model, which is wider than the
+    one on phones, that answers.
     """
-    version = get_storage().catalogue.choose_version(model, query_data.get("version"))
-    answered = get_engine().recognise(model, version, read_photo(), query_data["top_k"])
+    version = _choose_version(model, query_data)
+    engine = get_engine()
+    with engine.admit(watch_client()) as ticket:
+        with receiving(get_settings().receive_wait_s):
+            photo = receive_photo()
+        answered = engine.recognise(ticket, model, version, photo, query_data["top_k"])
     answer = {
         "model": model,
         "version": version,
@@ -59,21 +64,41 @@ def recognise(model: str, query_data: dict[str, Any]) -> tuple[dict[str, Any], i
     return answer, 200, {"Cache-Control": "no-store"}
 
 
-def read_photo() -> bytes:
+def _choose_version(model: str, query: dict[str, Any]) -> str:
+    catalogue = get_storage().catalogue
+    version, channel = query.get("version"), query.get("channel")
+    if channel is None:
+        return catalogue.choose_version(model, version)
+    if version is not None:
+        raise RequestError("version and channel were both given: allowed is one of them")
+    channels = catalogue.find_release(model).channels
+    if channel not in channels:
+        raise RequestError(
+            f"{model} has no channel {channel!r}: allowed are {', '.join(sorted(channels))}"
+        )
+    return channels[channel].current
+
+
+def receive_photo() -> bytes:
     """Returns the photo's bytes of the request at hand.
 
     Raises:
         MediaTypeError: the body is neither a form nor a photo.
         RequestError: there is no photo, or it has no bytes.
+        BodyLengthError: inflated it is longer than bodies may be.
     """
+    coding = request.headers.get("Content-Encoding", "")
     if request.mimetype == "multipart/form-data":
+        if coding:
+            raise MediaTypeError("a form with a Content-Encoding: allowed is one without")
         file = request.files.get(_FIELD)
         if file is None:
             has = ", ".join(sorted({*request.files, *request.form})) or "none"
             raise RequestError(f"the form has no file in the field {_FIELD!r}; its fields: {has}")
         data: bytes = file.read()
     elif request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
-        data = request.get_data(cache=False)
+        limit_bytes = get_settings().max_upload_bytes
+        data = inflate(request.get_data(cache=False), coding, limit_bytes)
     else:
         raise MediaTypeError(
             f"the body is {request.mimetype or 'of no stated type'}: allowed are image/*, "

@@ -1,0 +1,175 @@
+"""Bodies of requests: received within a time, inflated within a limit, given up with their client.
+
+WSGI knows neither time limits nor clients that hang up. Behind gunicorn the connection's socket is
+at hand, and gives both; behind a server that hides it, bodies take as long as that server allows.
+"""
+
+import select
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flask import request
+from werkzeug.exceptions import ClientDisconnected
+
+from serving.errors import BodyLengthError, MediaTypeError, RequestError, SlowBodyError
+
+_SOCKET = "gunicorn.socket"
+_LOOK_S = 0.25
+# zlib's `wbits` (zlib.h, inflateInit2): 31 takes gzip alone, 15 zlib's own frame, which HTTP calls
+# deflate (RFC 9110, section 8.4.1.2); some clients send that without its frame, which is -15.
+_GZIP, _ZLIB, _RAW = 31, 15, -15
+_ZLIB_METHOD = 8
+CODINGS = ("gzip", "deflate")
+
+
+@contextmanager
+def receiving(limit_s: float) -> Iterator[None]:
+    """Bounds the time in which the body of the request at hand is read within the block.
+
+    Args:
+        limit_s: from now on, in seconds.
+
+    Raises:
+        SlowBodyError: the time was over before the body was.
+        RequestError: the body ended before its end.
+    """
+    connection = request.environ.get(_SOCKET)
+    cut = threading.Event()
+    if connection is not None:
+        _watch.add(connection, limit_s, cut)
+    try:
+        yield
+    except (OSError, ClientDisconnected) as error:
+        if cut.is_set():
+            raise SlowBodyError(f"the body did not arrive within {limit_s:g} s") from error
+        raise RequestError("the body ended before its end") from error
+    finally:
+        if connection is not None:
+            _watch.remove(connection)
+    if cut.is_set():
+        raise SlowBodyError(f"the body did not arrive within {limit_s:g} s")
+
+
+def watch_client() -> Callable[[], bool]:
+    """Returns a function that tells whether the client of the request at hand hung up."""
+    connection = request.environ.get(_SOCKET)
+
+    def is_gone() -> bool:
+        # Over TLS nothing can be looked at without taking it: behind nginx this is plain TCP.
+        if not isinstance(connection, socket.socket) or hasattr(connection, "cipher"):
+            return False
+        try:
+            if not select.select([connection], [], [], 0)[0]:
+                return False
+            return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError):
+            return True
+
+    return is_gone
+
+
+def inflate(data: bytes, coding: str, limit_bytes: int) -> bytes:
+    """Undoes the coding of a body.
+
+    Args:
+        data: the body as it came.
+        coding: the value of `Content-Encoding`; empty or "identity" for none.
+        limit_bytes: how long it may become.
+
+    Raises:
+        MediaTypeError: another coding.
+        BodyLengthError: it is longer.
+        RequestError: it is damaged, or goes on behind its end.
+    """
+    name = coding.strip().lower()
+    if name in ("", "identity"):
+        return data
+    if name not in CODINGS:
+        raise MediaTypeError(
+            f"the body's Content-Encoding is {coding!r}: allowed are {', '.join(CODINGS)}"
+        )
+    try:
+        return b"".join(_inflate_members(data, _choose_wbits(data, name), limit_bytes))
+    except zlib.error as error:
+        raise RequestError(f"the body is no whole {name} stream: {error}") from error
+
+
+def _choose_wbits(data: bytes, name: str) -> int:
+    if name == "gzip":
+        return _GZIP
+    # RFC 1950, section 2.2: the first two bytes name the method, and are a multiple of 31.
+    framed = len(data) > 1 and data[0] & 15 == _ZLIB_METHOD and (data[0] << 8 | data[1]) % 31 == 0
+    return _ZLIB if framed else _RAW
+
+
+def _inflate_members(data: bytes, wbits: int, limit_bytes: int) -> Iterator[bytes]:
+    """Yields what each member holds: a gzip body may have several (RFC 1952, section 2.2)."""
+    left_bytes = limit_bytes
+    while True:
+        member = zlib.decompressobj(wbits)
+        part = member.decompress(data, left_bytes + 1)
+        left_bytes -= len(part)
+        if left_bytes < 0:
+            raise BodyLengthError(f"the body is too long inflated: allowed are {limit_bytes} bytes")
+        if not member.eof:
+            raise zlib.error("it ends before its end")
+        yield part
+        data = member.unused_data
+        if not data:
+            return
+        if wbits != _GZIP:
+            raise zlib.error("something follows its end")
+
+
+class _Watch:
+    """Ends the reading side of connections whose body does not come: reading then sees an end.
+
+    A timeout of the socket would not do: it counts from the last byte, and a sender can drip.
+    """
+
+    def __init__(self) -> None:
+        self._watched: dict[int, tuple[socket.socket, float, threading.Event]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, connection: socket.socket, limit_s: float, cut: threading.Event) -> None:
+        entry = connection, time.monotonic() + limit_s, cut
+        with self._lock:
+            self._watched[id(connection)] = entry
+            # Started when it is needed, and so after the fork.
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+
+    def remove(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._watched.pop(id(connection), None)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(_LOOK_S)
+            now_s = time.monotonic()
+            with self._lock:
+                if not self._watched:
+                    self._thread = None
+                    return
+                for connection, deadline_s, cut in self._watched.values():
+                    if now_s >= deadline_s and not cut.is_set():
+                        cut.set()
+                        _shut_reading(connection)
+
+
+def _shut_reading(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RD)
+    except OSError:
+        return  # it is closed already
+
+
+_watch = _Watch()

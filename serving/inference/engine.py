@@ -1,0 +1,198 @@
+"""Recognises photos with published versions: with the cloud model where a version has one."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from conversion.errors import ArtifactError
+from mobile_assets.recognise import Recognition, rank_answers
+from serving.errors import InferenceError
+from serving.inference.loaded import LoadedVersion, LoadedVersions
+from serving.inference.photos import read_photo
+from serving.inference.places import Places, Ticket
+from serving.storage import Storage
+from training.answers import Answers
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the server says of a photo.
+
+    Attributes:
+        found: the answers.
+        answered_by: "cloud" or "device": which network of the release answered.
+        architecture: of that network.
+        timings_ms: milliseconds by stage: waiting for a place, loading the model, preparing the
+            photo, running the model, and in total.
+    """
+
+    found: Recognition
+    answered_by: str
+    architecture: str
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What an artifact says of some photos.
+
+    Attributes:
+        version: the one that answered.
+        answers: as the artifact gives them, one row a photo.
+    """
+
+    version: LoadedVersion
+    answers: Answers
+
+    def judge(self) -> list[Recognition]:
+        """Returns names and verdict of each photo."""
+        return [
+            rank_answers(
+                self.version.manifest,
+                self.version.artifact,
+                self.answers[index : index + 1],
+                1,
+            )
+            for index in range(len(self.answers))
+        ]
+
+
+class Engine:
+    """Answers for photos; versions are loaded when they are asked for. Safe to use from threads."""
+
+    def __init__(self, storage: Storage, places: Places, memory_bytes: int) -> None:
+        """Loads nothing yet: runtimes that were loaded before a fork hang after it.
+
+        Args:
+            storage: where the versions come from.
+            places: how many photos at once.
+            memory_bytes: what the versions in memory may take.
+        """
+        self._places = places
+        self.versions = LoadedVersions(storage, memory_bytes)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that were admitted and have no place yet."""
+        return self._places.waiting
+
+    def admit(self, is_gone: Callable[[], bool]) -> AbstractContextManager[Ticket]:
+        """Admits a request; see `Places.admit`.
+
+        Raises:
+            BusyError: the line is full.
+        """
+        return self._places.admit(is_gone)
+
+    def recognise(
+        self, ticket: Ticket, model: str, version: str, photo: bytes, top_k: int
+    ) -> Answered:
+        """Recognises a photo.
+
+        Args:
+            ticket: of the request.
+            model: name of a published model.
+            version: one of its versions.
+            photo: bytes of the photo's file.
+            top_k: number of answers; fewer where the model has fewer labels.
+
+        Raises:
+            PhotoError: not a readable photo, or too large.
+            BusyError: it could not be answered in time.
+            ClientGoneError: the client hung up.
+            NoArtifactError: the version has nothing that runs here.
+            RepositoryError: the artifact is damaged, or does not answer its golden photos as
+                it should.
+        """
+        clock = _Clock()
+        with ticket.take_place():
+            clock.stop("wait")
+            loaded = self.versions.find(model, version)
+            clock.stop("load")
+            ticket.check()
+            x_hwc = read_photo(loaded.model.preprocess, photo)
+            clock.stop("prepare")
+            ticket.check()
+            with loaded.lock:
+                given = loaded.runner.answer(x_hwc[np.newaxis])
+            clock.stop("run")
+        clock.finish()
+        found = rank_answers(loaded.manifest, loaded.artifact, given, top_k)
+        return Answered(found, loaded.model.place, loaded.model.architecture, clock.timings_ms)
+
+    def infer(
+        self,
+        ticket: Ticket,
+        model: str,
+        version: str,
+        read_input: Callable[[LoadedVersion], Pixels | Sequence[bytes]],
+    ) -> Inferred:
+        """Answers as the artifact does.
+
+        Args:
+            ticket: of the request.
+            model: name of a published model.
+            version: one of its versions.
+            read_input: gives the pixels, shape [N, side, side, 3], 0 to 255, or the photos' files;
+                it is called with a place taken, since reading costs time and memory too.
+
+        Raises:
+            InferenceError: the artifact cannot answer for these values; else see `recognise`.
+        """
+        with ticket.take_place():
+            loaded = self.versions.find(model, version)
+            given = read_input(loaded)
+            parts = []
+            for index in range(len(given)):
+                ticket.check()
+                part = given[index]
+                if isinstance(part, bytes):
+                    part = read_photo(loaded.model.preprocess, part)
+                parts.append(_answer(loaded, part))
+        return Inferred(loaded, Answers.concatenate(parts))
+
+    def load(self, ticket: Ticket, model: str, version: str) -> None:
+        """Loads a version, so that the next request need not wait for that.
+
+        Raises:
+            BusyError: no place became free in time; else see `recognise`.
+        """
+        with ticket.take_place():
+            self.versions.find(model, version)
+
+    def find_problems(self, versions: Mapping[str, str]) -> list[str]:
+        """Returns, in words, what could not be loaded; see `LoadedVersions.find_problems`."""
+        return self.versions.find_problems(versions)
+
+
+def _answer(loaded: LoadedVersion, x_hwc: Pixels) -> Answers:
+    try:
+        with loaded.lock:
+            if x_hwc.dtype == np.uint8:
+                return loaded.runner.answer(x_hwc[np.newaxis].astype(np.uint8, copy=False))
+            return loaded.runner.answer_floats(x_hwc[np.newaxis].astype(np.float32, copy=False))
+    except ArtifactError as error:
+        raise InferenceError(str(error)) from error
+
+
+class _Clock:
+    """Takes the time between calls of `stop`, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.timings_ms: dict[str, float] = {}
+        self._last_s = time.perf_counter()
+
+    def finish(self) -> None:
+        """Adds the total."""
+        self.timings_ms["total"] = round(sum(self.timings_ms.values()), 3)
+
+    def stop(self, name: str) -> None:
+        now_s = time.perf_counter()
+        self.timings_ms[name] = round(1000 * (now_s - self._last_s), 3)
+        self._last_s = now_s
