@@ -14,7 +14,7 @@ BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training report test test-fast lint format lock clean
+.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download report test test-fast lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ bench: setup bench-training ## time training, and every artifact where BUILD is 
 
 bench-training: setup ## time training on DATA beside a plain PyTorch loop
 	$(RUN) -m training benchmark --data $(DATA)
+
+bench-download: setup ## time downloads from the server beside nginx, where that is installed
+	$(RUN) docs/studies/download.py
 
 report: setup ## write the report of BUILD again as one HTML page, with the figures of `make bench`
 	$(RUN) -m conversion report $(BUILD)
