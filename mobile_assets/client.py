@@ -14,7 +14,6 @@ from mobile_assets.deciding import GO_BACK, TAKE, Decision, decide, list_candida
 from mobile_assets.errors import BundleError, ManifestError, PullError, SelfTestError
 from mobile_assets.housekeeping import remove_left_versions
 from mobile_assets.installed import PulledModel, find_artifact, list_kept, load_entry, switch_to
-from mobile_assets.parts import BundledArtifact
 from mobile_assets.placing import Wanted, place
 from mobile_assets.platforms import check_platform
 from mobile_assets.published import SignedManifest, read_manifest, read_release
@@ -249,11 +248,9 @@ class BundleClient:
         device_id = device.device_id
         if device_id is None:
             device_id = read_device_id(self.cache_dir)
-        running = None
-        if installed.entries:
-            entry = installed.entries[0]
-            with suppress(BundleError, ManifestError):  # damaged: taking it again mends it
-                load_entry(model_dir, model, entry)
+        running = None  # also of one that is damaged: taking it again mends it
+        for entry in installed.entries[:1]:
+            if _try_to_load(model_dir, entry) is not None:
                 running = Running(entry.version, entry.manifest_sha256)
         free_bytes = device.free_bytes
         if free_bytes is None:
@@ -286,44 +283,48 @@ class BundleClient:
         version whose files were changed. The next update reports such starts. Hold on to what is
         returned while its files are read: no update, of any process, removes them before.
 
+        Where the disk is full, nothing is counted: an app must start all the same.
+
         Returns:
             None where the app must run what it was shipped with.
 
         Raises:
             ConfigError: `model` is not allowed as a name.
-            StorageError: the folder cannot be written.
         """
         model_dir = self.cache_dir / check_model_name(model)
-        while entries := change_installed(model_dir, Installed.count_start).entries:
-            entry = entries[0]
-            if not entry.has_failed:
-                try:
-                    return load_entry(model_dir, model, entry)
-                except (BundleError, ManifestError):
-                    pass  # damaged: the one before it may be whole
-            change_installed(model_dir, partial(Installed.leave_failed, left=entry))
-            if entry.has_failed:
-                self._note(model, CRASH, entry)
+        try:
+            while entries := change_installed(model_dir, Installed.count_start).entries:
+                entry = entries[0]
+                if not entry.has_failed and (loaded := _try_to_load(model_dir, entry)):
+                    return loaded
+                change_installed(model_dir, partial(Installed.leave_failed, left=entry))
+                if entry.has_failed:
+                    self._note(model, CRASH, entry)
+        except StorageError:
+            entries = find_installed(model_dir).entries
+            usable = (_try_to_load(model_dir, entry) for entry in entries if not entry.has_failed)
+            return next(filter(None, usable), None)
         return None
 
     def confirm_start(self, model: str) -> None:
         """Notes that what the last `start` returned works; the next update reports it once.
 
+        Where the disk is full, nothing is noted.
+
         Raises:
             ConfigError: `model` is not allowed as a name.
-            StorageError: the folder cannot be written.
         """
-        entries = change_installed(
-            self.cache_dir / check_model_name(model), Installed.confirm
-        ).entries
-        if entries and not entries[0].confirmed:
-            self._note(model, START, entries[0])
+        model_dir = self.cache_dir / check_model_name(model)
+        with suppress(StorageError):
+            entries = change_installed(model_dir, Installed.confirm).entries
+            if entries and not entries[0].confirmed:
+                self._note(model, START, entries[0])
 
     def _note(self, model: str, event: str, entry: Entry) -> None:
         """Keeps a report of a start for the next update to send."""
         model_dir = self.cache_dir / model
         with suppress(BundleError, ManifestError):  # nobody knows which file it was
-            artifact: BundledArtifact = find_artifact(model_dir, model, entry)
+            artifact = find_artifact(model_dir, model, entry)
             Reports(model_dir).add(make_report(event, event == START, entry.version, artifact))
 
     @contextmanager
@@ -362,3 +363,11 @@ class BundleClient:
                 f"{', '.join(release.names)}"
             )
         return version
+
+
+def _try_to_load(model_dir: Path, entry: Entry) -> PulledModel | None:
+    """Loads a version; None where it is damaged: the one before it may be whole."""
+    try:
+        return load_entry(model_dir, model_dir.name, entry)
+    except (BundleError, ManifestError):
+        return None

@@ -235,4 +235,6 @@ def test_the_command_does_as_an_app_does(phone: BundleClient, tmp_path: Path) ->
     assert "take: you run none yet (first)" in done.output
     done = CliRunner().invoke(main, [*given, "--channel", "nightly"])
     assert "(no-channel)" in done.output
+    done = CliRunner().invoke(main, ["pull", *given[1:], "--channel", "nightly"])
+    assert "no channel 'nightly'" in done.output
     assert version_in_use(phone) == "1.0.0"

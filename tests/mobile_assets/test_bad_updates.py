@@ -211,7 +211,11 @@ def fill_up_slowly(phone: BundleClient, disk: SmallDisk) -> list[str]:
                 assert not isinstance(error, NoSpaceError)
                 assert version_in_use(phone) == "1.0.0", pages
                 assert not list(cache.rglob("*.new.*")), "nothing is left half written"
-    assert version_in_use(phone) == "1.1.0"
+    disk.leave_free(0)
+    for _ in range(3):
+        started = phone.start(MODEL)
+        phone.confirm_start(MODEL)
+        assert started is not None and started.manifest.version == "1.1.0"
     return told
 
 
