@@ -6,6 +6,7 @@ from apiflask import APIFlask
 from flask import Response
 
 from serving import files, health, pages, problems, releases, reports
+from serving.coding import shrink_answer
 from serving.context import attach_services
 from serving.inference import protocol, recognise
 from serving.settings import Settings
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     ):
         app.register_blueprint(blueprint)
     app.spec_processor(_finish_spec)  # type: ignore[arg-type]
+    app.after_request(shrink_answer)
     app.after_request(_add_security_headers)
     return app
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import BinaryIO
 
+from flask import Response, request
 from werkzeug.datastructures import Accept
 
 from training.files import sha256_bytes
@@ -57,6 +58,19 @@ def shrink(plain: Representation) -> Representation:
     with plain.open(0, plain.size_bytes) as stream:
         data = gzip.compress(stream.read(), mtime=0)
     return from_bytes(data, f"{plain.tag}-{GZIP}")
+
+
+def shrink_answer(response: Response) -> Response:
+    """Compresses an answer in JSON that is made for one request."""
+    made = not response.direct_passthrough and "ETag" not in response.headers
+    if made and response.mimetype == "application/json" and not response.content_encoding:
+        data = response.get_data()
+        if can_shrink(response.mimetype, len(data)):
+            response.vary.add("Accept-Encoding")
+            if prefers_gzip(request.accept_encodings):
+                response.set_data(gzip.compress(data, mtime=0))
+                response.content_encoding = GZIP
+    return response
 
 
 def from_bytes(data: bytes, tag: str | None = None) -> Representation:

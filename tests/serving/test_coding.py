@@ -1,6 +1,8 @@
 import gzip
+import json
 
 import pytest
+from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Accept
@@ -42,3 +44,23 @@ def test_whoever_does_not_take_gzip_does_not_get_it(accepted: list[tuple[str, fl
     if prefers_gzip(quality):
         assert any(name in ("gzip", "*") and share > 0 for name, share in accepted)
         assert quality["gzip"] >= quality["identity"]
+
+
+def test_answers_in_json_come_compressed_to_those_who_accept_it(client: FlaskClient) -> None:
+    def ask(**headers: str) -> tuple[bytes, dict[str, str]]:
+        answer = client.post(
+            "/v1/models/colours/check", json={"platform": "android"}, headers=headers
+        )
+        assert answer.status_code == 200
+        assert int(answer.headers["Content-Length"]) == len(answer.data)
+        return answer.data, dict(answer.headers)
+
+    plain, headers = ask()
+    assert "Content-Encoding" not in headers
+    shrunk, shrunk_headers = ask(**{"Accept-Encoding": "gzip"})
+    assert shrunk_headers["Content-Encoding"] == "gzip"
+    assert headers["Vary"] == shrunk_headers["Vary"] == "Accept-Encoding"
+    assert json.loads(gzip.decompress(shrunk)) == json.loads(plain)
+    assert len(shrunk) < len(plain) / 2
+    short = client.get("/livez", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers
