@@ -10,7 +10,7 @@ from mobile_assets.deciding import ACTIONS, GO_BACK, NONE, TAKE, Decision, Offer
 from mobile_assets.reading import Node, read_json
 from mobile_assets.release import Release
 from mobile_assets.transfer import Transfer
-from mobile_assets.trust import typed_errors
+from mobile_assets.trust import is_web_address, typed_errors
 from training.files import write_atomic
 
 _MAX_ANSWER_BYTES = 1 << 20
@@ -60,6 +60,20 @@ def ask_server(transfer: Transfer, base_url: str, model: str, device: Device) ->
     url = f"{base_url}/v1/models/{model}/check"
     with typed_errors("what to run", url):
         data = transfer.ask(url, device.to_json(), _MAX_ANSWER_BYTES)
+    return read_answer(data, base_url, model)
+
+
+def read_answer(data: bytes, base_url: str, model: str) -> ServerAnswer:
+    """Reads the answer to a check. A newer server may say more, which is left unread.
+
+    Args:
+        data: JSON.
+        base_url: the server's own address.
+        model: name of the model that was asked about.
+
+    Raises:
+        ManifestError: it is malformed.
+    """
     root = read_json(data, "the answer to a check", _MAX_ANSWER_BYTES)
     decision = Decision(
         root.member("action").one_of(ACTIONS),
@@ -97,9 +111,10 @@ def find_files_url(root: Node, base_url: str, folder: str) -> str | None:
     above, _, name = file.member("path").text().rpartition("/")
     stored = "/".join(filter(None, (folder, above, f"{file.member('sha256').sha256()}.{name}")))
     allowed = ("https",) if base_url.startswith("https:") else ("https", "http")
-    if urlsplit(url).scheme not in allowed or not url.endswith(f"/{stored}"):
+    base = url.removesuffix(f"/{stored}")
+    if base == url or not is_web_address(base) or urlsplit(base).scheme not in allowed:
         return None
-    return url.removesuffix(f"/{stored}")
+    return base
 
 
 def take_smaller(

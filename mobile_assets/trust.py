@@ -165,9 +165,17 @@ class TrustedRepository:
             return path.read_bytes()
 
 
+def is_web_address(url: str) -> bool:
+    """Tells whether something is an address that files can be fetched from."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # as of "http://["
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
 def _check_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if not is_web_address(url):
         raise PullError(f"the address {url!r}: allowed are http://... and https://...")
     return url.rstrip("/")
 

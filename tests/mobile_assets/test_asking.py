@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -5,6 +6,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mobile_assets import asking, placing
 from mobile_assets import client as client_module
@@ -126,13 +129,13 @@ def test_the_report_tells_how_long_the_self_test_took_not_the_download(
     now_s = [0.0]
     download, test = TrustedRepository.download, placing.run_golden
 
-    def download_slowly(*given: Any, **more: Any) -> None:
+    def download_slowly(*what: Any, **more: Any) -> None:
         now_s[0] += 100
-        download(*given, **more)
+        download(*what, **more)
 
-    def test_quickly(*given: Any) -> SelfTestReport:
+    def test_quickly(*what: Any) -> SelfTestReport:
         now_s[0] += 2
-        return test(*given)
+        return test(*what)
 
     monkeypatch.setattr(placing.time, "monotonic", lambda: now_s[0])
     monkeypatch.setattr(TrustedRepository, "download", download_slowly)
@@ -185,6 +188,36 @@ def test_a_malformed_answer(
     assert version_in_use(phone) == "1.0.0"
 
 
+ANSWER = {
+    "model": MODEL,
+    "channel": "stable",
+    "action": "take",
+    "code": "first",
+    "reason": "you run none yet",
+    "version": "1.0.0",
+    "manifest": {"url": "/m", "sha256": "0" * 64, "size_bytes": 1},
+    "files": [{"path": "labels.txt", "role": "labels", "sha256": "0" * 64, "url": "/f"}],
+    "check_again_s": 60,
+}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*ANSWER, "more"]), VALUES, max_size=3), st.data())
+def test_any_answer_is_read_or_refused(change: dict[str, Any], data: st.DataObject) -> None:
+    answer = {**ANSWER, **change}
+    for name in data.draw(st.lists(st.sampled_from([*ANSWER]), max_size=1)):
+        answer.pop(name, None)
+    try:
+        read = asking.read_answer(json.dumps(answer).encode(), "https://us", MODEL)
+    except ManifestError:
+        return
+    assert read.decision.action == answer["action"] and read.files_url is None
+
+
 def test_files_come_from_where_the_server_says_and_are_verified(
     repository: Repository, tmp_path: Path
 ) -> None:
@@ -213,6 +246,7 @@ def test_the_address_of_files_is_found_in_the_answer(folder: str) -> None:
     assert find(f"{base}/{stored}") == base
     assert find(f"/targets/{stored}") is None
     assert find(f"{base}/elsewhere") is None
+    assert find(f"https://[/{stored}") is None and find(f"https:///{stored}") is None
     plain = f"{base}/{stored}".replace("https:", "http:")
     assert find(plain) is None, "who looks at https:// shall not be seen over http://"
     assert find(plain, "http://us") == base.replace("https:", "http:")
@@ -229,12 +263,12 @@ def test_a_server_that_is_gone(phone: BundleClient) -> None:
 def test_the_command_does_as_an_app_does(phone: BundleClient, tmp_path: Path) -> None:
     (tmp_path / "root.json").write_bytes(phone.trusted_root)
     where = ["--url", phone.base_url, "--root", str(tmp_path / "root.json")]
-    given = ["update", MODEL, *where, "--platform", "android", "--out", str(phone.cache_dir)]
-    done = CliRunner().invoke(main, given)
+    words = ["update", MODEL, *where, "--platform", "android", "--out", str(phone.cache_dir)]
+    done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     assert "take: you run none yet (first)" in done.output
-    done = CliRunner().invoke(main, [*given, "--channel", "nightly"])
+    done = CliRunner().invoke(main, [*words, "--channel", "nightly"])
     assert "(no-channel)" in done.output
-    done = CliRunner().invoke(main, ["pull", *given[1:], "--channel", "nightly"])
+    done = CliRunner().invoke(main, ["pull", *words[1:], "--channel", "nightly"])
     assert "no channel 'nightly'" in done.output
     assert version_in_use(phone) == "1.0.0"

@@ -95,6 +95,13 @@ def test_without_the_delta_the_whole_file_comes(
     assert list_asked(server)[-1].endswith("litert-fp32.tflite")
 
 
+def test_a_delta_that_breaks_off_is_done_without(
+    pulled: BundleClient, server: Server, offered: Path, bundles: tuple[Bundle, Bundle]
+) -> None:
+    server.cut_at_bytes[".zst"] = 10
+    check_new(pulled, pulled.pull(MODEL, "python"), bundles[1])
+
+
 @pytest.mark.parametrize("signed", [b"", b"no delta", make_delta(b"", b"\x01" * 3000)])
 def test_a_delta_that_was_signed_and_leads_elsewhere_costs_the_whole_file_only(
     pulled: BundleClient,

@@ -185,7 +185,9 @@ def test_a_server_without_a_repository(client: BundleClient, tmp_path: Path) -> 
             client.pull(MODEL, "python")
 
 
-@pytest.mark.parametrize("url", ["", "ftp://host/x", "file:///etc", "localhost:8000", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "ftp://host/x", "file:///etc", "localhost:8000", "http://", "http://["]
+)
 def test_an_address_that_is_no_web_address(client: BundleClient, url: str) -> None:
     client.base_url = url
     with pytest.raises(PullError, match="allowed are http://"):

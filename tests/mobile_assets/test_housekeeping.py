@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 
 from mobile_assets.client import BundleClient
+from mobile_assets.conditions import Device, RuntimeOfApp
 from mobile_assets.housekeeping import remove_left_versions
 from mobile_assets.installed import PulledModel
+from serving.app import create_app
+from serving.settings import Settings
 from tests.mobile_assets.builds import MODEL
 from tests.mobile_assets.in_use import version_in_use
 from tests.mobile_assets.repositories import Repository
+from tests.mobile_assets.test_transfer import serve_app
 
 
 def remove(client: BundleClient) -> list[str]:
@@ -44,6 +48,28 @@ def test_versions_that_are_neither_in_use_nor_to_go_back_to_are_removed(
     assert len(list(model_dir.glob("1.1.0/*/"))) == 2
     started = switched.start(MODEL)
     assert started is not None and started.manifest.version == "1.1.0"
+
+
+def test_the_next_update_removes_what_the_last_one_left(
+    repository: Repository, second_bundle_path: Path, tmp_path: Path
+) -> None:
+    litert, executorch = (
+        Device("android", runtimes=(RuntimeOfApp(name),)) for name in ("litert", "executorch")
+    )
+    with serve_app(create_app(Settings(repository.folder))) as url:
+        phone = BundleClient(tmp_path / "cache", url, repository.trusted_root, timeout_s=5)
+        phone.update(MODEL, litert)
+        repository.add(second_bundle_path)
+        phone.update(MODEL, litert)
+        repository.set_current(MODEL, "1.0.0")
+        phone.update(MODEL, executorch)
+        folders = phone.cache_dir / MODEL
+        assert len(list(folders.glob("1.0.0/*/"))) == 2
+        gc.collect()
+        phone.update(MODEL, executorch)
+        [left] = folders.glob("1.0.0/*/")
+        assert left.name.startswith("executorch")
+        assert len(list(folders.glob("1.1.0/*/"))) == 1
 
 
 def test_the_version_to_go_back_to_is_kept(

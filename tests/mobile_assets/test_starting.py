@@ -3,6 +3,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mobile_assets import starting
 from mobile_assets.client import BundleClient
@@ -62,6 +64,27 @@ def test_a_damaged_file_counts_as_nothing_and_a_pull_mends_it(
     assert start(pulled) is None
     assert pulled.pull(MODEL, "python").downloaded_bytes == 0
     assert start(pulled) == "1.0.0"
+
+
+@given(
+    st.binary(max_size=60)
+    | st.recursive(
+        st.none() | st.integers() | st.sampled_from(["ghostlens.current/2", MODEL, "1.0.0"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["schema", "model", "entries", "refused", "version"]), inner
+            )
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_whatever_stands_in_the_file_is_read_or_counts_as_nothing(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / MODEL
+    folder.mkdir(exist_ok=True)
+    (folder / "current.json").write_bytes(data)
+    assert find_installed(folder).model == MODEL
 
 
 def test_an_app_that_pulled_nothing_runs_what_it_was_shipped_with(tmp_path: Path) -> None:
