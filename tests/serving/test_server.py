@@ -20,8 +20,11 @@ from mobile_assets.client import BundleClient
 from mobile_assets.conditions import Device
 from mobile_assets.recognise import recognise
 from mobile_assets.release import Release
+from serving.app import create_app
+from serving.settings import Settings
 from tests.conftest import ROOT, run_command
 from tests.mobile_assets.builds import COLOURS, make_photo
+from tests.mobile_assets.test_transfer import serve_app
 from tests.serving.conftest import Phone, set_current
 
 # Runs `python -m serving` where none of the heavy packages can be imported.
@@ -47,6 +50,7 @@ def clean_environment() -> dict[str, str]:
 def serve(repository: Path | str, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Runs the server on a free port until the block ends; gives its address and process."""
     command = [sys.executable, "-c", LIGHT, "run", "--repository", str(repository), "--port", "0"]
+    command += [] if "--workers" in arguments else ["--workers", "1"]
     process = subprocess.Popen(
         [*command, *arguments],
         env=clean_environment(),
@@ -113,19 +117,22 @@ def test_a_pulled_model_and_the_cloud_give_the_same_answer(
         assert there["probability"] == pytest.approx(here.probability, abs=1e-6)
 
 
-def test_a_phone_pulls_out_of_object_storage_through_the_server_and_past_it(
+def test_a_phone_pulls_out_of_object_storage_through_the_server_past_it_and_without_it(
     published_s3: str, s3_endpoint: str, s3_credentials: None, key_folder: Path, tmp_path: Path
 ) -> None:
-    root = (key_folder / "root.json").read_bytes()
+    root, state = (key_folder / "root.json").read_bytes(), tmp_path / "state"
     bucket, _, _ = published_s3.removeprefix("s3://").partition("?")
-    past = ("--files-url", f"{s3_endpoint}/{bucket}/targets")
-    for folder, elsewhere in [("through", ()), ("past", past)]:
-        with serve(published_s3, "--state", str(tmp_path / "state"), *elsewhere) as (address, _):
-            client = BundleClient(tmp_path / folder, address, root)
-            pulled = client.pull("colours", "android").model
-            assert recognise(pulled, make_photo(COLOURS["blue"])).answers[0].label == "blue"
-            update = client.update("colours", Device("android")).check.decision
-            assert update.code == "up-to-date"
+    bucket_url = f"{s3_endpoint}/{bucket}"
+    alone = BundleClient(tmp_path / "alone", bucket_url, root)
+    assert alone.pull("colours", "android").model.manifest.version == "1.1.0"
+    with serve(published_s3, "--state", str(state)) as (address, _):
+        through = BundleClient(tmp_path / "through", address, root).pull("colours", "android")
+        assert recognise(through.model, make_photo(COLOURS["blue"])).answers[0].label == "blue"
+    settings = Settings(published_s3, files_url=f"{bucket_url}/targets", state=state)
+    with serve_app(create_app(settings)) as address:
+        past = BundleClient(tmp_path / "past", address, root)
+        assert past.update("colours", Device("android")).check.decision.code == "first"
+        assert past.update("colours", Device("android")).check.decision.code == "up-to-date"
 
 
 def test_ranges_put_together_are_the_file(address: str) -> None:
