@@ -9,6 +9,7 @@ from mobile_assets.bucketing import WHOLE_SHARE_BP
 from serving.database import Database
 from serving.inference.engine import Engine
 from serving.inference.places import Places
+from serving.retention import Retention
 from serving.rollouts import Rollouts, Rule
 from serving.settings import Settings
 from serving.storage import Storage
@@ -22,6 +23,7 @@ class _Services:
     engine: Engine
     database: Database
     rollouts: Rollouts
+    retention: Retention
     settings: Settings
 
 
@@ -37,7 +39,8 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
         settings.raise_least_reports,
     )
     rollouts = Rollouts(database, rule)
-    app.extensions[_EXTENSION] = _Services(storage, engine, database, rollouts, settings)
+    retention = Retention(database, settings.keep_reports_days)
+    app.extensions[_EXTENSION] = _Services(storage, engine, database, rollouts, retention, settings)
 
 
 def get_storage() -> Storage:
@@ -58,6 +61,11 @@ def get_database() -> Database:
 def get_rollouts() -> Rollouts:
     """Returns what the app that answers now holds back."""
     return _find_services().rollouts
+
+
+def get_retention() -> Retention:
+    """Returns what deletes old reports of the app that answers now."""
+    return _find_services().retention
 
 
 def get_settings() -> Settings:

@@ -47,6 +47,7 @@ reports = Table(
     Column("passed", Boolean, nullable=False),
     Column("details", Text, nullable=False),  # JSON: figures, platform, runtime
 )
+Index("reports_aged", reports.c.model, reports.c.version, reports.c.received_ms)
 # The latest report of each device since the version was last resumed.
 verdicts = Table(
     "verdicts",
@@ -178,6 +179,9 @@ class Database:
                     connection = connection.execution_options(**{_WRITING: True})
                     with connection.begin():
                         metadata.create_all(connection)
+                        for table in metadata.tables.values():
+                            for index in table.indexes:  # of tables that an older server made
+                                index.create(connection, checkfirst=True)
                 self._engine = engine
             return self._engine
 

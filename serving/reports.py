@@ -9,7 +9,7 @@ from marshmallow import RAISE
 from sqlalchemy import delete, insert, select
 
 from mobile_assets.release import Release
-from serving.context import get_database, get_rollouts, get_storage
+from serving.context import get_database, get_retention, get_rollouts, get_storage
 from serving.database import Database, reports, verdicts
 from serving.errors import RequestError
 from serving.rollouts import Rollouts, hash_device, now_ms
@@ -60,6 +60,7 @@ def report(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, 
     release = get_storage().catalogue.find_release(model)
     found = Report(**given, details=json_data)
     counted = take_report(get_database(), get_rollouts(), release, found)
+    get_retention().prune(get_storage().catalogue.releases.values())
     return {"counted": counted}, 202, {"Cache-Control": "no-store"}
 
 

@@ -26,6 +26,7 @@ _RANGES = {
     "halt_least_failing": (1, 1_000),
     "raise_least_reports": (1, 1_000_000),
     "check_again_s": (60, 7 * 86_400),
+    "keep_reports_days": (1, 3_650),
 }
 
 
@@ -57,6 +58,7 @@ class Settings:
         raise_least_reports: devices that must have reported before a raise takes effect.
         check_again_s: when devices shall ask again, in seconds; four times as often while a
             version is on its way.
+        keep_reports_days: how long reports of versions that no channel offers are kept.
 
     Raises:
         SettingsError: a value is out of its range; the message says what is allowed.
@@ -77,6 +79,7 @@ class Settings:
     halt_least_failing: int = 3
     raise_least_reports: int = 20
     check_again_s: int = 6 * 3600
+    keep_reports_days: int = 90
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
