@@ -60,12 +60,12 @@ def find_requirements(
     if runtime != _EXECUTORCH or not version:
         return None
     try:
-        return Requirements(version, *read_calls(data, "the .pte"))
+        return Requirements(version, *_read_calls(data, "the .pte"))
     except ArtifactError:
         return None
 
 
-def read_calls(data: bytes, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _read_calls(data: bytes, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns the backends and the kernels that a `.pte` calls by name, each once.
 
     Raises:

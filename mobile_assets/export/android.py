@@ -15,8 +15,8 @@ from mobile_assets.export.content import (
     shared_files,
 )
 from mobile_assets.export.delivery import Delivery, find_delivery
-from mobile_assets.export.linking import read_linkage
-from mobile_assets.export.readme import fill, fill_readme
+from mobile_assets.export.linking import find_linkage
+from mobile_assets.export.readme import describe_contract, fill, fill_readme
 from mobile_assets.export.targeting import OTHER, DeviceGroup, targeting_xml
 from mobile_assets.export.writing import below, write_layout
 
@@ -143,6 +143,7 @@ def _readme(content: Content, delivery: Delivery, chosen: dict[DeviceGroup, Cont
         imports="\n".join(f"import {name}" for name in _IMPORTS[runtime]),
         first=first.strip(),
         notes=_describe_linkage(content),
+        contract=describe_contract(content, "android", _WHICH if chosen else ""),
     )
 
 
@@ -155,6 +156,9 @@ _BUNDLE_WORDS = f"""\
         }}
     }}
 """
+
+
+_WHICH = " // or what `artifact` in model.json says"
 
 
 def _describe_groups(content: Content, chosen: dict[DeviceGroup, Content]) -> str:
@@ -186,7 +190,7 @@ def _dependencies(content: Content) -> str:
 
 
 def _describe_linkage(content: Content) -> str:
-    linkage = read_linkage(content.artifact, content.bundle.read(content.artifact.path))
+    linkage = find_linkage(content.artifact)
     if linkage is None:
         return (
             "`Accelerator.GPU` and `Accelerator.NPU` answer a little differently: run the golden "

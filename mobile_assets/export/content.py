@@ -8,7 +8,7 @@ from PIL import Image
 
 from mobile_assets.bundle import Bundle
 from mobile_assets.errors import BundleError
-from mobile_assets.export.linking import read_linkage
+from mobile_assets.export.linking import find_linkage
 from mobile_assets.installed import choose_other_files
 from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import BundledArtifact, Golden
@@ -128,7 +128,7 @@ def artifact_files(content: Content, stem: str) -> Files:
     files = {name: data}
     if artifact.runtime == "coreml":
         files = {f"{name}/{path}": part for path, part in unpack_packed(artifact, data).items()}
-    linkage = read_linkage(artifact, data)
+    linkage = find_linkage(artifact)
     links = None if linkage is None else linkage.to_json()
     return files | {MODEL_JSON_NAME: canonical_json({**_describe(content, name), "links": links})}
 

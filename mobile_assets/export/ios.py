@@ -18,8 +18,8 @@ from mobile_assets.export.content import (
     shared_files,
 )
 from mobile_assets.export.delivery import Delivery, find_delivery
-from mobile_assets.export.linking import read_linkage
-from mobile_assets.export.readme import fill, fill_readme
+from mobile_assets.export.linking import find_linkage
+from mobile_assets.export.readme import describe_contract, fill, fill_readme
 from mobile_assets.export.writing import below, write_layout
 
 APP_GROUP = "group.com.example.app"
@@ -127,6 +127,7 @@ def _readme(content: Content, delivery: Delivery, stem: str) -> bytes:
         archive=_archive_name(content),
         pack_id=folder,
         policy=delivery.apple_policy,
+        contract=describe_contract(content, "ios"),
         compiles="compiles the model " if runtime == "coreml" else "",
         **words,
     )
@@ -154,7 +155,7 @@ def _describe_coreml(content: Content, stem: str) -> dict[str, str]:
 
 
 def _describe_executorch(content: Content, stem: str) -> dict[str, str]:
-    linkage = read_linkage(content.artifact, content.bundle.read(content.artifact.path))
+    linkage = find_linkage(content.artifact)
     parts = ", ".join(f"`{part}`" for part in linkage.parts) if linkage else ""
     version = content.artifact.tool_versions.get("executorch", "VERSION")
     folder = content.manifest.model

@@ -1,12 +1,10 @@
-"""What an app must link to run an artifact, as far as the file itself says so."""
+"""What an app must link to run an artifact, as the manifest says of the file."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from conversion.errors import ArtifactError
 from mobile_assets.errors import BundleError
 from mobile_assets.parts import BundledArtifact
-from mobile_assets.requirements import read_calls
 
 # Names of ExecuTorch's prebuilt parts for Apple's systems, docs/source/using-executorch-ios.md
 # at v1.4. The Android archive on Maven holds XNNPACK and all of these kernels; one with Vulkan is
@@ -56,15 +54,17 @@ class Linkage:
         }
 
 
-def read_linkage(artifact: BundledArtifact, data: bytes) -> Linkage | None:
+def find_linkage(artifact: BundledArtifact) -> Linkage | None:
     """Returns what a `.pte` needs; None for the files of other runtimes, which need only these.
 
     Raises:
-        BundleError: the `.pte` is none.
+        BundleError: nobody knows what it needs, as it could not be read when it was bundled.
     """
     if artifact.runtime != "executorch":
         return None
-    try:
-        return Linkage(*read_calls(data, artifact.path))
-    except ArtifactError as error:
-        raise BundleError(str(error)) from error
+    if artifact.requires is None:
+        raise BundleError(
+            f"the manifest does not say what {artifact.path} calls: it is not an ExecuTorch "
+            "program, or nobody knows which version made it; allowed are files that parity passed"
+        )
+    return Linkage(artifact.requires.backends, artifact.requires.ops)

@@ -36,6 +36,21 @@ def fill_readme(name: str, content: Content, **values: object) -> bytes:
     return fill(name, **{**shared, **values}).encode()
 
 
+def describe_contract(content: Content, platform: str, which: str = "") -> str:
+    """Returns the section on the sources that prepare photos and judge answers.
+
+    Args:
+        content: what an app gets.
+        platform: "android" or "ios".
+        which: a comment on the choice of the artifact, where an app may get another one.
+    """
+    template = {"android": "judge-android.kt", "ios": "judge-ios.swift"}[platform]
+    judge = fill(template, artifact=content.artifact.path, which=which).strip()
+    if content.artifact.confidence is None:
+        judge = "// There are no thresholds to judge by: say that you are unsure."
+    return fill(f"contract-{platform}.md", folder=content.manifest.model, judge=judge)
+
+
 def describe_expected(content: Content) -> str:
     """Returns what the five lines must print."""
     photo, answer = first_photo(content), first_answer(content)

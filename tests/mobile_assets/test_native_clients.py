@@ -13,9 +13,13 @@ from typing import Any
 
 import pytest
 
+from mobile_assets.bundle import open_bundle
 from mobile_assets.contract.description import CONTRACT_PATH, make_contract
 from mobile_assets.contract.sources import make_sources
 from mobile_assets.errors import ManifestError
+from mobile_assets.export import android, ios
+from mobile_assets.export.content import choose_content
+from mobile_assets.export.delivery import find_delivery
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact, File, Golden
 from mobile_assets.reading import read_json
@@ -28,6 +32,9 @@ _CACHE = ROOT / ".cache" / "kotlin"
 # Its jar holds the Kotlin compiler, under the same licence, Apache-2.0; 81 MB.
 _KERNEL = "kotlin-jupyter-kernel==0.19.0.944"
 _JARS = ("kotlin-jupyter-kernel-", "kotlin-stdlib-", "kotlin-reflect-", "kotlin-script-runtime-")
+_GRAMMAR_CACHE = ROOT / ".cache" / "tree-sitter-swift"
+_GRAMMAR = ("tree-sitter==0.26.1", "tree-sitter-swift==0.7.4")
+DELIVERY = find_delivery("install-time")
 _TIMEOUT_S = 300
 _NO_NETWORK = re.compile(r"No matching distribution|Temporary failure|Connection|Network")
 
@@ -97,10 +104,64 @@ def test_models_have_the_members_of_the_python_classes(
     assert keys == {entry.name for entry in fields(kind)} - flattened | added
 
 
-def test_kotlin_passes_all_vectors(tmp_path: Path) -> None:
+def find_code(readme: str, language: str, word: str) -> str:
+    """The block of a README that is written in a language and holds a word."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", readme, re.DOTALL)
+    return next(str(block) for block in blocks if word in block)
+
+
+def read_code(bundle_path: Path, language: str) -> tuple[str, str, str]:
+    """What an export's README shows of a language, and the two blocks of the client's own."""
+    bundle = open_bundle(bundle_path)
+    if language == "kotlin":
+        files = android.list_files(choose_content(bundle, "android"), DELIVERY, {})
+    else:
+        files = ios.list_files(choose_content(bundle, "ios"), DELIVERY)
+    exported = files["README.md"].decode()
+    own = (CLIENTS / language / "README.md").read_text()
+    words = ((exported, "parseManifest"), (own, "parseManifest"), (own, "parseRelease"))
+    found = [find_code(readme, language, word) for readme, word in words]
+    return found[0], found[1], found[2]
+
+
+def kotlin_readmes(bundle_path: Path) -> str:
+    """The code of the READMEs, in functions that take what an app has."""
+    exported, own, deciding = read_code(bundle_path, "kotlin")
+    photo = "width: Int, height: Int, argb: IntArray, exifOrientation: Int"
+    return f"""import ghostlens.*
+interface Assets {{ fun open(name: String): java.io.InputStream }}
+fun exported(assets: Assets, {photo}, probabilities: FloatArray, knownScore: Float) {{
+{exported}}}
+fun own(manifestBytes: ByteArray, path: String, {photo}, probabilities: List<Double>,
+    knownScore: Double) {{
+{own}}}
+fun deciding(releaseBytes: ByteArray, id: String, offers: Map<String, Offer>) {{
+{deciding}}}
+"""
+
+
+def swift_readmes(bundle_path: Path) -> str:
+    """As for Kotlin."""
+    exported, own, deciding = read_code(bundle_path, "swift")
+    photo = "width: Int, height: Int, rgb: [UInt8], exifOrientation: Int"
+    return f"""import Foundation
+import Ghostlens
+func exported({photo}, probabilities: [Float], knownScore: Float) throws {{
+{exported}_ = input }}
+func own(manifestData: Data, {photo}, probabilities: [Double], knownScore: Double) throws {{
+{own}_ = input }}
+func deciding(releaseData: Data, offers: [String: Offer]) throws {{
+{deciding}_ = decision }}
+"""
+
+
+def test_kotlin_passes_all_vectors(tmp_path: Path, bundle_path: Path) -> None:
     jars = find_jars()
     library = next(str(jar) for jar in jars if jar.name.startswith("kotlin-stdlib-"))
     sources = [str(CLIENTS / "kotlin" / "src" / part / "kotlin") for part in ("main", "test")]
+    readmes = tmp_path / "Readmes.kt"
+    readmes.write_text(kotlin_readmes(bundle_path))
+    sources.append(str(readmes))
     told = run_java(
         "-cp",
         os.pathsep.join(map(str, jars)),
@@ -152,14 +213,67 @@ def test_the_vectors_hold_every_verdict_and_every_turn() -> None:
     assert set(vectors["preprocess"]["turns"]["turned"]) == set("12345678")
 
 
-def test_swift_passes_all_vectors(tmp_path: Path) -> None:
+def find_grammar() -> Path:
+    """A folder with tree-sitter's grammar of Swift, downloaded once; skips where it cannot be."""
+    if not (_GRAMMAR_CACHE / "done").exists():
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target"]
+        done = subprocess.run(
+            [*command, str(_GRAMMAR_CACHE), *_GRAMMAR], capture_output=True, text=True, check=False
+        )
+        if done.returncode and _NO_NETWORK.search(done.stderr):
+            pytest.skip(f"the grammar of Swift could not be downloaded: {done.stderr[-300:]}")
+        assert done.returncode == 0, done.stderr
+        (_GRAMMAR_CACHE / "done").touch()
+    return _GRAMMAR_CACHE
+
+
+def list_syntax_errors(folder: Path, sources: list[Path]) -> list[str]:
+    """Files and lines of errors of syntax, as another process finds them."""
+    script = """
+import sys
+from pathlib import Path
+import tree_sitter_swift
+from tree_sitter import Language, Parser
+parser = Parser(Language(tree_sitter_swift.language()))
+for name in sys.argv[1:]:
+    nodes = [parser.parse(Path(name).read_bytes()).root_node]
+    for node in nodes:
+        nodes += node.children
+        if node.is_error or node.is_missing:
+            print(f"{name}:{node.start_point[0] + 1}")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, sources)],
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_swift_has_no_error_of_syntax(tmp_path: Path, bundle_path: Path) -> None:
+    """Says nothing of types: only a compiler does."""
+    folder = find_grammar()
+    readmes = tmp_path / "Readmes.swift"
+    readmes.write_text(swift_readmes(bundle_path))
+    sources = sorted((CLIENTS / "swift").rglob("*.swift"))
+    assert len(sources) > 10
+    assert list_syntax_errors(folder, [*sources, readmes]) == []
+    readmes.write_text("func broken( -> {\n")
+    assert list_syntax_errors(folder, [readmes]) != []
+
+
+def test_swift_passes_all_vectors(tmp_path: Path, bundle_path: Path) -> None:
     if shutil.which("swift") is None:
         pytest.skip(
-            "there is no `swift` here, and neither PyPI, npm nor Debian 12 has one: "
-            "the Swift client is not compiled"
+            "there is no `swift` here (Debian 13 has one as swiftlang; PyPI, npm and Debian 12 "
+            "have none): the Swift client is not compiled"
         )
     package = tmp_path / "swift"
     shutil.copytree(CLIENTS / "swift", package, ignore=shutil.ignore_patterns(".build"))
+    readmes = package / "Sources" / "GhostlensVectors" / "readmes.swift"
+    readmes.write_text(swift_readmes(bundle_path))
     done = subprocess.run(
         ["swift", "run", "GhostlensVectors", str(VECTORS_PATH)],
         cwd=package,
