@@ -8,6 +8,7 @@ Credentials come from where boto3 looks for them: environment, profile, or the m
 import base64
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NoReturn, Self, cast
@@ -35,6 +36,7 @@ _READ_TIMEOUT_S = 60
 _LOOK_AGAIN_S = 5.0
 # The longest object that one PutObject takes.
 _MAX_OBJECT_BYTES = 5 << 30
+_TRIED, _NO_TAG = "conditions.txt", '"0"'
 _NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 # 409: the storage could not tell which of two writes came first, and refused this one.
 _CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
@@ -164,7 +166,16 @@ class S3Bucket:
 
     @contextmanager
     def lock(self) -> Iterator[bool]:
-        """Locks nothing: publishers meet at conditional writes, and no write is left half done."""
+        """Locks nothing: publishers meet at conditional writes, and no write is left half done.
+
+        Raises:
+            SettingsError: the storage ignores the conditions of a write.
+        """
+        if not self._honours_conditions():
+            raise SettingsError(
+                f"{self.describe()} ignores If-None-Match or If-Match of PutObject: publishers "
+                "would overwrite each other"
+            )
         yield False
 
     def open(self, name: str, start: int, stop: int) -> BinaryIO:
@@ -176,6 +187,18 @@ class S3Bucket:
         if answer is None:
             raise RepositoryError(f"{self.describe(name)} is missing")
         return cast(BinaryIO, answer["Body"])
+
+    def _honours_conditions(self) -> bool:
+        # The first time there is nothing yet that a second write could run into.
+        is_kept = any(self._is_refused(IfNoneMatch="*") for _ in range(2))
+        return is_kept and self._is_refused(IfMatch=_NO_TAG)
+
+    def _is_refused(self, **condition: str) -> bool:
+        try:
+            self._put(_TRIED, os.urandom(16), **condition)
+        except ConflictError:
+            return True
+        return False
 
     def _put(self, name: str, data: bytes, **condition: str) -> None:
         digest = hashlib.sha256(data).digest()

@@ -195,6 +195,24 @@ def test_objects_have_headers_for_a_cdn(s3_endpoint: str, s3_credentials: None) 
             assert caching in answer.headers["Cache-Control"]
 
 
+@pytest.mark.parametrize("ignored", ["IfNoneMatch", "IfMatch"])
+def test_storage_that_ignores_conditions_is_refused(
+    ignored: str, s3_endpoint: str, s3_credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = S3Bucket.from_url(f"s3://{BUCKET}/{uuid.uuid4()}?endpoint={s3_endpoint}")
+    for _ in range(2):
+        with bucket.lock() as alone:
+            assert not alone
+    put = bucket._client.put_object
+    monkeypatch.setattr(
+        bucket._client,
+        "put_object",
+        lambda **given: put(**{name: given[name] for name in given if name != ignored}),
+    )
+    with pytest.raises(SettingsError, match="publishers would overwrite"), bucket.lock():
+        pass
+
+
 def test_a_missing_bucket_and_a_silent_storage_are_told(
     s3_endpoint: str, s3_credentials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
