@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from mobile_assets.bundle import open_bundle
 from tests.mobile_assets.builds import COLOURS, MODEL, answer_all, make_photo
 from tests.mobile_assets.repositories import Repository, Server
+from tests.mobile_assets.test_bringing import find_file, put_delta
 from tests.mobile_assets.typescript import (
     VECTORS,
     NodePhone,
@@ -37,11 +39,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def list_answers(tflite: bytes) -> dict[str, list[float]]:
+    """What a LiteRT file says of the golden photos, by the photo's SHA-256."""
+    given = answer_all(tflite)
+    return {sha256_bytes(make_photo(colour)): given[label] for label, colour in COLOURS.items()}
+
+
 @pytest.fixture(scope="module")
 def answers(build_dir: Path) -> dict[str, list[float]]:
-    """What the LiteRT file of 1.0.0 says of the golden photos, by the photo's SHA-256."""
-    given = answer_all(next(build_dir.glob("*.tflite")).read_bytes())
-    return {sha256_bytes(make_photo(colour)): given[label] for label, colour in COLOURS.items()}
+    return list_answers(next(build_dir.glob("*.tflite")).read_bytes())
 
 
 @pytest.fixture
@@ -179,6 +185,28 @@ def test_metadata_of_python_tuf_are_judged_as_python_judges_them(
     assert phone.do("start")[0]["version"] == "1.0.0"
 
 
+def test_a_delta_that_the_publisher_signed_is_followed(
+    repository: Repository,
+    server: Server,
+    make_phone: MakePhone,
+    bundle_path: Path,
+    second_bundle_path: Path,
+) -> None:
+    """By a decoder from npm, in a phone process; the file is checked after it."""
+    phone = replace(make_phone(server.url, repository), asks_server=False)
+    phone.do("update", "start", "confirm")
+    new = open_bundle(second_bundle_path)
+    repository.add(second_bundle_path)
+    delta = put_delta(repository, open_bundle(bundle_path), new, ".tflite")
+    server.requested.clear()
+    tflite = find_file(new, ".tflite")[1]
+    check, update = replace(phone, answers=list_answers(tflite)).do("check", "update")
+    assert check["downloadBytes"] == update["downloadedBytes"] == delta.stat().st_size
+    assert len([path for path in server.requested if ".tflite" in path]) == 1
+    started = phone.do("start")[0]
+    assert started == {"version": "1.1.0", "sha256": sha256_bytes(tflite)}
+
+
 def test_the_package_that_npm_packs_is_whole_and_its_readme_compiles(
     package: Path, tmp_path: Path
 ) -> None:
@@ -196,6 +224,8 @@ def test_the_package_that_npm_packs_is_whole_and_its_readme_compiles(
         archive.extractall(tmp_path, filter="data")
     assert not [name for name in names if "/test/" in name or "/src/" in name]
     consumer.parent.mkdir(parents=True)
+    # The decoder of deltas, which the README proposes to an app.
+    (consumer.parent / "@bokuweb").symlink_to(package / "node_modules" / "@bokuweb")
     (tmp_path / "package").rename(consumer)
     readme = (consumer / "README.md").read_text()
     for index, code in enumerate(re.findall(r"```ts\n(.*?)```", readme, re.DOTALL)):

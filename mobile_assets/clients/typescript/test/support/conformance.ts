@@ -7,15 +7,17 @@
  * The README says how the suite is run, and what came out.
  */
 
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { webCryptography } from "../../src/crypto.js";
+import { fileName } from "../../src/download.js";
 import { GhostlensError } from "../../src/errors.js";
 import { memoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
 import { Updater } from "../../src/tuf/updater.js";
+import { sha256 } from "./repository.js";
 
 const TIMEOUT_MS = 10_000;
 /** The suite's files are a few bytes; its test of endless data must not fill a disk. */
@@ -42,7 +44,8 @@ function metadataStorage(): Storage {
   };
   return {
     ...memoryStorage(),
-    read: (name) => readFile(locate(name)).catch(() => null),
+    read: (name) =>
+      name.startsWith("files/") ? readDownloaded(name) : readFile(locate(name)).catch(() => null),
     async write(name, data) {
       await mkdir(dirname(locate(name)), { recursive: true });
       await writeFile(locate(name), data);
@@ -51,10 +54,26 @@ function metadataStorage(): Storage {
   };
 }
 
+/** Returns the file of that hash from where the suite wants downloads to lie. */
+async function readDownloaded(name: string): Promise<Uint8Array | null> {
+  for (const target of values["target-name"]) {
+    const data = await readFile(locateDownload(target)).catch(() => null);
+    if (data !== null && fileName(sha256(data)) === name) return data;
+  }
+  return null;
+}
+
+function locateDownload(target: string): string {
+  return join(values["target-dir"], encodeURIComponent(target));
+}
+
 async function download(updater: Updater): Promise<void> {
   for (const name of values["target-name"]) {
-    const data = await updater.readTarget(name, MAX_BYTES);
-    writeFileSync(join(values["target-dir"], encodeURIComponent(name)), data);
+    const data = Buffer.from(await updater.readTarget(name, MAX_BYTES));
+    // What is there already keeps its time, by which the suite orders files.
+    if (!existsSync(locateDownload(name)) || !data.equals(readFileSync(locateDownload(name)))) {
+      writeFileSync(locateDownload(name), data);
+    }
   }
 }
 

@@ -7,7 +7,9 @@
  */
 
 import { readFileSync } from "node:fs";
+import { createDCtx, decompressUsingDict, freeDCtx, init } from "@bokuweb/zstd-wasm";
 import { GhostlensClient } from "../../src/client.js";
+import type { ApplyDelta } from "../../src/deltas.js";
 import type { Device } from "../../src/device.js";
 import { GhostlensError, TrustError } from "../../src/errors.js";
 import { folderStorage } from "../../src/storage/node.js";
@@ -23,11 +25,32 @@ interface Order {
   answers: Record<string, number[]>;
 }
 
+/** As the README has it. */
+async function makeApplyDelta(): Promise<ApplyDelta> {
+  await init();
+  return (oldFile, delta) => {
+    const context = createDCtx();
+    try {
+      return decompressUsingDict(context, delta, oldFile);
+    } finally {
+      freeDCtx(context);
+    }
+  };
+}
+
 async function run(step: string, order: Order): Promise<unknown> {
   const { url, model, device, askServer, answers } = order;
   const trustedRoot = readFileSync(order.root);
   const storage = folderStorage(order.folder);
-  const client = new GhostlensClient({ url, trustedRoot, model, device, storage, askServer });
+  const client = new GhostlensClient({
+    url,
+    trustedRoot,
+    model,
+    device,
+    storage,
+    askServer,
+    applyDelta: await makeApplyDelta(),
+  });
   switch (step) {
     case "check": {
       const { offer, ...check } = await client.check();
