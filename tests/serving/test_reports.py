@@ -83,6 +83,32 @@ def test_a_bad_version_is_halted_and_those_who_run_it_are_sent_back(
     assert check(other, "d", **runs_old)["code"] == "halted"
 
 
+@pytest.mark.parametrize("event", ["start", "crash"])
+def test_a_version_that_passes_its_self_test_and_does_not_start_is_halted(
+    app: FlaskClient, change: Any, event: str
+) -> None:
+    change(roll_back(STABLE, "1.0.0"), roll_out(STABLE, "1.1.0", 10_000))
+    for device in ("a", "b", "c"):
+        assert check(app, device, current={"version": "1.0.0"})["version"] == "1.1.0"
+        app.post(REPORTS, json=make_report(app, device, True))
+    assert check(app, "d", current={"version": "1.0.0"})["version"] == "1.1.0"
+    for device in ("a", "b", "c"):
+        app.post(REPORTS, json=make_report(app, device, False, event=event))
+    told = check(app, "d", current={"version": "1.1.0"})
+    assert (told["action"], told["code"], told["version"]) == ("take", "rolled-back", "1.0.0")
+    assert check(app, "e", current={"version": "1.0.0"})["code"] == "halted"
+
+
+def test_a_start_that_went_well_makes_up_for_a_crash_before_it(
+    app: FlaskClient, change: Any
+) -> None:
+    change(roll_back(STABLE, "1.0.0"), roll_out(STABLE, "1.1.0", 10_000))
+    for device in ("a", "b", "c"):
+        app.post(REPORTS, json=make_report(app, device, False, event="crash"))
+        app.post(REPORTS, json=make_report(app, device, True, event="start"))
+    assert check(app, "d", current={"version": "1.0.0"})["version"] == "1.1.0"
+
+
 def test_a_raise_waits_and_then_reaches_the_others(app: FlaskClient, change: Any) -> None:
     change(roll_back(STABLE, "1.0.0"), roll_out(STABLE, "1.1.0", 3000))
     phones = [f"phone-{number}" for number in range(30)]
