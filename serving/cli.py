@@ -53,7 +53,8 @@ def resign_command(repository: Path | str, keys: tuple[Path, ...], every: str | 
 @click.option("--trusted-root", type=FOLDER, help="Default: GHOSTLENS_TRUSTED_ROOT.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--threads", type=int, help="Default: GHOSTLENS_THREADS, or 8.")
+@click.option("--workers", type=int, help="Default: GHOSTLENS_WORKERS, or one a core.")
+@click.option("--threads", type=int, help="Default: GHOSTLENS_THREADS, or 32.")
 @click.option("--state", type=FOLDER, help="Default: GHOSTLENS_STATE, or beside the repository.")
 @click.option(
     "--files-url",

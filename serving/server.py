@@ -1,6 +1,9 @@
-"""Runs the app under gunicorn: one process, bounded threads, a clean stop on SIGTERM."""
+"""Runs the app under gunicorn: a process a core, bounded threads, a clean stop on SIGTERM."""
 
+import os
+import resource
 import socket
+import struct
 from typing import Any
 
 import click
@@ -16,8 +19,16 @@ _TIMEOUT_S = 60
 # A phone on a slow network may still be reading a model file when the server is told to stop.
 _GRACEFUL_TIMEOUT_S = 10
 _KEEP_ALIVE_S = 15
-# Connections beyond those that a thread serves wait here; more are turned away by the kernel.
-_BACKLOG = 128
+# Connections beyond these wait in the kernel, unseen by the app. All are taken on fast, so that
+# the app itself refuses what it cannot answer in time.
+_CONNECTIONS = 4096
+_BACKLOG = 2048
+# Descriptors for all else: model files, databases, libraries.
+_OTHER_FILES = 256
+# Of a client's silence within a request, and of one that takes no more of an answer: gunicorn's
+# threaded workers have no such limits themselves.
+_SILENCE_S = 15
+_STALL_S = 60
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -25,16 +36,16 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self._settings = settings
         self._options = {
             "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
-            "workers": 1,
+            "workers": settings.workers or count_cores(),
             "worker_class": "gthread",
             "threads": settings.threads,
-            "worker_connections": settings.threads * 16,
+            "worker_connections": _raise_file_limit(),
             "backlog": _BACKLOG,
             "timeout": _TIMEOUT_S,
             "graceful_timeout": _GRACEFUL_TIMEOUT_S,
             "keepalive": _KEEP_ALIVE_S,
             "loglevel": "warning",
-            "when_ready": _tell_address,
+            "when_ready": _start_listening,
             # Newer versions open a socket for remote control; nobody here asked for one.
             "control_socket_disable": True,
         }
@@ -78,6 +89,31 @@ def _check_address(host: str, port: int) -> None:
         raise ServingError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def _tell_address(arbiter: Arbiter) -> None:
+def count_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _raise_file_limit() -> int:
+    """Returns how many connections a process can hold, after raising the limit of descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(_CONNECTIONS, soft - _OTHER_FILES))
+
+
+def _start_listening(arbiter: Arbiter) -> None:
     for listener in arbiter.LISTENERS:
+        _bound_silence(listener.sock)
         click.echo(f"Ghostlens serves {listener}/ (API: {listener}/docs); Ctrl-C stops it")
+
+
+def _bound_silence(listener: socket.socket) -> None:
+    """Lets no silent client hold a thread; connections inherit what is set here (tcp(7))."""
+    for option, limit_s in ((socket.SO_RCVTIMEO, _SILENCE_S), (socket.SO_SNDTIMEO, _STALL_S)):
+        timeval = struct.pack("ll", limit_s, 0)
+        listener.setsockopt(socket.SOL_SOCKET, option, timeval)
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):  # Linux: wakes nobody before the first byte is there
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _SILENCE_S)

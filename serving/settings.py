@@ -16,6 +16,7 @@ STATE_VARIABLE = f"{_PREFIX}STATE"
 _FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
 _RANGES = {
     "max_upload_bytes": (1024, 1 << 30),
+    "workers": (0, 256),
     "threads": (1, 256),
     "recognise_at_once": (1, 64),
     "recognise_wait_s": (1, 600),
@@ -42,9 +43,12 @@ class Settings:
         files_url: address that the repository's `targets/` are served below by others, as by a
             network of caches; devices are sent there. Empty serves them from here.
         max_upload_bytes: longest request body. A 50-megapixel JPEG has about 25 MB.
-        threads: requests that are answered at the same time.
-        recognise_at_once: photos that are decoded and recognised at the same time. A photo of 52
-            megapixels takes 160 MB while it is decoded, so this bounds memory too.
+        workers: processes; 0 starts one a core, which is what recognising photos takes.
+        threads: requests that each process answers at the same time; more than those that may be
+            recognised or wait for it, so that others are refused and not kept waiting unseen.
+        recognise_at_once: photos that each process decodes and recognises at the same time, with
+            one thread each. A photo of 52 megapixels takes 160 MB while it is decoded, so this
+            bounds memory too.
         recognise_wait_s: longest time from a photo's last byte to its answer, in seconds, before
             that is 503.
         recognise_queue: requests that may wait for such a place or still send their photo; more are
@@ -68,8 +72,9 @@ class Settings:
     trusted_root: Path | None = None
     files_url: str = ""
     max_upload_bytes: int = 32 << 20
-    threads: int = 8
-    recognise_at_once: int = 2
+    workers: int = 0
+    threads: int = 32
+    recognise_at_once: int = 1
     recognise_wait_s: int = 10
     recognise_queue: int = 16
     receive_wait_s: int = 30
@@ -86,6 +91,12 @@ class Settings:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise SettingsError(f"{name} is {value}: allowed are {least} to {most}")
+        admitted = self.recognise_at_once + self.recognise_queue
+        if self.threads <= admitted:
+            raise SettingsError(
+                f"threads is {self.threads}: allowed are more than recognise_at_once and "
+                f"recognise_queue together, which are {admitted}"
+            )
         if self.files_url and not self.files_url.startswith(("https://", "http://")):
             raise SettingsError(
                 f"files_url is {self.files_url!r}: allowed are https://... and http://..."

@@ -44,7 +44,7 @@ def receiving(limit_s: float) -> Iterator[None]:
     try:
         yield
     except (OSError, ClientDisconnected) as error:
-        if cut.is_set():
+        if cut.is_set() or isinstance(error, BlockingIOError):  # the server's limit of silence
             raise SlowBodyError(f"the body did not arrive within {limit_s:g} s") from error
         raise RequestError("the body ended before its end") from error
     finally:

@@ -8,9 +8,9 @@ from serving.settings import Settings
 
 
 def test_variables_set_what_they_name_and_arguments_win() -> None:
-    environment = {"GHOSTLENS_THREADS": "3", "GHOSTLENS_REPOSITORY": "a", "PATH": "/bin"}
+    environment = {"GHOSTLENS_THREADS": "30", "GHOSTLENS_REPOSITORY": "a", "PATH": "/bin"}
     settings = Settings.from_environment(environment, repository=Path("b"), threads=None)
-    assert (settings.threads, settings.repository) == (3, Path("b"))
+    assert (settings.threads, settings.repository) == (30, Path("b"))
 
 
 def test_an_unknown_variable_names_those_that_are_allowed() -> None:
