@@ -26,6 +26,7 @@ from training.errors import StorageError
 from training.files import exclusive_lock
 
 _TRUST_FOLDER = ".trust"
+_DOCUMENTS_FOLDER = ".documents"
 _LOCK_NAME = ".pull.lock"
 
 
@@ -277,8 +278,9 @@ class BundleClient:
         return _Found(Check(decision, answer.check_again_s), manifests, answer.files_url)
 
     def start(self, model: str) -> PulledModel | None:
-        """Returns the version to run now, and counts the start: call it once a start of the app.
+        """Returns the version to run now, and counts the start.
 
+        Call it once a start of the app; where the app has several processes, in the first of them.
         Two starts that nobody confirmed make it the version before, and at last None; so does a
         version whose files were changed. The next update reports such starts. Hold on to what is
         returned while its files are read: no update, of any process, removes them before.
@@ -343,6 +345,7 @@ class BundleClient:
             self.trusted_root,
             self.timeout_s,
             self.files_url,
+            self.cache_dir / _DOCUMENTS_FOLDER,
         )
         repository.refresh()
         return repository

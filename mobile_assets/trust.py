@@ -1,8 +1,9 @@
 """The TUF client: nothing is used whose bytes the trusted root does not vouch for."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from mobile_assets.errors import PullError
 from mobile_assets.reading import SHA256
 from mobile_assets.transfer import USER_AGENT, Transfer, count_bytes
 from training.errors import StorageError
+from training.files import sha256_bytes
 
 # The most bytes that each kind of metadata may have, against endless data: a hundred times what a
 # repository of fifty versions needs.
@@ -38,6 +40,9 @@ _CONFIG = UpdaterConfig(
     app_user_agent=USER_AGENT,
 )
 TIMEOUT_S = 30
+# The release and the manifests of the few versions that channels name.
+_MOST_DOCUMENTS = 8
+_NAME_DIGITS = 16
 
 
 class TrustedRepository:
@@ -50,6 +55,7 @@ class TrustedRepository:
         trusted_root: bytes,
         timeout_s: int = TIMEOUT_S,
         targets_url: str | None = None,
+        documents_dir: Path | None = None,
     ) -> None:
         """Loads what is known already; nothing is fetched yet.
 
@@ -60,6 +66,8 @@ class TrustedRepository:
             trusted_root: root metadata that the app was shipped with.
             timeout_s: longest wait for a connection, and between two pieces of an answer.
             targets_url: address of the files where it is another, as of a network of caches.
+            documents_dir: where `read` keeps the files that it read last, so that they are fetched
+                again only when others are published; None to keep none.
 
         Raises:
             PullError: the address or the trusted root cannot be used.
@@ -68,6 +76,7 @@ class TrustedRepository:
         self.base_url = _check_address(base_url)
         self.targets_url = _check_address(targets_url or f"{self.base_url}/targets")
         self.transfer = Transfer(timeout_s)
+        self._documents_dir = documents_dir
         with typed_errors("the trusted root", "the root metadata given to the client"):
             metadata_dir.mkdir(parents=True, exist_ok=True)
             self._updater = Updater(
@@ -161,8 +170,31 @@ class TrustedRepository:
         """Returns the bytes of a small file; see `download`."""
         with typed_errors(target_path, self.base_url), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "target"
+            kept = self._document_path(target_path)
+            if kept is not None and kept.exists():
+                shutil.copyfile(kept, path)  # verified like any other
             self.download(target_path, path, max_bytes)
-            return path.read_bytes()
+            data = path.read_bytes()
+        if kept is not None:
+            _keep_document(kept, data)
+        return data
+
+    def _document_path(self, target_path: str) -> Path | None:
+        if self._documents_dir is None:
+            return None
+        return self._documents_dir / sha256_bytes(target_path.encode())[:_NAME_DIGITS]
+
+
+def _keep_document(path: Path, data: bytes) -> None:
+    """Keeps what was read, or does not: it can be fetched again."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if count_bytes(path) != len(data) or path.read_bytes() != data:
+            path.write_bytes(data)
+        path.touch()
+        documents = sorted(path.parent.iterdir(), key=lambda other: other.stat().st_mtime)
+        for other in documents[:-_MOST_DOCUMENTS]:
+            other.unlink()
 
 
 def is_web_address(url: str) -> bool:

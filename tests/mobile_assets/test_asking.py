@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobile_assets import asking, placing
@@ -62,6 +62,13 @@ def test_an_update_takes_tests_reports_and_is_up_to_date(
     assert version_in_use(phone) == "1.0.0", "a check changes nothing"
     phone.update(MODEL, DEVICE)
     assert version_in_use(phone) == "1.1.0"
+
+
+def test_a_check_that_finds_nothing_new_fetches_no_file(phone: BundleClient, wire: Wire) -> None:
+    phone.update(MODEL, DEVICE)
+    wire.fetched_bytes.clear()
+    assert phone.update(MODEL, DEVICE).check.decision.code == "up-to-date"
+    assert not wire.fetched_bytes
 
 
 def test_a_device_keeps_its_id_and_only_those_included_take_a_rollout(
@@ -206,6 +213,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*ANSWER, "more"]), VALUES, max_size=3), st.data())
 def test_any_answer_is_read_or_refused(change: dict[str, Any], data: st.DataObject) -> None:
     answer = {**ANSWER, **change}

@@ -3,7 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobile_assets import starting
@@ -66,6 +66,7 @@ def test_a_damaged_file_counts_as_nothing_and_a_pull_mends_it(
     assert start(pulled) == "1.0.0"
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=60)
     | st.recursive(

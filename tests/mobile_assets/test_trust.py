@@ -296,6 +296,27 @@ def test_a_file_that_is_there_already_is_not_fetched_again(
     assert (tmp_path / "note").read_bytes() == b"apples 1"
 
 
+def test_what_was_read_is_kept_verified_and_bounded(signed: Repository, phone: Phone) -> None:
+    for number in range(12):
+        signed.put(f"apples/{number}.txt", b"%d" % number)
+    signed.commit()
+    folder = phone.cache / "documents"
+    repository = TrustedRepository(phone.cache, phone.url, phone.trusted_root, documents_dir=folder)
+    repository.refresh()
+    for number in range(12):
+        assert repository.read(f"apples/{number}.txt", 10) == b"%d" % number
+    kept = list(folder.iterdir())
+    assert len(kept) == 8
+    for path in kept:
+        path.write_bytes(b"evil")
+    assert repository.read("apples/11.txt", 10) == b"11"
+    for path in kept:
+        path.unlink()
+    folder.rmdir()
+    folder.write_text("no folder")
+    assert repository.read("apples/11.txt", 10) == b"11"
+
+
 def test_files_may_lie_at_another_address(signed: Repository, phone: Phone, host: Server) -> None:
     with Server(signed.folder / "targets").running() as caches:
         repository = TrustedRepository(
