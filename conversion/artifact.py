@@ -32,12 +32,12 @@ EXTENSIONS = {"executorch": ".pte", "litert": ".tflite", "coreml": ".mlpackage"}
 # What an artifact gives, by name and in this order; where a format names outputs, these are theirs.
 PROBABILITIES, KNOWN_SCORE = "probabilities", "known_score"
 _SCHEMA = "ghostlens.build/3"
-_MAX_NAME_CHARS = 64
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MAX_NAME_CHARS = 64
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NUMBER = r"(0|[1-9][0-9]*)"
 _IDENTIFIER = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 # Semantic Versioning 2.0.0, sections 2 and 9.
-_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_IDENTIFIER}(\.{_IDENTIFIER})*)?")
+VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_IDENTIFIER}(\.{_IDENTIFIER})*)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -192,9 +192,9 @@ def check_model_name(name: str) -> str:
     Raises:
         ConfigError: it is not.
     """
-    if not _NAME.fullmatch(name) or len(name) > _MAX_NAME_CHARS:
+    if not NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS:
         raise ConfigError(
-            f"model name is {name!r}: allowed are up to {_MAX_NAME_CHARS} lower-case letters, "
+            f"model name is {name!r}: allowed are up to {MAX_NAME_CHARS} lower-case letters, "
             "digits and single hyphens between them"
         )
     return name
@@ -209,10 +209,10 @@ def check_version(version: str) -> str:
     Raises:
         ConfigError: it is not.
     """
-    if not _VERSION.fullmatch(version) or len(version) > _MAX_NAME_CHARS:
+    if not VERSION.fullmatch(version) or len(version) > MAX_NAME_CHARS:
         raise ConfigError(
             f"version is {version!r}: allowed are semantic versions like 1.2.0 or 1.2.0-rc.1, "
-            f"up to {_MAX_NAME_CHARS} characters, without build metadata"
+            f"up to {MAX_NAME_CHARS} characters, without build metadata"
         )
     return version
 

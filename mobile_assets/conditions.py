@@ -11,7 +11,8 @@ from mobile_assets.versions import VersionRange, system_key
 
 NETWORKS = ("unmetered", "metered")
 _ANY, _UNMETERED = "any", "unmetered"
-_MAX_MEMORY_BYTES = 1 << 50
+NETWORKS_OF_CONDITIONS = (_ANY, _UNMETERED)
+MAX_MEMORY_BYTES = 1 << 50
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ class Conditions:
         read: dict[str, Callable[[Node], Any]] = {
             "min_os": _read_min_os,
             "app_version": _read_range,
-            "min_memory_bytes": lambda key: key.whole(1, _MAX_MEMORY_BYTES),
-            "network": lambda key: key.one_of((_ANY, _UNMETERED)),
+            "min_memory_bytes": lambda key: key.whole(1, MAX_MEMORY_BYTES),
+            "network": lambda key: key.one_of(NETWORKS_OF_CONDITIONS),
         }
         return cls(**{name: read[name](member) for name, member in members.items()})
 

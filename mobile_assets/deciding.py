@@ -40,7 +40,7 @@ CODES = {
     "not-offered": "no answer to a check: the version is not one of the channel's",
     "no-channel": "none: there is no such channel",
 }
-_SPACE_FACTOR = 2
+SPACE_FACTOR = 2
 
 
 @dataclass(frozen=True)
@@ -283,8 +283,8 @@ def _object_to_download(
         return Objection("nothing-fits", _describe_misfit(release, device, version))
     download_bytes = offer.other_bytes
     download_bytes += 0 if artifact.sha256 in device.have else artifact.size_bytes
-    if device.free_bytes is not None and device.free_bytes < _SPACE_FACTOR * download_bytes:
-        least = _SPACE_FACTOR * download_bytes
+    if device.free_bytes is not None and device.free_bytes < SPACE_FACTOR * download_bytes:
+        least = SPACE_FACTOR * download_bytes
         return Objection("no-space", f"{version} needs {least} free bytes, twice its download")
     if entry.conditions and entry.conditions.must_wait_for_network(device):
         return Objection("network", f"{version} is downloaded over an unmetered network only")

@@ -26,7 +26,7 @@ from mobile_assets.unpacking import check_placed_artifact, check_placed_file, pl
 from training.errors import StorageError
 from training.files import sha256_bytes, sha256_file
 
-_PULLED_ROLES = ("labels", "golden", "licence")
+PULLED_ROLES = ("labels", "golden", "licence")
 _HASH_DIGITS = 12
 
 
@@ -53,7 +53,7 @@ class PulledModel:
 
 def choose_other_files(manifest: Manifest) -> tuple[File, ...]:
     """Returns what every platform needs beside its artifacts: no reports."""
-    return tuple(file for file in manifest.other_files if file.role in _PULLED_ROLES)
+    return tuple(file for file in manifest.other_files if file.role in PULLED_ROLES)
 
 
 def version_folder(model_dir: Path, version: str, variant: Variant, manifest_sha256: str) -> Path:

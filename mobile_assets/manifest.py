@@ -21,7 +21,13 @@ from mobile_assets.parts import (
 )
 from mobile_assets.platforms import RUNTIMES_OF, check_platform
 from mobile_assets.reading import canonical_json, check_schema, read_json
-from mobile_assets.released import DEVICE, MAX_ARTIFACTS, ReleasedModel, find_contradictions
+from mobile_assets.released import (
+    DEVICE,
+    MAX_ARTIFACTS,
+    MAX_LICENCE_CHARS,
+    ReleasedModel,
+    find_contradictions,
+)
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 from training.preprocess import Preprocess
@@ -189,7 +195,7 @@ class Manifest:
             hierarchy=read_hierarchy(keys["hierarchy"], labels),
             metrics=Metrics.from_node(keys["metrics"]),
             photos_source=keys["photos_source"].text(),
-            photos_licence=keys["photos_licence"].text(most_chars=100_000),
+            photos_licence=keys["photos_licence"].text(MAX_LICENCE_CHARS),
             artifacts=tuple(
                 BundledArtifact.from_node(node)
                 for node in keys["artifacts"].items(MAX_ARTIFACTS, least=1)

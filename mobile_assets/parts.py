@@ -41,11 +41,13 @@ FOLDERS = {
 # Far above any model for phones, and below what a phone's storage would choke on.
 MAX_FILE_BYTES = 1 << 30
 MAX_FILES = 1000
-_MAX_LABELS = 100_000
+MAX_LABELS = 100_000
+MAX_OBJECTIONS = 50
+MAX_STEPS = 100
 _MAX_PHOTOS = 10**9
 # Only characters that no address, shell or file system treats specially, and no hidden files.
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}(?<!\.)", re.ASCII)
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+FILE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?", re.ASCII)
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _NAME_ALLOWED = "1 to 64 of a-z, 0-9, '_', '.', '-'"
 
 
@@ -158,7 +160,7 @@ class BundledArtifact:
             parity=None if parity.value is None else _read_parity(parity),
             confidence=_read_confidence(keys["confidence"]),
             accepted_by_hand=keys["accepted_by_hand"].flag(),
-            objections=tuple(item.text() for item in keys["objections"].items(50)),
+            objections=tuple(item.text() for item in keys["objections"].items(MAX_OBJECTIONS)),
             requires=_read_requires(keys["requires"]),
         )
 
@@ -184,7 +186,7 @@ class Golden:
         """Reads the entry of a golden photo, whose file has that role."""
         keys = node.table("file", "label", "answers", "known_scores")
         answers = {
-            name: tuple(item.number(0, 1) for item in given.items(_MAX_LABELS))
+            name: tuple(item.number(0, 1) for item in given.items(MAX_LABELS))
             for name, given in keys["answers"].members().items()
         }
         scores = {name: given.number() for name, given in keys["known_scores"].members().items()}
@@ -225,7 +227,7 @@ def read_version(node: Node) -> str:
 
 def read_name(node: Node) -> str:
     """Reads a plain lower-case name, such as that of an architecture."""
-    return node.matching(_NAME, _NAME_ALLOWED)
+    return node.matching(NAME, _NAME_ALLOWED)
 
 
 def read_path(node: Node, role: str) -> str:
@@ -248,7 +250,7 @@ def check_path(path: str, role: str) -> str:
     if role == "labels" and path == "labels.txt":
         return path
     name = path.removeprefix(folder)
-    if role == "labels" or not path.startswith(folder) or not _FILE_NAME.fullmatch(name):
+    if role == "labels" or not path.startswith(folder) or not FILE_NAME.fullmatch(name):
         raise ManifestError(
             f"allowed are {folder or 'labels.txt'}"
             + ("NAME with 1 to 150 of A-Z, a-z, 0-9, '.', '_', '-'" if folder else "")
@@ -258,7 +260,7 @@ def check_path(path: str, role: str) -> str:
 
 def read_labels(node: Node) -> LabelSet:
     """Reads the labels, in the order of the outputs."""
-    names = tuple(item.text() for item in node.items(_MAX_LABELS))
+    names = tuple(item.text() for item in node.items(MAX_LABELS))
     try:
         return LabelSet(names)
     except LabelsError as error:
@@ -276,7 +278,7 @@ def read_hierarchy(node: Node, labels: LabelSet) -> Hierarchy | None:
 def read_preprocess(node: Node) -> Preprocess:
     """Reads the way from a photo to the input's pixels; its words must be texts."""
     keys = node.table("input_px", "resize_px", "resampler", "steps")
-    for step in keys["steps"].items(100):
+    for step in keys["steps"].items(MAX_STEPS):
         step.text()
     try:
         return Preprocess.from_json(node.value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_assets.bringing import Bringer
+from mobile_assets.deciding import SPACE_FACTOR
 from mobile_assets.errors import NoSpaceError, SelfTestError
 from mobile_assets.installed import (
     PulledModel,
@@ -27,7 +28,6 @@ from training.files import new_directory, write_atomic
 
 _PARTIAL_FOLDER = ".partial"
 # What is downloaded is copied before it is in use: a packed artifact is unpacked next to itself.
-_SPACE_FACTOR = 2
 
 Tell = Callable[[SelfTestReport, float], None]
 
@@ -107,7 +107,7 @@ def _bring_all(bringer: Bringer, wanted: Wanted, folder: Path) -> None:
     files = [*choose_other_files(manifest), *(artifact.file for artifact in wanted.artifacts)]
     here_bytes = sum(file.size_bytes for file in files if bringer.is_here(file))
     missing_bytes = sum(map(bringer.count_missing_bytes, files))
-    _check_space(folder, _SPACE_FACTOR * missing_bytes + here_bytes)
+    _check_space(folder, SPACE_FACTOR * missing_bytes + here_bytes)
     bringer.remove_stale_partials(files)
     for file in files:
         bringer.bring(manifest, file, folder / file.path)
@@ -136,5 +136,5 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
     if free_bytes < needed_bytes:
         raise NoSpaceError(
             f"{free_bytes} bytes are free for {folder}: {needed_bytes} are needed, which is "
-            f"{_SPACE_FACTOR} times the download, and what is copied from versions that are here"
+            f"{SPACE_FACTOR} times the download, and what is copied from versions that are here"
         )

@@ -10,8 +10,11 @@ from typing import Any, NoReturn
 from mobile_assets.errors import ManifestError
 
 _SHOWN_CHARS = 60
-_MAX_DEPTH = 32
+MAX_DEPTH = 32
+MAX_TEXT_CHARS = 2000
+MAX_NUMBER = 1e30
 SHA256 = re.compile(r"[0-9a-f]{64}")
+SCHEMA_NAME = re.compile(r"(.+)/([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Node:
             for index, value in enumerate(self.value)
         ]
 
-    def text(self, most_chars: int = 2000) -> str:
+    def text(self, most_chars: int = MAX_TEXT_CHARS) -> str:
         """Returns a string of 1 to `most_chars` characters."""
         if not isinstance(self.value, str) or not 1 <= len(self.value) <= most_chars:
             self.fail(f"it must be a text of 1 to {most_chars} characters")
@@ -107,7 +110,7 @@ class Node:
             self.fail(f"it must be a whole number from {least} to {most}")
         return self.value
 
-    def number(self, least: float = -1e30, most: float = 1e30) -> float:
+    def number(self, least: float = -MAX_NUMBER, most: float = MAX_NUMBER) -> float:
         """Returns a finite number of `least` to `most`."""
         if type(self.value) not in (int, float) or not least <= self.value <= most:
             self.fail(f"it must be a number from {least} to {most}")
@@ -131,7 +134,7 @@ def read_json(data: bytes, document: str, max_bytes: int) -> Node:
     """Parses JSON, stricter than `json.loads`.
 
     Refused are: more than `max_bytes`, bytes that are not UTF-8, a key given twice, NaN and
-    infinity, numbers of absurd length, unpaired surrogates, and nesting over 32 levels.
+    infinity, numbers of absurd length, unpaired surrogates, and deep nesting.
 
     Raises:
         ManifestError: not such a document.
@@ -168,7 +171,7 @@ def check_schema(root: Node, schema: str) -> None:
     if found is None:
         raise ManifestError(f"{root.document}: schema is missing: allowed is {schema!r}")
     name, _, number = schema.rpartition("/")
-    given = re.fullmatch(r"(.+)/([1-9][0-9]{0,8})", str(found.value), re.ASCII)
+    given = SCHEMA_NAME.fullmatch(str(found.value))
     if given and given[1] == name and int(given[2]) > int(number):
         found.fail(f"it is newer than {schema!r}, which this Ghostlens reads; update Ghostlens")
     if found.value != schema:
@@ -209,8 +212,8 @@ def _finite(text: str) -> float:
 
 
 def _check_plain(node: Node, depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        raise ManifestError(f"{node.document} is nested deeper than {_MAX_DEPTH} levels")
+    if depth > MAX_DEPTH:
+        raise ManifestError(f"{node.document} is nested deeper than {MAX_DEPTH} levels")
     if isinstance(node.value, dict):
         for key, member in node.members().items():
             _check_text(key, node)

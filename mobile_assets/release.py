@@ -18,9 +18,10 @@ MAX_RELEASE_BYTES = 4 << 20
 STABLE = "stable"
 CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 CHANNEL_ALLOWED = "1 to 32 of a-z, 0-9 and '-', a letter first"
-_MAX_VERSIONS = 10_000
-_MAX_CHANNELS = 100
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+MAX_VERSIONS = 10_000
+MAX_CHANNELS = 100
+TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
+TIME_ALLOWED = "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z"
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -183,7 +184,7 @@ class Release:
         root = read_json(data, RELEASE_NAME, MAX_RELEASE_BYTES)
         check_schema(root, RELEASE_SCHEMA)
         keys = root.table("schema", "model", "versions", "channels")
-        versions = keys["versions"].items(_MAX_VERSIONS, least=1)
+        versions = keys["versions"].items(MAX_VERSIONS, least=1)
         return cls(
             model=read_model_name(keys["model"]),
             versions=tuple(PublishedVersion.from_node(node) for node in versions),
@@ -204,8 +205,8 @@ def format_time(when: datetime | None = None) -> str:
 
 def _read_channels(node: Node) -> dict[str, Channel]:
     members = node.members()
-    if len(members) > _MAX_CHANNELS:
-        node.fail(f"allowed are up to {_MAX_CHANNELS} channels")
+    if len(members) > MAX_CHANNELS:
+        node.fail(f"allowed are up to {MAX_CHANNELS} channels")
     for name, member in members.items():
         if not CHANNEL.fullmatch(name):
             member.fail(f"the name of a channel must be {CHANNEL_ALLOWED}")
@@ -213,7 +214,7 @@ def _read_channels(node: Node) -> dict[str, Channel]:
 
 
 def _read_time(node: Node) -> str:
-    text = node.matching(_TIME, "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z")
+    text = node.matching(TIME, TIME_ALLOWED)
     try:
         datetime.strptime(text, _TIME_FORMAT)
     except ValueError:

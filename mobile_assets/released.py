@@ -22,7 +22,7 @@ from training.preprocess import Preprocess
 
 MAX_ARTIFACTS = 50
 DEVICE, CLOUD = "device", "cloud"
-_MAX_LICENCE_CHARS = 100_000
+MAX_LICENCE_CHARS = 100_000
 _CLOUD_KEYS = (
     "architecture",
     "checkpoint_sha256",
@@ -89,7 +89,7 @@ class ReleasedModel:
             preprocess=read_preprocess(keys["preprocess"]),
             metrics=Metrics.from_node(keys["metrics"]),
             photos_source=keys["photos_source"].text(),
-            photos_licence=keys["photos_licence"].text(_MAX_LICENCE_CHARS),
+            photos_licence=keys["photos_licence"].text(MAX_LICENCE_CHARS),
             artifacts=tuple(
                 BundledArtifact.from_node(item, "cloud-artifact")
                 for item in keys["artifacts"].items(MAX_ARTIFACTS, least=1)

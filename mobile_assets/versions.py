@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from mobile_assets.errors import VersionError
 
 MAX_VERSION_CHARS = 128
-_MAX_RANGE_CHARS = 256
-_MAX_BOUNDS = 8
+MAX_RANGE_CHARS = 256
+MAX_BOUNDS = 8
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 _IDENTIFIER = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 # Semantic Versioning 2.0.0, sections 2, 9 and 10.
-_SEMANTIC = re.compile(
+SEMANTIC = re.compile(
     rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})"
     rf"(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?"
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
-_BOUND = re.compile(r"(>=|>|<=|<|=)(.+)")
+BOUND = re.compile(r"(>=|>|<=|<|=)(.+)")
 # "16", "17.4.1": one to four numbers, of which none is absurd.
-_SYSTEM = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){0,3}")
+SYSTEM = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){0,3}")
 _SYSTEM_PARTS = 4
-_MAJOR_MINOR = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?")
+MAJOR_MINOR = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?")
 
 # Numbers come before names, and a release after all of its pre-releases.
 _Identifier = tuple[int, int, str]
@@ -47,7 +47,7 @@ def version_key(version: str) -> VersionKey:
     Raises:
         VersionError: not a semantic version.
     """
-    match = _SEMANTIC.fullmatch(version) if len(version) <= MAX_VERSION_CHARS else None
+    match = SEMANTIC.fullmatch(version) if len(version) <= MAX_VERSION_CHARS else None
     if match is None:
         raise VersionError(
             f"the version {version[:MAX_VERSION_CHARS]!r}: allowed are semantic versions of up "
@@ -95,11 +95,11 @@ class VersionRange:
         return all(_OPERATORS[operator](key, bound) for operator, bound in self._bounds())
 
     def _bounds(self) -> list[tuple[str, VersionKey]]:
-        parts = self.text.split(" ") if len(self.text) <= _MAX_RANGE_CHARS else []
-        matches = [match for part in parts if (match := _BOUND.fullmatch(part))]
-        if not 1 <= len(matches) == len(parts) <= _MAX_BOUNDS:
+        parts = self.text.split(" ") if len(self.text) <= MAX_RANGE_CHARS else []
+        matches = [match for part in parts if (match := BOUND.fullmatch(part))]
+        if not 1 <= len(matches) == len(parts) <= MAX_BOUNDS:
             raise VersionError(
-                f"the range {self.text[:_MAX_RANGE_CHARS]!r}: allowed are 1 to {_MAX_BOUNDS} "
+                f"the range {self.text[:MAX_RANGE_CHARS]!r}: allowed are 1 to {MAX_BOUNDS} "
                 "bounds of >=, >, <=, < or = and a version, with one space between them, as in "
                 "'>=1.2.0 <3.0.0'"
             )
@@ -112,7 +112,7 @@ def system_key(version: str) -> tuple[int, ...]:
     Raises:
         VersionError: not one to four numbers with dots between them.
     """
-    if not _SYSTEM.fullmatch(version):
+    if not SYSTEM.fullmatch(version):
         raise VersionError(
             f"the system's version {version[:MAX_VERSION_CHARS]!r}: allowed are 1 to "
             f"{_SYSTEM_PARTS} numbers with dots between them, as in 17.4"
@@ -133,7 +133,7 @@ def runs_on_executorch(made_with: str, runtime: str) -> bool:
         made_with: the version that exported the file, as in "1.4.1".
         runtime: the version that the app links.
     """
-    file, app = _MAJOR_MINOR.fullmatch(made_with), _MAJOR_MINOR.fullmatch(runtime)
+    file, app = MAJOR_MINOR.fullmatch(made_with), MAJOR_MINOR.fullmatch(runtime)
     if file is None or app is None or file[1] != app[1]:
         return False
     return int(app[2]) - int(file[2]) in (0, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from training.errors import LabelsError
 
 MIN_CLASSES = 2
-_MAX_NAME_CHARS = 200
+MAX_LABEL_CHARS = 200
 # Unicode categories: control characters, line and paragraph separators, halves of characters.
 _REFUSED = ("Cc", "Zl", "Zp", "Cs")
 
@@ -108,9 +108,9 @@ def clean_label(text: str | None) -> str:
 
 
 def _check_name(index: int, name: str) -> None:
-    if not name or name != name.strip() or len(name) > _MAX_NAME_CHARS:
+    if not name or name != name.strip() or len(name) > MAX_LABEL_CHARS:
         raise LabelsError(
-            f"label {index} is {name!r}: allowed are 1 to {_MAX_NAME_CHARS} characters "
+            f"label {index} is {name!r}: allowed are 1 to {MAX_LABEL_CHARS} characters "
             "without spaces at the ends"
         )
     if any(unicodedata.category(character) in _REFUSED for character in name):

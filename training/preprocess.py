@@ -20,11 +20,14 @@ from training.errors import ConfigError, PhotoError
 MAX_PIXELS = 52_000_000
 # An item seen only as a line has nothing to recognise, and resizing it would ask for huge memory.
 MAX_ASPECT = 20
+MIN_INPUT_PX, MAX_INPUT_PX = 32, 1024
+# Of the shorter side before the crop, in sides of the input.
+MAX_RESIZE = 2
 # The JPEG reader also takes MPO, the two-picture files of some phones.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _SECTOR_BYTES = 512
-_RESAMPLERS = {
+RESAMPLERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
@@ -57,15 +60,17 @@ class Preprocess:
     resampler: str = "bilinear"
 
     def __post_init__(self) -> None:
-        if not 32 <= self.input_px <= 1024:
-            raise ConfigError(f"input_px is {self.input_px}: allowed are 32 to 1024")
-        if not self.input_px <= self.resize_px <= 2 * self.input_px:
+        if not MIN_INPUT_PX <= self.input_px <= MAX_INPUT_PX:
+            raise ConfigError(
+                f"input_px is {self.input_px}: allowed are {MIN_INPUT_PX} to {MAX_INPUT_PX}"
+            )
+        if not self.input_px <= self.resize_px <= MAX_RESIZE * self.input_px:
             raise ConfigError(
                 f"resize_px is {self.resize_px}: allowed are {self.input_px} to "
-                f"{2 * self.input_px} (input_px to twice input_px)"
+                f"{MAX_RESIZE * self.input_px} (input_px to twice input_px)"
             )
-        if self.resampler not in _RESAMPLERS:
-            raise ConfigError(f"resampler is {self.resampler!r}: allowed are {sorted(_RESAMPLERS)}")
+        if self.resampler not in RESAMPLERS:
+            raise ConfigError(f"resampler is {self.resampler!r}: allowed are {sorted(RESAMPLERS)}")
 
     @classmethod
     def for_input(
@@ -103,7 +108,7 @@ class Preprocess:
         new_width = (2 * width * self.resize_px + short) // (2 * short)
         new_height = (2 * height * self.resize_px + short) // (2 * short)
         # Two calls, as one leaves the order of the passes to Pillow, and their rounding differs.
-        resampler = _RESAMPLERS[self.resampler]
+        resampler = RESAMPLERS[self.resampler]
         widened = image.resize((new_width, height), resampler)
         resized = widened.resize((new_width, new_height), resampler)
         left, top = (new_width - self.input_px) // 2, (new_height - self.input_px) // 2

@@ -10,79 +10,100 @@ import re
 from pathlib import Path
 from typing import Any
 
-from conversion.artifact import KNOWN_SCORE, PROBABILITIES, RUNTIMES
+from conversion.artifact import (
+    KNOWN_SCORE,
+    MAX_NAME_CHARS,
+    NAME,
+    PROBABILITIES,
+    RUNTIMES,
+    VERSION,
+)
 from conversion.parity.confidences import FITTED_ON, ArtifactConfidence
 from conversion.variants import PRECISIONS, VARIANTS
-from mobile_assets import selftest
+from mobile_assets import parts, selftest
 from mobile_assets.bucketing import SALT, WHOLE_SHARE_BP
-from mobile_assets.conditions import NETWORKS, Conditions
-from mobile_assets.deciding import ACTIONS, CODES
+from mobile_assets.conditions import MAX_MEMORY_BYTES, NETWORKS, NETWORKS_OF_CONDITIONS, Conditions
+from mobile_assets.deciding import ACTIONS, CODES, SPACE_FACTOR
+from mobile_assets.installed import PULLED_ROLES
 from mobile_assets.manifest import LABELS_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, SCHEMA, Manifest
-from mobile_assets.parts import FOLDERS, MAX_FILE_BYTES, MAX_FILES, BundledArtifact, File, Golden
+from mobile_assets.parts import (
+    FOLDERS,
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    MAX_LABELS,
+    BundledArtifact,
+    File,
+    Golden,
+)
 from mobile_assets.platforms import PLATFORMS, RUNTIMES_OF
-from mobile_assets.reading import SHA256, canonical_json
+from mobile_assets.reading import (
+    MAX_DEPTH,
+    MAX_NUMBER,
+    MAX_TEXT_CHARS,
+    SCHEMA_NAME,
+    SHA256,
+    canonical_json,
+)
 from mobile_assets.release import (
     CHANNEL,
     CHANNEL_ALLOWED,
+    MAX_CHANNELS,
     MAX_RELEASE_BYTES,
+    MAX_VERSIONS,
     RELEASE_NAME,
     RELEASE_SCHEMA,
     STABLE,
+    TIME,
+    TIME_ALLOWED,
     Channel,
     PublishedVersion,
     Release,
     Rollout,
 )
-from mobile_assets.released import MAX_ARTIFACTS
-from mobile_assets.versions import MAX_VERSION_CHARS
-from training.evaluation.decisions import VERDICTS, Known, Threshold
+from mobile_assets.released import MAX_ARTIFACTS, MAX_LICENCE_CHARS
+from mobile_assets.versions import (
+    BOUND,
+    MAJOR_MINOR,
+    MAX_BOUNDS,
+    MAX_RANGE_CHARS,
+    MAX_VERSION_CHARS,
+    SEMANTIC,
+    SYSTEM,
+)
+from training.evaluation.decisions import LEAST_SCORE, VERDICTS, Known, Threshold
 from training.evaluation.temperature import MAX_TEMPERATURE, MIN_TEMPERATURE
 from training.evaluation.unknown import GEN_GAMMA, GEN_TOP, SCORES
 from training.hierarchy import Hierarchy
-from training.labels import MIN_CLASSES
-from training.preprocess import MAX_ASPECT, MAX_PIXELS, Preprocess
+from training.labels import MAX_LABEL_CHARS, MIN_CLASSES
+from training.preprocess import (
+    MAX_ASPECT,
+    MAX_INPUT_PX,
+    MAX_PIXELS,
+    MAX_RESIZE,
+    MIN_INPUT_PX,
+    RESAMPLERS,
+    Preprocess,
+)
 
 CONTRACT_SCHEMA = "ghostlens.contract/1"
 CONTRACT_PATH = Path(__file__).parents[1] / "clients" / "contract.json"
 _Json = dict[str, Any]
-_NUMBER = "(0|[1-9][0-9]*)"
-_IDENTIFIER = "(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_CORE = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?"
-_SMALL = "(?:0|[1-9][0-9]{0,8})"
-_MAX_TEXT_CHARS = 2000
-_MAX_LICENCE_CHARS = 100_000
-_MAX_NAME_CHARS = 64
-# Regular expressions that mean the same in Java and ICU, for the whole text.
-_PATTERNS = {
-    "model_name": ("[a-z0-9]+(-[a-z0-9]+)*", _MAX_NAME_CHARS, "a-z, 0-9 and single '-'"),
-    "model_version": (_CORE, _MAX_NAME_CHARS, "versions like 1.2.0 or 1.2.0-rc.1"),
-    "semantic_version": (
-        _CORE + r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?",
-        MAX_VERSION_CHARS,
-        "semantic versions",
-    ),
-    "system_version": (rf"{_SMALL}(?:\.{_SMALL}){{0,3}}", _MAX_NAME_CHARS, "versions like 17.4"),
-    "runtime_version": (
-        r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?",
-        _MAX_TEXT_CHARS,
-        "versions like 1.4.1",
-    ),
-    "bound": ("(>=|>|<=|<|=)(.+)", 256, "bounds like >=1.2.0"),
-    "name": ("[a-z0-9][a-z0-9_.-]{0,63}", _MAX_NAME_CHARS, "a-z, 0-9, '_', '.', '-'"),
-    "file_name": (
-        "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?",
-        150,
-        "A-Z, a-z, 0-9, '.', '_', '-'",
-    ),
-    "sha256": (SHA256.pattern, 64, "64 lower-case hexadecimal digits"),
-    "salt": (SALT.pattern, 32, "32 lower-case hexadecimal digits"),
-    "channel_name": (CHANNEL.pattern, 32, CHANNEL_ALLOWED),
-    "time": (
-        "([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z",
-        20,
-        "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z",
-    ),
-    "schema": ("(.+)/([1-9][0-9]{0,8})", _MAX_TEXT_CHARS, "a name, a slash and a number"),
+# Regular expressions that mean the same in Java, ICU, JavaScript and Python, for the whole text.
+# Those that bound the length themselves need no other limit than that of any text.
+_PATTERNS: dict[str, tuple[re.Pattern[str], int, str]] = {
+    "model_name": (NAME, MAX_NAME_CHARS, "a-z, 0-9 and single '-'"),
+    "model_version": (VERSION, MAX_NAME_CHARS, "versions like 1.2.0 or 1.2.0-rc.1"),
+    "semantic_version": (SEMANTIC, MAX_VERSION_CHARS, "semantic versions"),
+    "system_version": (SYSTEM, MAX_TEXT_CHARS, "versions like 17.4"),
+    "runtime_version": (MAJOR_MINOR, MAX_TEXT_CHARS, "versions like 1.4.1"),
+    "bound": (BOUND, MAX_RANGE_CHARS, "bounds like >=1.2.0"),
+    "name": (parts.NAME, MAX_TEXT_CHARS, "a-z, 0-9, '_', '.', '-'"),
+    "file_name": (parts.FILE_NAME, MAX_TEXT_CHARS, "A-Z, a-z, 0-9, '.', '_', '-'"),
+    "sha256": (SHA256, MAX_TEXT_CHARS, "64 lower-case hexadecimal digits"),
+    "salt": (SALT, MAX_TEXT_CHARS, "32 lower-case hexadecimal digits"),
+    "channel_name": (CHANNEL, MAX_TEXT_CHARS, CHANNEL_ALLOWED),
+    "time": (TIME, MAX_TEXT_CHARS, TIME_ALLOWED),
+    "schema": (SCHEMA_NAME, MAX_TEXT_CHARS, "a name, a slash and a number"),
 }
 _CONSTANTS: _Json = {
     "manifest_schema": SCHEMA,
@@ -93,13 +114,13 @@ _CONSTANTS: _Json = {
     "stable": STABLE,
     "max_manifest_bytes": MAX_MANIFEST_BYTES,
     "max_release_bytes": MAX_RELEASE_BYTES,
-    "max_json_depth": 32,
-    "max_label_chars": 200,
-    "max_channels": 100,
-    "max_range_chars": 256,
-    "max_bounds": 8,
+    "max_json_depth": MAX_DEPTH,
+    "max_label_chars": MAX_LABEL_CHARS,
+    "max_channels": MAX_CHANNELS,
+    "max_range_chars": MAX_RANGE_CHARS,
+    "max_bounds": MAX_BOUNDS,
     "whole_share_bp": WHOLE_SHARE_BP,
-    "space_factor": 2,
+    "space_factor": SPACE_FACTOR,
     "min_labels": MIN_CLASSES,
     "max_pixels": MAX_PIXELS,
     "max_aspect": MAX_ASPECT,
@@ -108,17 +129,18 @@ _CONSTANTS: _Json = {
     "max_probability_difference": selftest.MAX_PROBABILITY_DIFFERENCE,
     "max_known_score_difference": selftest.MAX_KNOWN_SCORE_DIFFERENCE,
 }
+_OUTPUTS = (PROBABILITIES, KNOWN_SCORE)
 _LISTS: dict[str, tuple[str, ...]] = {
     "platforms": PLATFORMS,
     "runtimes": RUNTIMES,
     "precisions": tuple(PRECISIONS),
     "networks": NETWORKS,
-    "networks_of_conditions": ("any", "unmetered"),
+    "networks_of_conditions": NETWORKS_OF_CONDITIONS,
     "roles": tuple(FOLDERS),
-    "pulled_roles": ("labels", "golden", "licence"),
-    "outputs": (PROBABILITIES, KNOWN_SCORE),
+    "pulled_roles": PULLED_ROLES,
+    "outputs": _OUTPUTS,
     "scores": SCORES,
-    "resamplers": ("bilinear", "bicubic", "lanczos"),
+    "resamplers": tuple(RESAMPLERS),
     "fitted_on": FITTED_ON,
     "backends": tuple(sorted({variant.backend for variant in VARIANTS})),
 }
@@ -135,7 +157,7 @@ _ACTIONS = {
 }
 
 
-def _text(most_chars: int = _MAX_TEXT_CHARS, **more: Any) -> _Json:
+def _text(most_chars: int = MAX_TEXT_CHARS, **more: Any) -> _Json:
     return {"kind": "text", "most_chars": most_chars, **more}
 
 
@@ -147,7 +169,7 @@ def _whole(least: int, most: int) -> _Json:
     return {"kind": "whole", "least": least, "most": most}
 
 
-def _number(least: float = -1e30, most: float = 1e30, **more: Any) -> _Json:
+def _number(least: float = -MAX_NUMBER, most: float = MAX_NUMBER, **more: Any) -> _Json:
     return {"kind": "number", "least": least, "most": most, **more}
 
 
@@ -155,7 +177,7 @@ def _list(item: _Json, most: int, least: int = 0) -> _Json:
     return {"kind": "list", "item": item, "least": least, "most": most}
 
 
-def _map(item: _Json, most: int = 100_000, **more: Any) -> _Json:
+def _map(item: _Json, most: int = MAX_LABELS, **more: Any) -> _Json:
     return {"kind": "map", "item": item, "most": most, **more}
 
 
@@ -166,7 +188,6 @@ _JSON: _Json = {"kind": "json"}
 _SHA256 = _of("pattern", "sha256")
 _VERSION = _of("pattern", "model_version")
 _TIME: _Json = {"kind": "time"}
-_MAX_LABELS = 100_000
 _FILE_BYTES = _whole(0, MAX_FILE_BYTES)
 _REACHED = dict.fromkeys(
     ("precision", "precision_interval_95", "coverage", "coverage_interval_95", "photos"), _OPAQUE
@@ -181,7 +202,7 @@ _MODELS: dict[str, tuple[type, _Json]] = {
         {
             "min_os": _map(_of("pattern", "system_version"), keys="platforms", optional=True),
             "app_version": {"kind": "range", "optional": True},
-            "min_memory_bytes": {**_whole(1, 1 << 50), "optional": True},
+            "min_memory_bytes": {**_whole(1, MAX_MEMORY_BYTES), "optional": True},
             "network": _of("one_of", "networks_of_conditions", optional=True),
         },
     ),
@@ -216,24 +237,24 @@ _MODELS: dict[str, tuple[type, _Json]] = {
         {
             "schema": _OPAQUE,
             "model": _of("pattern", "model_name"),
-            "versions": _list(_of("model", "published_version"), 10_000, least=1),
-            "channels": _map(_of("model", "channel"), 100),
+            "versions": _list(_of("model", "published_version"), MAX_VERSIONS, least=1),
+            "channels": _map(_of("model", "channel"), MAX_CHANNELS),
         },
     ),
     "preprocess": (
         Preprocess,
         {
-            "input_px": _whole(32, 1024),
-            "resize_px": _whole(32, 2048),
+            "input_px": _whole(MIN_INPUT_PX, MAX_INPUT_PX),
+            "resize_px": _whole(MIN_INPUT_PX, MAX_RESIZE * MAX_INPUT_PX),
             "resampler": _of("one_of", "resamplers"),
-            "steps": _list(_text(), 100),
+            "steps": _list(_text(), parts.MAX_STEPS),
         },
     ),
     "hierarchy": (
         Hierarchy,
         {
-            "coarse": _list(_text(), _MAX_LABELS, least=MIN_CLASSES),
-            "parents": _list(_whole(0, _MAX_LABELS), _MAX_LABELS, least=MIN_CLASSES),
+            "coarse": _list(_text(), MAX_LABELS, least=MIN_CLASSES),
+            "parents": _list(_whole(0, MAX_LABELS), MAX_LABELS, least=MIN_CLASSES),
         },
     ),
     "threshold": (
@@ -244,7 +265,7 @@ _MODELS: dict[str, tuple[type, _Json]] = {
         Known,
         {
             "score": _of("one_of", "scores"),
-            "min_score": _number(-1e12, 1, nullable=True),
+            "min_score": _number(LEAST_SCORE, 1, nullable=True),
             **_FITTED,
             **_REJECTION,
         },
@@ -279,12 +300,12 @@ _MODELS: dict[str, tuple[type, _Json]] = {
             "backend": _of("one_of", "backends"),
             "platforms": _list(_of("one_of", "platforms"), len(PLATFORMS), least=1),
             "input": _JSON,
-            "outputs": _list(_JSON, 2, least=2),
+            "outputs": _list(_JSON, len(_OUTPUTS), least=len(_OUTPUTS)),
             "tool_versions": _map(_text()),
             "parity": {**_OPAQUE, "presence": True},
             "confidence": _of("model", "confidence", nullable=True),
             "accepted_by_hand": _FLAG,
-            "objections": _list(_text(), 50),
+            "objections": _list(_text(), parts.MAX_OBJECTIONS),
             "requires": _OPAQUE,
         },
     ),
@@ -293,7 +314,7 @@ _MODELS: dict[str, tuple[type, _Json]] = {
         {
             "file": _text(),
             "label": _text(),
-            "answers": _map(_list(_number(0, 1), _MAX_LABELS)),
+            "answers": _map(_list(_number(0, 1), MAX_LABELS)),
             "known_scores": _map(_number()),
         },
     ),
@@ -305,12 +326,12 @@ _MODELS: dict[str, tuple[type, _Json]] = {
             "version": _VERSION,
             "architecture": _of("pattern", "name"),
             "checkpoint_sha256": _SHA256,
-            "labels": _list(_text(), _MAX_LABELS, least=MIN_CLASSES),
+            "labels": _list(_text(), MAX_LABELS, least=MIN_CLASSES),
             "preprocess": _of("model", "preprocess"),
             "hierarchy": _of("model", "hierarchy", nullable=True),
             "metrics": _OPAQUE,
             "photos_source": _text(),
-            "photos_licence": _text(_MAX_LICENCE_CHARS),
+            "photos_licence": _text(MAX_LICENCE_CHARS),
             "artifacts": _list(_of("model", "artifact"), MAX_ARTIFACTS, least=1),
             "golden": _list(_of("model", "golden"), MAX_FILES),
             "other_files": _list(_of("model", "file"), MAX_FILES),
@@ -327,7 +348,7 @@ def make_contract() -> _Json:
         "schema": CONTRACT_SCHEMA,
         "constants": _CONSTANTS,
         "patterns": {
-            name: {"pattern": pattern, "max_chars": most, "allowed": allowed}
+            name: {"pattern": pattern.pattern, "max_chars": most, "allowed": allowed}
             for name, (pattern, most, allowed) in _PATTERNS.items()
         },
         "enumerations": {

@@ -31,7 +31,7 @@ UNSURE = "unsure"
 UNKNOWN = "unknown"
 VERDICTS = (SURE, COARSE, UNSURE, UNKNOWN)
 
-_LEAST_SCORE = -1e12  # beyond what the density gives of features that never vary
+LEAST_SCORE = -1e12  # beyond what the density gives of features that never vary
 _MAX_KINDS = 100
 
 
@@ -156,7 +156,7 @@ class Known(Rejection):
         if self.score not in SCORES:
             raise ConfidenceError(f"score is {self.score!r}: allowed are {', '.join(SCORES)}")
         if self.min_score is not None:
-            _check_number("min_score", self.min_score, _LEAST_SCORE, 1)
+            _check_number("min_score", self.min_score, LEAST_SCORE, 1)
 
 
 @dataclass(frozen=True)

@@ -33,40 +33,40 @@ public enum Patterns {
         maxChars: 256, allowed: "bounds like >=1.2.0")
     static let channelName = TextPattern(
         pattern: "[a-z][a-z0-9-]{0,31}",
-        maxChars: 32, allowed: "1 to 32 of a-z, 0-9 and '-', a letter first")
+        maxChars: 2000, allowed: "1 to 32 of a-z, 0-9 and '-', a letter first")
     static let fileName = TextPattern(
         pattern: "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?",
-        maxChars: 150, allowed: "A-Z, a-z, 0-9, '.', '_', '-'")
+        maxChars: 2000, allowed: "A-Z, a-z, 0-9, '.', '_', '-'")
     static let modelName = TextPattern(
         pattern: "[a-z0-9]+(-[a-z0-9]+)*",
         maxChars: 64, allowed: "a-z, 0-9 and single '-'")
     static let modelVersion = TextPattern(
-        pattern: "(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?",
+        pattern: "(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
         maxChars: 64, allowed: "versions like 1.2.0 or 1.2.0-rc.1")
     static let name = TextPattern(
         pattern: "[a-z0-9][a-z0-9_.-]{0,63}",
-        maxChars: 64, allowed: "a-z, 0-9, '_', '.', '-'")
+        maxChars: 2000, allowed: "a-z, 0-9, '_', '.', '-'")
     static let runtimeVersion = TextPattern(
         pattern: "(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?",
         maxChars: 2000, allowed: "versions like 1.4.1")
     static let salt = TextPattern(
         pattern: "[0-9a-f]{32}",
-        maxChars: 32, allowed: "32 lower-case hexadecimal digits")
+        maxChars: 2000, allowed: "32 lower-case hexadecimal digits")
     static let schema = TextPattern(
         pattern: "(.+)/([1-9][0-9]{0,8})",
         maxChars: 2000, allowed: "a name, a slash and a number")
     static let semanticVersion = TextPattern(
-        pattern: "(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?",
+        pattern: "((?:0|[1-9][0-9]*))\\.((?:0|[1-9][0-9]*))\\.((?:0|[1-9][0-9]*))(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?",
         maxChars: 128, allowed: "semantic versions")
     static let sha256 = TextPattern(
         pattern: "[0-9a-f]{64}",
-        maxChars: 64, allowed: "64 lower-case hexadecimal digits")
+        maxChars: 2000, allowed: "64 lower-case hexadecimal digits")
     static let systemVersion = TextPattern(
         pattern: "(?:0|[1-9][0-9]{0,8})(?:\\.(?:0|[1-9][0-9]{0,8})){0,3}",
-        maxChars: 64, allowed: "versions like 17.4")
+        maxChars: 2000, allowed: "versions like 17.4")
     static let time = TextPattern(
         pattern: "([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z",
-        maxChars: 20, allowed: "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z")
+        maxChars: 2000, allowed: "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z")
 }
 
 /// The words that are allowed.

@@ -31,18 +31,18 @@ object Constants {
 /** The form of texts. */
 object Patterns {
     val bound = TextPattern("(>=|>|<=|<|=)(.+)", 256, "bounds like >=1.2.0")
-    val channelName = TextPattern("[a-z][a-z0-9-]{0,31}", 32, "1 to 32 of a-z, 0-9 and '-', a letter first")
-    val fileName = TextPattern("[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?", 150, "A-Z, a-z, 0-9, '.', '_', '-'")
+    val channelName = TextPattern("[a-z][a-z0-9-]{0,31}", 2000, "1 to 32 of a-z, 0-9 and '-', a letter first")
+    val fileName = TextPattern("[A-Za-z0-9](?:[A-Za-z0-9._-]{0,148}[A-Za-z0-9_-])?", 2000, "A-Z, a-z, 0-9, '.', '_', '-'")
     val modelName = TextPattern("[a-z0-9]+(-[a-z0-9]+)*", 64, "a-z, 0-9 and single '-'")
-    val modelVersion = TextPattern("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?", 64, "versions like 1.2.0 or 1.2.0-rc.1")
-    val name = TextPattern("[a-z0-9][a-z0-9_.-]{0,63}", 64, "a-z, 0-9, '_', '.', '-'")
+    val modelVersion = TextPattern("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?", 64, "versions like 1.2.0 or 1.2.0-rc.1")
+    val name = TextPattern("[a-z0-9][a-z0-9_.-]{0,63}", 2000, "a-z, 0-9, '_', '.', '-'")
     val runtimeVersion = TextPattern("(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?", 2000, "versions like 1.4.1")
-    val salt = TextPattern("[0-9a-f]{32}", 32, "32 lower-case hexadecimal digits")
+    val salt = TextPattern("[0-9a-f]{32}", 2000, "32 lower-case hexadecimal digits")
     val schema = TextPattern("(.+)/([1-9][0-9]{0,8})", 2000, "a name, a slash and a number")
-    val semanticVersion = TextPattern("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?", 128, "semantic versions")
-    val sha256 = TextPattern("[0-9a-f]{64}", 64, "64 lower-case hexadecimal digits")
-    val systemVersion = TextPattern("(?:0|[1-9][0-9]{0,8})(?:\\.(?:0|[1-9][0-9]{0,8})){0,3}", 64, "versions like 17.4")
-    val time = TextPattern("([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", 20, "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z")
+    val semanticVersion = TextPattern("((?:0|[1-9][0-9]*))\\.((?:0|[1-9][0-9]*))\\.((?:0|[1-9][0-9]*))(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?", 128, "semantic versions")
+    val sha256 = TextPattern("[0-9a-f]{64}", 2000, "64 lower-case hexadecimal digits")
+    val systemVersion = TextPattern("(?:0|[1-9][0-9]{0,8})(?:\\.(?:0|[1-9][0-9]{0,8})){0,3}", 2000, "versions like 17.4")
+    val time = TextPattern("([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", 2000, "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z")
 }
 
 /** The words that are allowed. */
