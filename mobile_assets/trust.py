@@ -171,8 +171,9 @@ class TrustedRepository:
         with typed_errors(target_path, self.base_url), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "target"
             kept = self._document_path(target_path)
-            if kept is not None and kept.exists():
-                shutil.copyfile(kept, path)  # verified like any other
+            if kept is not None:
+                with suppress(OSError):
+                    shutil.copyfile(kept, path)  # verified like any other
             self.download(target_path, path, max_bytes)
             data = path.read_bytes()
         if kept is not None:
@@ -190,6 +191,7 @@ def _keep_document(path: Path, data: bytes) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         if count_bytes(path) != len(data) or path.read_bytes() != data:
+            path.unlink(missing_ok=True)
             path.write_bytes(data)
         path.touch()
         documents = sorted(path.parent.iterdir(), key=lambda other: other.stat().st_mtime)
