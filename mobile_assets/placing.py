@@ -27,7 +27,6 @@ from mobile_assets.unpacking import unpack_artifact
 from training.files import new_directory, write_atomic
 
 _PARTIAL_FOLDER = ".partial"
-# What is downloaded is copied before it is in use: a packed artifact is unpacked next to itself.
 
 Tell = Callable[[SelfTestReport, float], None]
 
