@@ -40,6 +40,7 @@ CODES = {
     "not-offered": "no answer to a check: the version is not one of the channel's",
     "no-channel": "none: there is no such channel",
 }
+# What is downloaded is copied before it is in use: a packed artifact is unpacked next to itself.
 SPACE_FACTOR = 2
 
 
