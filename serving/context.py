@@ -37,6 +37,7 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
         settings.halt_limit_bp / WHOLE_SHARE_BP,
         settings.halt_least_failing,
         settings.raise_least_reports,
+        settings.check_again_on_its_way_s,
     )
     rollouts = Rollouts(database, rule)
     retention = Retention(database, settings.keep_reports_days)

@@ -21,9 +21,6 @@ from serving.errors import UnknownVersionError
 from serving.repository import file_path, read_sha256, release_path
 from serving.schemas import CheckAnswer, CheckRequest, ModelDetail, ModelList, VersionDetail
 
-# A halt or a raise reaches devices at their next check.
-_OFTENER = 4
-
 blueprint = APIBlueprint("releases", __name__, url_prefix="/v1/models", tag="Releases")
 
 
@@ -179,7 +176,8 @@ def _make_offer(model: str, version: str) -> Offer:
 def _find_check_again_s(release: Release, device: Device) -> int:
     channel = release.channels.get(device.channel)
     on_its_way = channel is not None and channel.rollout is not None
-    return get_settings().check_again_s // (_OFTENER if on_its_way else 1)
+    settings = get_settings()
+    return settings.check_again_on_its_way_s if on_its_way else settings.check_again_s
 
 
 def _read_device(

@@ -37,11 +37,14 @@ class Rule:
             under two names.
         least_reports: a raise takes effect once so many devices reported at the share before, or
             all that were offered the version there.
+        settle_s: but all of fewer only after so many seconds at that share, in which every phone
+            had time to ask: the first that asks is all of one.
     """
 
     limit: float = 0.02
     least_failing: int = 3
     least_reports: int = 20
+    settle_s: int = 5400
 
     def stops(self, failing: int, reported: int) -> bool:
         """Returns whether a version is halted at these counts of devices."""
@@ -208,14 +211,30 @@ class Rollouts:
         with self._database.read() as connection:
             held = _read_holds(connection, model)
             stage = _read_stage(connection, model, channel, rollout)
+            judged = rollout is None or self._is_judged(connection, model, rollout, stage)
         halted = frozenset(version for version, kind in held.items() if kind == HALTED)
         if rollout is None:
             return Restraint(halted)
-        if stage is None or stage.signed_bp != rollout.share_bp:
+        if stage is None or not judged:
             with self._database.write() as connection:
                 stage = self._advance(connection, model, channel, rollout)
         paused = held.get(rollout.version) == PAUSED
         return Restraint(halted, 0 if paused else stage.share_bp)
+
+    def _is_judged(
+        self, connection: Connection, model: str, rollout: Rollout, stage: Stage | None
+    ) -> bool:
+        """Tells whether a stage is what it should be now."""
+        if stage is None or stage.signed_bp != rollout.share_bp:
+            return False
+        # A raise may wait for time alone, which no report tells of.
+        if stage.share_bp >= stage.signed_bp or not self._has_settled(stage):
+            return True
+        counts = count(connection, model, rollout.version, stage.since_ms)
+        return self._find_wait(counts, stage) is not None
+
+    def _has_settled(self, stage: Stage) -> bool:
+        return now_ms() - stage.since_ms >= 1000 * self.rule.settle_s
 
     def _advance(self, connection: Connection, model: str, channel: str, rollout: Rollout) -> Stage:
         """Brings the share in effect as near to the signed one as the reports allow."""
@@ -226,7 +245,7 @@ class Rollouts:
         counts = count(connection, model, rollout.version, 0 if old is None else old.since_ms)
         if old is not None and signed_bp <= old.share_bp:
             action, reason = "lower", f"from {old.share_bp / 100} %"
-        elif old is not None and (waits_for := self._find_wait(counts)):
+        elif old is not None and (waits_for := self._find_wait(counts, old)):
             stage = Stage(old.share_bp, signed_bp, old.since_ms)
             action, reason = "hold", f"at {old.share_bp / 100} %, as {waits_for}"
         elif old is not None:
@@ -240,14 +259,14 @@ class Rollouts:
             append(connection, SERVER, action, model, rollout.version, reason, **details)
         return stage
 
-    def _find_wait(self, counts: Counts) -> str | None:
+    def _find_wait(self, counts: Counts, stage: Stage) -> str | None:
         """Returns, in words, what a raise waits for; None where it need not wait."""
         enough = counts.reported >= self.rule.least_reports
-        all_of_them = counts.reported >= counts.offered > 0
+        all_of_them = counts.reported >= counts.offered > 0 and self._has_settled(stage)
         if not enough and not all_of_them:
             return (
                 f"{counts.reported} of {counts.offered} devices reported, of "
-                f"{self.rule.least_reports} that are needed, or all"
+                f"{self.rule.least_reports} that are needed, or all after {self.rule.settle_s} s"
             )
         if counts.failing > self.rule.limit * counts.reported:
             return f"{counts.failing} of {counts.reported} devices failed, too few to halt it"

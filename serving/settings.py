@@ -11,6 +11,8 @@ from serving.objects import read_place
 from training.sources.grocery_download import CACHE_VARIABLE
 
 _PREFIX = "GHOSTLENS_"
+# A halt or a raise reaches devices at their next check.
+_OFTENER = 4
 STATE_VARIABLE = f"{_PREFIX}STATE"
 # Variables of other rooms, which may stand in the same environment.
 _FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
@@ -101,6 +103,11 @@ class Settings:
             raise SettingsError(
                 f"files_url is {self.files_url!r}: allowed are https://... and http://..."
             )
+
+    @property
+    def check_again_on_its_way_s(self) -> int:
+        """When devices shall ask again while a version is on its way, in seconds."""
+        return self.check_again_s // _OFTENER
 
     @property
     def state_folder(self) -> Path:

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from mobile_assets.deciding import Restraint
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, Rollout
+from serving import rollouts
 from serving.audit import list_entries
 from serving.database import Database
 from serving.reports import Report, take_report
-from serving.rollouts import HALTED, PAUSED, Counts, Rollouts, Rule
+from serving.rollouts import HALTED, PAUSED, Counts, Rollouts, Rule, now_ms
 from tests.mobile_assets.releases import AT, SALT
 
 NEW = "1.1.0"
@@ -77,14 +78,38 @@ def test_a_raise_waits_for_twenty_reports_at_the_share_before(server: Server) ->
     assert server.list_actions() == ["start", "hold", "raise", "hold"]
 
 
-def test_a_raise_waits_for_all_devices_where_there_are_few(server: Server) -> None:
+def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    later_ms = now_ms() + 1000 * seconds
+    monkeypatch.setattr(rollouts, "now_ms", lambda: later_ms)
+
+
+def test_a_raise_waits_for_all_devices_where_there_are_few(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.restrain(at_share(100))
+    pass_time(monkeypatch, 5400)
     assert server.restrain(at_share(1000)).share_bp == 100, "nobody was offered it yet"
     server.offer("a", "b")
     server.report(at_share(1000), "a", True)
     assert server.restrain(at_share(1000)).share_bp == 100
     server.report(at_share(1000), "b", True)
     assert server.restrain(at_share(1000)).share_bp == 1000
+
+
+def test_the_first_device_that_asks_is_not_all_of_them(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.restrain(at_share(100))
+    server.restrain(at_share(1000))
+    server.offer("a")
+    server.report(at_share(1000), "a", True)
+    assert server.restrain(at_share(1000)).share_bp == 100
+    # Nobody reports any more; time alone tells that the others had the chance to ask.
+    pass_time(monkeypatch, 5000)
+    assert server.restrain(at_share(1000)).share_bp == 100
+    pass_time(monkeypatch, 5400 + 60)
+    assert server.restrain(at_share(1000)).share_bp == 1000
+    assert server.list_actions() == ["start", "hold", "raise"]
 
 
 def test_failures_too_few_to_halt_keep_a_raise_waiting(server: Server) -> None:
