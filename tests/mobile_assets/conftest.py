@@ -11,6 +11,7 @@ from mobile_assets.client import BundleClient
 from tests.mobile_assets.builds import MODEL, make_build
 from tests.mobile_assets.cloud_builds import make_cloud_build
 from tests.mobile_assets.repositories import Repository, Server
+from tests.mobile_assets.typescript import compile_package, copy_package, require_node
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,15 @@ def two_models_path(build_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("two")
     cloud_dir = make_cloud_build(folder / "cloud")
     return write_bundle(build_dir, folder / "colours.bundle.zip", cloud_dir=cloud_dir)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The TypeScript client with its tests, compiled."""
+    require_node()
+    folder = copy_package(tmp_path_factory.mktemp("typescript") / "package")
+    compile_package(folder, "tsconfig.test.json")
+    return folder
 
 
 @pytest.fixture

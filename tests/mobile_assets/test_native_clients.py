@@ -1,5 +1,6 @@
 """The Kotlin and Swift sources: generated as they should be, compiled, and true to the vectors."""
 
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,8 @@ from mobile_assets.parts import BundledArtifact, File, Golden
 from mobile_assets.reading import read_json
 from mobile_assets.release import Channel, PublishedVersion, Release, Rollout
 from mobile_assets.vectors import VECTORS_PATH
-from tests.conftest import ROOT
+from tests.conftest import ROOT, one_at_a_time
+from training.files import new_directory
 
 CLIENTS = CONTRACT_PATH.parent
 _CACHE = ROOT / ".cache" / "kotlin"
@@ -155,21 +157,34 @@ func deciding(releaseData: Data, offers: [String: Offer]) throws {{
 """
 
 
+def compile_kotlin(jars: list[Path], library: Path, sources: list[Path]) -> Path:
+    """A folder with the classes of sources, compiled once for each of their contents."""
+    read = [path.read_bytes() for path in sources]
+    names = [jar.name for jar in jars]
+    key = hashlib.sha256(repr((names, read)).encode()).hexdigest()[:16]
+    classes = _CACHE / f"classes-{key}"
+    with one_at_a_time(classes):
+        if not classes.exists():
+            with new_directory(classes) as folder:
+                told = run_java(
+                    *("-cp", os.pathsep.join(map(str, jars))),
+                    "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
+                    *("-no-stdlib", "-no-reflect", "-cp", str(library), "-d", str(folder)),
+                    *map(str, sources),
+                )
+                assert "error:" not in told
+    return classes
+
+
 def test_kotlin_passes_all_vectors(tmp_path: Path, bundle_path: Path) -> None:
     jars = find_jars()
-    library = next(str(jar) for jar in jars if jar.name.startswith("kotlin-stdlib-"))
-    sources = [str(CLIENTS / "kotlin" / "src" / part / "kotlin") for part in ("main", "test")]
+    library = next(jar for jar in jars if jar.name.startswith("kotlin-stdlib-"))
     readmes = tmp_path / "Readmes.kt"
     readmes.write_text(kotlin_readmes(bundle_path))
-    sources.append(str(readmes))
-    told = run_java(
-        "-cp",
-        os.pathsep.join(map(str, jars)),
-        "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
-        *("-no-stdlib", "-no-reflect", "-cp", library, "-d", str(tmp_path), *sources),
-    )
-    assert "error:" not in told
-    classes = os.pathsep.join([str(tmp_path), library])
+    sources = [*sorted((CLIENTS / "kotlin" / "src").rglob("*.kt")), readmes]
+    assert len(sources) > 10
+    found = compile_kotlin(jars, library, sources)
+    classes = os.pathsep.join([str(found), str(library)])
     assert count_passed(run_java("-cp", classes, "ghostlens.VectorsKt", str(VECTORS_PATH))) > 1500
 
 

@@ -20,23 +20,12 @@ from tests.mobile_assets.test_bringing import find_file, put_delta
 from tests.mobile_assets.typescript import (
     VECTORS,
     NodePhone,
-    compile_package,
-    copy_package,
-    require_node,
     run_node,
 )
 from tests.serving.test_server import serve
 from training.files import sha256_bytes
 
 MakePhone = Callable[[str, Repository], NodePhone]
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require_node()
-    folder = copy_package(tmp_path_factory.mktemp("typescript") / "package")
-    compile_package(folder, "tsconfig.test.json")
-    return folder
 
 
 def list_answers(tflite: bytes) -> dict[str, list[float]]:

@@ -10,9 +10,6 @@ import pytest
 from PIL import Image
 
 from tests.mobile_assets.typescript import (
-    compile_package,
-    copy_package,
-    require_node,
     run_node,
 )
 from training.answers import Answers
@@ -26,14 +23,6 @@ HIERARCHY = Hierarchy.from_names(["pome", "berry", "stone", "stone", "citrus"])
 SIZES = [(32, 32), (33, 47), (640, 20), (97, 300), (45, 32), (32, 500), (200, 200), (61, 48)]
 RESAMPLERS = ("bilinear", "bicubic", "lanczos")
 _COUNT = 300
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require_node()
-    folder = copy_package(tmp_path_factory.mktemp("typescript") / "package")
-    compile_package(folder, "tsconfig.test.json")
-    return folder
 
 
 def make_photos(random: np.random.Generator) -> list[tuple[Image.Image, Preprocess]]:
