@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -28,7 +27,7 @@ from serving.database import Database
 from serving.rollouts import Counts, Rollouts
 from serving.settings import find_state
 from tests.fleet.bundles import FIRST, list_files, make_bundles
-from tests.fleet.phones import Observer, Phone
+from tests.fleet.phones import BUILT_IN, Observer, Phone
 from tests.fleet.server_process import ServerProcess
 from tests.mobile_assets.builds import MODEL
 
@@ -36,20 +35,9 @@ from tests.mobile_assets.builds import MODEL
 AT_ONCE = 8
 # Of all phones: those whose app wants int8 files, those whose app crashes on `CRASHING`, and those
 # that nobody used before, which have only what the app was shipped with.
+# One per cent of the phones are fewer than the 20 that a raise usually waits for.
+_ONE_IN = 125
 _INT8_SHARE, _CRASHING_SHARE, _NEW_SHARE = 0.4, 0.5, 0.05
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Something that happened.
-
-    Attributes:
-        wakings: after how many wakings of phones.
-        words: what it was.
-    """
-
-    wakings: int
-    words: str
 
 
 class Fleet:
@@ -59,12 +47,11 @@ class Fleet:
         phones: all of them.
         observer: what they saw.
         server: in processes of its own.
-        marks: what happened, the earliest first.
         requests: how many HTTP requests the phones sent.
         check_s: how long a phone waited for each answer to a check, in seconds.
         last_used: the phones of the last round.
         included: names of the phones that a share of the good rollout includes, by the share.
-        reached: names of those that ran its version after the round at that share.
+        reached: names of those that ran its version while that share was in effect.
     """
 
     def __init__(self, folder: Path, count: int, seed: int = 0) -> None:
@@ -81,9 +68,10 @@ class Fleet:
         create_keys(folder / "keys", models=[MODEL])
         self.publish(FIRST)
         self.observer = Observer({name: list_files(path) for name, path in self._bundles.items()})
-        self.server = ServerProcess(folder / "repository")
+        self.server = ServerProcess(
+            folder / "repository", GHOSTLENS_RAISE_LEAST_REPORTS=str(count // _ONE_IN)
+        )
         self.server.start()
-        self.marks: list[Mark] = []
         self.requests, self.check_s = 0, list[float]()
         self.last_used: list[Phone] = []
         self.included: dict[int, set[str]] = {}
@@ -108,10 +96,6 @@ class Fleet:
         assert done.exit_code == 0, f"{words}: {done.output}"
         return done.output
 
-    def mark(self, words: str) -> None:
-        """Notes that something happens now."""
-        self.marks.append(Mark(len(self.observer.snapshots), words))
-
     def list_included(self, share_bp: int) -> list[Phone]:
         """Returns the phones that the last rollout includes at a share, in parts of 10,000."""
         return [x for x in self.phones if is_included(self._salt, x.name, share_bp)]
@@ -124,9 +108,19 @@ class Fleet:
         """Returns the phones that nobody used yet."""
         return [phone for phone in self.phones if not phone.cache_dir.exists()]
 
-    def choose(self, share: float, needed: Iterable[Phone] = ()) -> list[Phone]:
-        """Returns a share of all phones by chance, and those that are needed, in random order."""
+    def choose(
+        self, share: float, needed: Iterable[Phone] = (), without: Iterable[Phone] = ()
+    ) -> list[Phone]:
+        """Returns a share of all phones by chance, and those that are needed, in random order.
+
+        Args:
+            share: of all phones, 0 to 1.
+            needed: phones to be among them.
+            without: phones to leave out.
+        """
+        others = set(without)
         chosen = self._random.sample(self.phones, round(share * len(self.phones)))
+        chosen = [phone for phone in chosen if phone not in others]
         chosen += [phone for phone in needed if phone not in set(chosen)]
         self._random.shuffle(chosen)
         return chosen
@@ -135,7 +129,7 @@ class Fleet:
         """Has phones used, some at a time."""
         self.last_used = phones
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for done in [pool.submit(phone.wake) for phone in phones]:
+            for done in [pool.submit(phone.use) for phone in phones]:
                 done.result()
 
     def use_and_kill(self, phones: list[Phone], outage: int) -> None:
@@ -147,19 +141,18 @@ class Fleet:
         """
         before, during, after = _split(phones, len(phones) // 2, outage)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            waking = [pool.submit(phone.wake) for phone in before]
-            for done in islice(as_completed(waking), len(before) - AT_ONCE // 2):
+            using = [pool.submit(phone.use) for phone in before]
+            for done in islice(as_completed(using), len(before) - AT_ONCE // 2):
                 done.result()
             self.observer.server_is_down = True
             self.server.kill()
-            self.mark("kill -9")
-            for done in waking:
+            self.observer.mark("server killed")
+            for done in using:
                 done.result()
         self.use(during)
         lost = [phone for phone in phones if phone.life.unreachable]
         self.server.start()
         self.observer.server_is_down = False
-        self.mark("started again")
         self.use([*after, *lost])
 
     def count(self, version: str) -> Counts:
@@ -204,20 +197,24 @@ class Fleet:
     def _make_phones(self, count: int) -> Iterator[Phone]:
         root = (self._folder / "keys" / "root.json").read_bytes()
 
-        def make(name: str, precision: str | None, crashes: bool = False) -> Phone:
-            cache_dir = self._folder / "phones" / name
-            client = BundleClient(cache_dir, self.server.url, root)
-            return Phone(name, client, self.observer, precision, crashes)
+        def make(name: str, observer: Observer, precision: str | None, crashes: bool) -> Phone:
+            client = BundleClient(self._folder / "phones" / name, self.server.url, root)
+            return Phone(name, client, observer, precision, crashes)
 
-        images = {precision: f"image-{precision}" for precision in (None, "int8")}
-        for precision, name in images.items():
-            make(name, precision).wake()
+        images = {}
+        for precision in (None, "int8"):
+            made = make(f"image-{precision}", Observer(self.observer.published), precision, False)
+            made.use()
+            images[precision] = made.cache_dir
         for number in range(count):
             draw = self._random.random
             precision = "int8" if draw() < _INT8_SHARE else None
-            phone = make(f"phone-{number:04}", precision, draw() < _CRASHING_SHARE)
-            if draw() >= _NEW_SHARE:
-                _copy_image(self._folder / "phones" / images[precision], phone.cache_dir)
+            name, crashes = f"phone-{number:04}", draw() < _CRASHING_SHARE
+            phone = make(name, self.observer, precision, crashes)
+            is_new = draw() < _NEW_SHARE
+            if not is_new:
+                _copy_image(images[precision], phone.cache_dir)
+            self.observer.note_running(name, BUILT_IN if is_new else FIRST)
             yield phone
 
 

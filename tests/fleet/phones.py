@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,15 +41,31 @@ class Life:
     unreachable: int = 0
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened.
+
+    Attributes:
+        uses: after how many uses of phones.
+        words: what it was.
+    """
+
+    uses: int
+    words: str
+
+
 class Observer:
     """Sees what all phones do, and what must never happen. Safe to use from several threads.
 
     Attributes:
         published: SHA-256 by path, by version, as the owner packed them.
         faults: what must never happen, in words, with the phone's name.
-        snapshots: how many phones run each version, after each waking.
+        snapshots: how many phones run each version, after each use of one.
+        marks: what the owner did, the earliest first.
+        halts: when a phone was first told of a halt of each version.
         on_its_way: the version of the rollout that goes on now; empty for none.
         taken: how many phones downloaded each version.
+        ran: which phones ever ran each version.
         server_is_down: whether no server can be expected to answer.
     """
 
@@ -57,8 +73,11 @@ class Observer:
         self.published = published
         self.faults: list[str] = []
         self.snapshots: list[Counter[str]] = []
+        self.marks: list[Mark] = []
+        self.halts: dict[str, Mark] = {}
         self.on_its_way = ""
         self.taken: Counter[str] = Counter()
+        self.ran: defaultdict[str, set[str]] = defaultdict(set)
         self.server_is_down = False
         self._halts_s: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -80,8 +99,13 @@ class Observer:
         """Notes what a phone runs from now on."""
         with self._lock:
             self._running[phone] = version
+            self.ran[version].add(phone)
 
-    def note_waking(self) -> None:
+    def mark(self, words: str) -> None:
+        """Notes that something happens now."""
+        self.marks.append(Mark(len(self.snapshots), words))
+
+    def note_use(self) -> None:
         """Notes that a phone was used, and sleeps again."""
         with self._lock:
             self.snapshots.append(Counter(self._running.values()))
@@ -90,6 +114,8 @@ class Observer:
         """Notes that a phone was told that the version on its way is halted."""
         with self._lock:
             self._halts_s.setdefault(self.on_its_way, time.monotonic())
+            mark = Mark(len(self.snapshots), "halted by the server")
+            self.halts.setdefault(self.on_its_way, mark)
 
     def note_taking(self, phone: str, began_s: float, version: str = "") -> str:
         """Notes that a phone downloaded a version, and returns it.
@@ -164,7 +190,7 @@ class Phone:
             network="unmetered",
         )
 
-    def wake(self) -> None:
+    def use(self) -> None:
         """The person opens the app; it looks for an update, and starts again where it took one."""
         self.open_app()
         if self._update():
@@ -172,7 +198,7 @@ class Phone:
             self.open_app()
             if len(self.life.crashed) > crashes:
                 self._update()  # an app looks for an update whenever it starts
-        self._observer.note_waking()
+        self._observer.note_use()
 
     def open_app(self) -> None:
         """Starts the app, again where it crashes, and checks what it runs."""

@@ -18,8 +18,8 @@ class ServerProcess:
         url: its address.
     """
 
-    def __init__(self, repository: Path) -> None:
-        self._repository = repository
+    def __init__(self, repository: Path, **environment: str) -> None:
+        self._repository, self._environment = repository, environment
         self._port = _find_free_port()
         self._process: subprocess.Popen[str] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
@@ -30,7 +30,7 @@ class ServerProcess:
         inherited = {name: text for name, text in os.environ.items() if "GHOSTLENS_" not in name}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "serving", *arguments],
-            env=inherited | {"PYTHONPATH": str(ROOT)},
+            env=inherited | {"PYTHONPATH": str(ROOT)} | self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -7,8 +7,6 @@ from tests.fleet.bundles import CRASHING, FIRST, SECOND, WRONG
 from tests.fleet.fleet import Fleet
 from tests.mobile_assets.builds import MODEL
 
-_OUTAGE = 24
-
 
 def tell(fleet: Fleet, share: float) -> None:
     """Tells the whole story.
@@ -26,20 +24,27 @@ def tell(fleet: Fleet, share: float) -> None:
 
 
 def _roll_out_a_good_version(fleet: Fleet, share: float) -> None:
-    fleet.mark(f"{FIRST} for all")
+    fleet.observer.mark(f"{FIRST} for all")
     fleet.use(fleet.choose(share, fleet.list_new()))
     fleet.publish(SECOND, "--share", "1%")
     fleet.observer.on_its_way = SECOND
-    fleet.mark(f"{SECOND} to 1 %")
-    fleet.use(fleet.choose(share, fleet.list_included(100)))
-    _note_reached(fleet, 100)
+    fleet.observer.mark(f"{SECOND} to 1 %")
+    included = fleet.list_included(100)
+    early, late = included[: len(included) // 2], included[len(included) // 2 :]
+    fleet.use(fleet.choose(share, early, without=late))
+    # Sooner than enough phones reported: the server holds it until the others did.
     fleet.command("releases", "rollout", MODEL, SECOND, "--share", "10%")
-    fleet.mark("10 %")
+    fleet.observer.mark("10 %, held")
+    fleet.use(fleet.choose(share / 2, without=late))
+    _note_reached(fleet, 100)
+    fleet.use(late)
+    fleet.observer.mark("10 %")
     fleet.use(fleet.choose(share, fleet.list_included(1000)))
     _note_reached(fleet, 1000)
     fleet.command("releases", "rollout", MODEL, SECOND, "--share", "100%")
-    fleet.mark("100 %")
-    fleet.use_and_kill(fleet.choose(min(1, 2 * share)), _OUTAGE)
+    fleet.observer.mark("100 %")
+    outage = len(fleet.phones) // 40  # phones used while there is no server
+    fleet.use_and_kill(fleet.choose(min(1, 2 * share)), outage)
     _note_reached(fleet, 10_000)
     fleet.command("releases", "promote", MODEL)
     fleet.observer.on_its_way = ""
@@ -54,7 +59,7 @@ def _meet_a_bad_version(fleet: Fleet, version: str, offered: str, share: float) 
     """Publishes a bad version, lets phones meet it, and ends its rollout once it is halted."""
     fleet.publish(version, "--share", offered)
     fleet.observer.on_its_way = version
-    fleet.mark(f"{version} to {offered}, bad")
+    fleet.observer.mark(f"bad {version} to {offered}")
     fleet.use(fleet.choose(share))
     # Those who run it by now, and a few others.
     fleet.use(fleet.choose(share / 10, fleet.list_running(version)))
@@ -64,7 +69,7 @@ def _meet_a_bad_version(fleet: Fleet, version: str, offered: str, share: float) 
 
 def _roll_back(fleet: Fleet, share: float) -> None:
     fleet.command("releases", "rollback", MODEL, FIRST)
-    fleet.mark(f"rollback to {FIRST}")
+    fleet.observer.mark(f"rollback to {FIRST}")
     fleet.use(fleet.choose(share))
     for phone in fleet.phones:
         phone.open_app()
