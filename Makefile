@@ -14,7 +14,7 @@ BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download report test test-fast lint format lock clean
+.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download bench-fleet report test test-fast lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench-training: setup ## time training on DATA beside a plain PyTorch loop
 
 bench-download: setup ## time downloads from the server beside nginx, where that is installed
 	$(RUN) docs/studies/download.py
+
+bench-fleet: setup ## a thousand phones through rollouts, bad versions, a killed server and a rollback
+	$(RUN) -m docs.studies.fleet
 
 report: setup ## write the report of BUILD again as one HTML page, with the figures of `make bench`
 	$(RUN) -m conversion report $(BUILD)

@@ -88,8 +88,10 @@ class _Place:
         """Changes a release, signed, and notes it; returns the release that clients now see."""
         check_signers(self.keys, self.proposal)
         made: list[Release] = []
+        before: list[Release] = []
 
         def keep(release: Release) -> Release:
+            before.append(release)
             made.append(change(release))
             return made[-1]
 
@@ -101,8 +103,17 @@ class _Place:
         elif not changed:
             click.echo(f"{model} is so already")
         else:
-            self.note(action, model, version or "", channels=_show_channels(made[0]))
+            about = version or _find_moved(before[0], made[0])
+            self.note(action, model, about, channels=_show_channels(made[0]))
         return made[0]
+
+
+def _find_moved(before: Release, after: Release) -> str:
+    """Returns the version that was on its way where a change ended that, or else nothing."""
+    for name, channel in before.channels.items():
+        if channel.rollout is not None and after.channels[name].rollout is None:
+            return channel.rollout.version
+    return ""
 
 
 def _takes_place(command: Callable[..., None]) -> Callable[..., None]:

@@ -58,6 +58,7 @@ def test_from_one_percent_to_all_and_back(
         "deprecate",
     ]
     assert "ann  halt colours 1.1.0: limes look like lemons" in log
+    assert "promote colours 1.1.0" in log
     assert "8 rows, none changed" in log
 
 
