@@ -65,6 +65,31 @@ def test_training_goes_on_without_them() -> None:
         decode_photo(encode("AVIF"))
 
 
-def test_pixels_are_those_of_the_contract() -> None:
-    photo = make_photo(COLOURS["blue"], 1200, 900)
+def make_noisy_photo(width: int, height: int) -> bytes:
+    """Neighbouring pixels differ, as in a photo of a sensor: the hard case for smaller scales."""
+    random = np.random.default_rng(7)
+    large = Image.fromarray(random.integers(0, 256, (height // 40, width // 40, 3), np.uint8))
+    noise = random.normal(0, 12, (height, width, 3))
+    values = np.asarray(large.resize((width, height), Image.Resampling.BICUBIC)) + noise
+    buffer = io.BytesIO()
+    Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("width", "exact"), [(280, True), (1200, False)])
+def test_pixels_are_those_of_the_contract_or_for_large_jpegs_close_to_them(
+    width: int, exact: bool
+) -> None:
+    assert 8 * PREPROCESS.resize_px == 288  # from there on the shorter side is decoded smaller
+    photo = make_noisy_photo(width + 40, width)
+    given, contract = read_photo(PREPROCESS, photo).astype(int), PREPROCESS.read(photo).astype(int)
+    differences = np.abs(given - contract)
+    assert bool(differences.max() == 0) is exact
+    assert differences.mean() < 1
+
+
+def test_a_large_png_is_never_decoded_smaller() -> None:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(make_noisy_photo(640, 480))).save(buffer, "PNG")
+    photo = buffer.getvalue()
     np.testing.assert_array_equal(read_photo(PREPROCESS, photo), PREPROCESS.read(photo))
