@@ -16,6 +16,8 @@ from serving.context import get_storage
 from serving.objects import find_cache_control, find_content_type
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
+# Of a client that takes no more of a file; a phone that lost its network asks for the rest later.
+STALL_S = 60
 _TARGET_RESPONSES = {
     206: "A part",
     307: "Served elsewhere",
@@ -74,10 +76,19 @@ def _send(name: str, plain: Representation) -> Response:
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{chosen.size_bytes}"
     response.content_length = stop - start
     if request.method != "HEAD":
+        _bound_stall()
         part = _Part(chosen.open(start, stop), stop - start)
         response.direct_passthrough = True
         response.response = wrap_file(request.environ, part)  # type: ignore[arg-type]
     return response
+
+
+def _bound_stall() -> None:
+    # Python's `sendfile` waits without an end for a client that takes nothing, whatever the limits
+    # of the kernel's socket, unless the connection has a timeout; gunicorn sets it back.
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(STALL_S)
 
 
 def _choose_coding(response: Response, plain: Representation) -> Representation:

@@ -1,6 +1,7 @@
 import base64
 import gzip
 import hashlib
+import socket
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -8,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.app import create_app
+from serving.files import STALL_S
 from serving.settings import Settings
 from tests.serving.s3_server import BUCKET
 
@@ -214,6 +216,15 @@ def test_weights_are_sent_as_they_are(client: FlaskClient, url: str, stored: Pat
     got = client.get(url, headers={"Accept-Encoding": "gzip"})
     assert got.data == stored.read_bytes()
     assert "Vary" not in got.headers and "Content-Encoding" not in got.headers
+
+
+def test_a_client_that_takes_nothing_does_not_hold_its_thread_for_ever(
+    client: FlaskClient, url: str
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        client.get(url, environ_overrides={"gunicorn.socket": ours})
+        assert ours.gettimeout() == STALL_S
 
 
 def test_files_that_others_serve_are_looked_for_there(
