@@ -14,7 +14,7 @@ BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download bench-fleet report test test-fast lint format lock clean
+.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download bench-fleet bench-serving report test test-fast lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ bench: setup bench-training ## time training, and every artifact where BUILD is 
 
 bench-training: setup ## time training on DATA beside a plain PyTorch loop
 	$(RUN) -m training benchmark --data $(DATA)
+
+bench-serving: setup ## recognise from many clients beside the bare work, and what happens when too many ask
+	$(RUN) docs/studies/serving_load.py $(firstword $(wildcard $(OUT)/repository) out/demo/repository)
 
 bench-download: setup ## time downloads from the server beside nginx, where that is installed
 	$(RUN) docs/studies/download.py

@@ -1,4 +1,4 @@
-"""KServe's own client against our server: `python docs/studies/kserve_client.py ADDRESS MODEL PHOTO`.
+"""KServe's own client against our server: `kserve_client.py ADDRESS MODEL PHOTO`.
 
 KServe's package wants other versions of some of our packages, so it has an environment of its own:
 `python3.11 -m venv kserve && kserve/bin/pip install kserve`, and this file is run there, against a
