@@ -29,3 +29,9 @@ def test_the_passphrase_of_the_keys_may_stand_in_the_same_environment() -> None:
 def test_a_bad_value_is_named(variable: str, text: str) -> None:
     with pytest.raises(SettingsError, match=r"(?i)" + variable.removeprefix("GHOSTLENS_")):
         Settings.from_environment({variable: text})
+
+
+def test_threads_are_more_than_those_that_may_wait() -> None:
+    with pytest.raises(SettingsError, match="threads is 17: allowed are more than"):
+        Settings(threads=17, recognise_at_once=1, recognise_queue=16)
+    assert Settings(threads=18, recognise_at_once=1, recognise_queue=16).threads == 18

@@ -1,10 +1,5 @@
 import gzip
-import http.client
-import re
-import socket
-import time
 import zlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,11 +7,6 @@ from hypothesis import strategies as st
 
 from serving.errors import BodyLengthError, MediaTypeError, RequestError
 from serving.inference.bodies import inflate
-from tests.mobile_assets.builds import COLOURS, make_photo
-from tests.serving.test_server import ask, serve
-
-RED = make_photo(COLOURS["red"])
-RECOGNISE = "/v1/models/colours/recognise"
 
 
 def compress_raw(data: bytes) -> bytes:
@@ -71,53 +61,3 @@ def test_what_is_damaged_or_of_another_coding_is_refused(
 ) -> None:
     with pytest.raises(error):
         inflate(data, coding, 100)
-
-
-def send_head(connection: socket.socket, length: int) -> None:
-    head = f"POST {RECOGNISE} HTTP/1.1\r\nHost: here\r\nContent-Type: image/jpeg\r\n"
-    connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
-
-
-def test_slow_senders_and_clients_that_hang_up_do_not_keep_others_from_answers(
-    published: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    environment = {"GHOSTLENS_RECEIVE_WAIT_S": "1", "GHOSTLENS_RECOGNISE_QUEUE": "1"}
-    monkeypatch.setattr("tests.serving.test_server.clean_environment", add(environment))
-    with serve(published) as (address, _):
-        place = re.sub("http://", "", address).split(":")
-        with socket.create_connection((place[0], int(place[1])), timeout=60) as slow:
-            send_head(slow, 10_000)
-            deadline_s = time.monotonic() + 60
-            slow.settimeout(0.2)
-            received = b""
-            while not received and time.monotonic() < deadline_s:
-                try:
-                    slow.sendall(b"x")  # drips: no time between two bytes is long
-                    received = slow.recv(10_000)
-                except TimeoutError:
-                    continue
-            assert received.startswith(b"HTTP/1.1 408")
-            assert b"slow-body" in received
-        for _ in range(5):
-            with socket.create_connection((place[0], int(place[1])), timeout=60) as gone:
-                send_head(gone, len(RED))
-                gone.sendall(RED)
-        answer = ask_patiently(f"{address}{RECOGNISE}")
-        assert answer.status == 200
-
-
-def add(environment: dict[str, str]) -> object:
-    from tests.serving.test_server import clean_environment
-
-    return lambda: clean_environment() | environment
-
-
-def ask_patiently(url: str) -> http.client.HTTPResponse:
-    """Asks again where the line is full, as a client should."""
-    for _ in range(100):
-        try:
-            return ask(url, RED, Content_Type="image/jpeg")
-        except OSError as error:
-            assert getattr(error, "code", 0) == 503
-            time.sleep(0.1)
-    raise AssertionError("the line never became free")

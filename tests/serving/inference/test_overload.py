@@ -1,0 +1,80 @@
+"""Clients that are slow, gone, or too many, against a server process of a short line."""
+
+import socket
+import time
+import urllib.error
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.mobile_assets.builds import COLOURS, make_photo
+from tests.serving import test_server
+from tests.serving.test_server import ask, clean_environment, serve
+
+RED = make_photo(COLOURS["red"])
+URL = "/v1/models/colours/recognise"
+
+
+@pytest.fixture(scope="module")
+def address(published: Path) -> Iterator[str]:
+    settings = {"GHOSTLENS_RECEIVE_WAIT_S": "1", "GHOSTLENS_RECOGNISE_QUEUE": "2"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(test_server, "clean_environment", lambda: clean_environment() | settings)
+        with serve(published) as (address, _):
+            yield address
+
+
+def connect(address: str) -> socket.socket:
+    host, port = address.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def send_head(connection: socket.socket, length: int) -> None:
+    head = f"POST {URL} HTTP/1.1\r\nHost: here\r\nContent-Type: image/jpeg\r\n"
+    connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
+
+
+def ask_patiently(address: str) -> int:
+    """Asks again where the line is full, as a client should; returns how often it was."""
+    for refused in range(200):
+        try:
+            assert ask(address + URL, RED, Content_Type="image/jpeg").status == 200
+            return refused
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+            assert 1 <= int(error.headers["Retry-After"]) <= 10
+            time.sleep(0.1)
+    raise AssertionError("the line never became free")
+
+
+def test_a_sender_that_drips_is_cut_off_and_told_so(address: str) -> None:
+    with connect(address) as slow:
+        send_head(slow, 10_000)
+        slow.settimeout(0.2)
+        end_s, received = time.monotonic() + 60, b""
+        while not received and time.monotonic() < end_s:
+            try:
+                slow.sendall(b"x")  # no time between two bytes is long
+                received = slow.recv(10_000)
+            except TimeoutError:
+                continue
+    assert received.startswith(b"HTTP/1.1 408")
+    assert b"slow-body" in received
+    ask_patiently(address)
+
+
+def test_clients_that_hang_up_leave_the_line_to_others(address: str) -> None:
+    for sent in (RED, RED[:100]) * 3:
+        with connect(address) as gone:
+            send_head(gone, len(RED))
+            gone.sendall(sent)
+    ask_patiently(address)
+
+
+def test_of_too_many_all_are_answered_or_refused_and_then_the_next_is_served(address: str) -> None:
+    with ThreadPoolExecutor(40) as pool:
+        refused = sum(pool.map(lambda _: ask_patiently(address), range(80)))
+    assert refused > 0
+    assert ask(address + "/livez").status == 200
