@@ -52,19 +52,6 @@ class ServerProcess:
         self._process.terminate()
         return self._process.communicate(timeout=60)[1]
 
-    def measure_cpu_s(self) -> float:
-        """Returns the CPU time of its processes so far, in seconds."""
-        assert self._process is not None
-        group, ticks = self._process.pid, 0
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                values = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # it ended meanwhile
-            if int(values[2]) == group:  # proc(5): the process group, then the user and system time
-                ticks += int(values[11]) + int(values[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
 
 def _find_free_port() -> int:
     with socket.socket() as listener:

@@ -9,13 +9,13 @@ import pytest
 
 from serving.audit import SERVER, find_break
 from tests.fleet.bundles import CRASHING, FIRST, SECOND, WRONG
-from tests.fleet.fleet import AT_ONCE, Fleet
+from tests.fleet.fleet import AT_ONCE, LEAST_REPORTS, Fleet
 from tests.fleet.phones import BUILT_IN, Phone
 from tests.fleet.story import tell
 
 PHONES = 1000
 # Of all phones, besides those that a round is about; docs/studies/fleet.py uses all in each round.
-USED_SHARE = 0.12
+USED_SHARE = 0.1
 BAD = (WRONG, CRASHING)
 
 
@@ -57,7 +57,7 @@ def test_a_raise_waits_for_reports(fleet: Fleet) -> None:
     assert [entry.action for entry in of_it] == ["start", "hold", "raise", "raise"]
     assert [entry.details["share_bp"] for entry in of_it] == [100, 1000, 1000, 10_000]
     held, raised = of_it[1:3]
-    assert 0 < held.details["reported"] < PHONES / 125 <= raised.details["reported"]
+    assert 0 < held.details["reported"] < LEAST_REPORTS <= raised.details["reported"]
     assert any(phone.life.codes["held"] for phone in fleet.phones)
 
 
