@@ -56,7 +56,7 @@ http {{
 MODEL, VERSION = "bench", "1.0.0"
 WAIT_S = 60
 RECEIVE_BYTES = 1 << 18
-ROUND_BYTES = 64 << 20
+ROUND_BYTES = 512 << 20
 
 
 def make_repository(folder: Path) -> tuple[Path, dict[str, str]]:
@@ -145,7 +145,7 @@ def compare(
     ports: tuple[int, int], path: str, size_bytes: int, connections: int, rounds: int
 ) -> tuple[str, float]:
     """Returns a table's row, and the median ratio of neighbours in time."""
-    times = min(max(1, ROUND_BYTES // size_bytes // connections), 100)
+    times = min(max(1, ROUND_BYTES // size_bytes // connections), 200)
     ours, theirs = [], []
     for number in range(rounds):
         pair = {}
