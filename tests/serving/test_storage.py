@@ -1,5 +1,6 @@
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 import serving.storage
 from mobile_assets.signing import create_keys
 from serving.errors import NotReadyError, RepositoryError, UnknownFileError
+from serving.objects import LocalFolder, Status
 from serving.publish import publish
 from serving.storage import Storage
 from tests.serving.conftest import set_current
+from training.errors import StorageError
 
 TIMESTAMP = "metadata/timestamp.json"
 
@@ -133,6 +136,56 @@ def test_a_repository_of_strange_keys_is_refused_while_running_and_by_the_truste
     with pytest.raises(NotReadyError):
         _ = Storage(repository, key_folder / "root.json").catalogue
     assert Storage(repository, tmp_path / "strange" / "root.json").find_problems() == []
+
+
+class Unreliable(LocalFolder):
+    """Storage that can fall silent, as over a network."""
+
+    is_silent = False
+
+    def find_status(self, name: str) -> Status | None:
+        if self.is_silent:
+            raise StorageError("cannot reach the storage")
+        return super().find_status(name)
+
+
+def test_storage_that_falls_silent_leaves_the_last_good_state_and_is_told(
+    repository: Path, key_folder: Path
+) -> None:
+    objects = Unreliable(repository)
+    storage = Storage(objects)
+    assert storage.find_problems() == []
+    objects.is_silent = True
+    set_current("colours", "1.0.0", repository, key_folder)
+    assert storage.find_problems() == ["cannot reach the storage"]
+    assert storage.catalogue.find_release("colours").current == "1.1.0"
+    with pytest.raises(NotReadyError):
+        _ = Storage(objects).catalogue
+    objects.is_silent = False
+    assert storage.catalogue.find_release("colours").current == "1.0.0"
+    assert storage.find_problems() == []
+
+
+def test_a_request_does_not_wait_for_another_one_that_looks_at_the_storage(
+    repository: Path,
+) -> None:
+    looking, go_on = threading.Event(), threading.Event()
+
+    class Slow(LocalFolder):
+        def find_status(self, name: str) -> Status | None:
+            if threading.current_thread() is slow:
+                looking.set()
+                assert go_on.wait(60)
+            return super().find_status(name)
+
+    slow = threading.Thread(target=lambda: storage.find_problems())
+    storage = Storage(Slow(repository))
+    assert storage.find_problems() == []
+    slow.start()
+    assert looking.wait(60)
+    assert storage.catalogue.find_release("colours").current == "1.1.0"
+    go_on.set()
+    slow.join()
 
 
 def test_expired_metadata_are_reported(
