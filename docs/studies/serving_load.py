@@ -165,9 +165,7 @@ def main(repository: Path, folder: Path | None, seconds: float, rounds: int) -> 
     tflite = storage.read_file(manifest.model, manifest.version, artifact.path)
     path = f"/v1/models/{manifest.model}/recognise"
     with tempfile.TemporaryDirectory() as state, running(repository, Path(state)) as (address, pid):
-        begun_s = time.perf_counter()
         load(address, path, photos, WARM_UP, 1)
-        click.echo(f"first answers after {time.perf_counter() - begun_s - 1:.2f} s more than asked")
         bounds: list[tuple[float, float]] = []
         served: dict[int, list[tuple[list[Result], float]]] = {clients: [] for clients in CLIENTS}
         for _ in range(rounds):

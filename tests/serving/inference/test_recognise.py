@@ -1,3 +1,4 @@
+import gzip
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from serving.errors import NoArtifactError
 from serving.inference.engine import Engine
 from serving.inference.loaded import LoadedVersion, LoadedVersions
 from serving.inference.places import Places
-from serving.publish import publish
+from serving.policy import pin
+from serving.publish import change_release, publish
 from serving.settings import Settings
 from serving.storage import Storage
 from tests.mobile_assets.builds import (
@@ -65,6 +67,23 @@ def test_without_a_version_the_current_one_answers_also_a_form(client: FlaskClie
     assert response.json["version"] == "1.1.0"
     assert response.json["answers"][0]["label"] == "green"
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_channels_current_version_answers(repository: Path, key_folder: Path) -> None:
+    change_release("colours", repository, [key_folder], pin("beta", "1.0.0"))
+    client = create_app(Settings(repository)).test_client()
+    for query, version in [("channel=beta", "1.0.0"), ("channel=stable", "1.1.0"), ("", "1.1.0")]:
+        answer = client.post(f"{URL}?{query}", data=RED, content_type="image/jpeg")
+        assert answer.json["version"] == version
+
+
+def test_a_compressed_body_is_inflated_and_a_bomb_is_not(published: Path) -> None:
+    client = create_app(Settings(published, max_upload_bytes=5000)).test_client()
+    for body, status in [(gzip.compress(RED), 200), (gzip.compress(bytes(5001)), 413)]:
+        headers = {"Content-Type": "image/jpeg", "Content-Encoding": "gzip"}
+        assert client.post(URL, data=body, headers=headers).status_code == status
+    headers = {"Content-Encoding": "gzip"}
+    assert client.post(URL, headers=headers, **make_form(RED)).status_code == 415
 
 
 def test_top_k_limits_the_answers_most_probable_first(client: FlaskClient) -> None:
@@ -164,6 +183,8 @@ def test_a_body_without_a_usable_photo_is_a_problem_that_says_why(
         ("top_k=many", 422, "top_k"),
         ("topk=3", 422, "topk: Unknown field"),
         ("version=", 422, "version"),
+        ("channel=beta", 422, "no channel 'beta': allowed are stable"),
+        ("channel=stable&version=1.0.0", 422, "allowed is one of them"),
         ("version=9.9.9", 404, "published are: 1.1.0, 1.0.0"),
         ("version=../../x", 404, "published are: 1.1.0, 1.0.0"),
     ],
