@@ -4,7 +4,6 @@ WSGI knows neither time limits nor clients that hang up. Behind gunicorn the con
 at hand, and gives both; behind a server that hides it, bodies take as long as that server allows.
 """
 
-import select
 import socket
 import threading
 import time
@@ -63,12 +62,10 @@ def watch_client() -> Callable[[], bool]:
         if not isinstance(connection, socket.socket) or hasattr(connection, "cipher"):
             return False
         try:
-            if not select.select([connection], [], [], 0)[0]:
-                return False
             return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
-        except (OSError, ValueError):
+        except OSError:
             return True
 
     return is_gone

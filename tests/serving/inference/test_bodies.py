@@ -1,12 +1,17 @@
+import fcntl
 import gzip
+import resource
+import socket
 import zlib
+from collections.abc import Iterator
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import BodyLengthError, MediaTypeError, RequestError
-from serving.inference.bodies import inflate
+from serving.inference.bodies import inflate, watch_client
 
 
 def compress_raw(data: bytes) -> bytes:
@@ -61,3 +66,37 @@ def test_what_is_damaged_or_of_another_coding_is_refused(
 ) -> None:
     with pytest.raises(error):
         inflate(data, coding, 100)
+
+
+MANY_FILES = 1500  # more than select(2) can look at
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 2 * MANY_FILES), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("least", [0, MANY_FILES])
+@pytest.mark.usefixtures("many_files")
+def test_a_client_is_gone_once_it_closed_its_connection(least: int) -> None:
+    here, there = socket.socketpair()
+    connection = socket.socket(fileno=fcntl.fcntl(here, fcntl.F_DUPFD, least))
+    here.close()
+    with connection, there:
+        environment = {"gunicorn.socket": connection}
+        with Flask("any").test_request_context("/", environ_base=environment):
+            is_gone = watch_client()
+            assert not is_gone()
+            there.sendall(b"the next request")
+            assert not is_gone()
+            assert connection.recv(100) == b"the next request"
+            there.close()
+            assert is_gone()
+
+
+def test_where_the_connection_cannot_be_seen_nobody_is_gone() -> None:
+    with Flask("any").test_request_context("/"):
+        assert not watch_client()()
