@@ -49,7 +49,8 @@ class Fleet:
         server: in processes of its own.
         requests: how many HTTP requests the phones sent.
         check_s: how long a phone waited for each answer to a check, in seconds.
-        last_used: the phones of the last round.
+        rolled_back: the phones that were used after the rollback.
+        told_late: those of them that did not see it at their first use.
         included: names of the phones that a share of the good rollout includes, by the share.
         reached: names of those that ran its version while that share was in effect.
     """
@@ -74,7 +75,8 @@ class Fleet:
             folder / "repository", GHOSTLENS_RAISE_LEAST_REPORTS=str(LEAST_REPORTS)
         )
         self.requests, self.check_s = 0, list[float]()
-        self.last_used: list[Phone] = []
+        self.rolled_back: list[Phone] = []
+        self.told_late: list[Phone] = []
         self.included: dict[int, set[str]] = {}
         self.reached: dict[int, set[str]] = {}
         self._database = Database(find_state(folder / "repository"))
@@ -133,7 +135,6 @@ class Fleet:
 
     def use(self, phones: list[Phone]) -> None:
         """Has phones used, some at a time."""
-        self.last_used = phones
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for done in [pool.submit(phone.use) for phone in phones]:
                 done.result()

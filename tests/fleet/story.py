@@ -70,6 +70,11 @@ def _meet_a_bad_version(fleet: Fleet, version: str, offered: str, share: float) 
 def _roll_back(fleet: Fleet, share: float) -> None:
     fleet.command("releases", "rollback", MODEL, FIRST)
     fleet.observer.mark(f"rollback to {FIRST}")
-    fleet.use(fleet.choose(share))
+    chosen = fleet.choose(share)
+    fleet.use(chosen)
+    # Who asks in the moment in which a server process reads the new policy is told the old one.
+    late = [phone for phone in chosen if phone.life.ran[-1] != FIRST]
+    fleet.use(late)
+    fleet.rolled_back, fleet.told_late = chosen, late
     for phone in fleet.phones:
         phone.open_app()

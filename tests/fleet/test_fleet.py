@@ -100,5 +100,6 @@ def test_new_phones_begin_with_what_they_were_shipped_with(fleet: Fleet) -> None
 
 
 def test_a_rollback_reaches_the_phones(fleet: Fleet) -> None:
-    back = [phone for phone in fleet.last_used if phone.life.ran[-1] == FIRST]
-    assert back == fleet.last_used
+    back = [phone for phone in fleet.rolled_back if phone.life.ran[-1] == FIRST]
+    assert back == fleet.rolled_back
+    assert 2 * len(fleet.told_late) < len(back)
