@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 
 from conversion.artifact import check_model_name, check_version
@@ -90,7 +91,7 @@ class BundleClient:
 
     def __init__(
         self,
-        cache_dir: Path,
+        cache_dir: Path | str,
         base_url: str,
         trusted_root: bytes,
         timeout_s: int = TIMEOUT_S,
@@ -105,8 +106,16 @@ class BundleClient:
             timeout_s: longest wait for a connection, and between two pieces of an answer.
             files_url: the address that the files of `targets/` lie below where it is another, as
                 of a network of caches; in an update the one that the server names without.
+
+        Raises:
+            PullError: the trusted root is a path or text.
         """
-        self.cache_dir = cache_dir
+        if isinstance(trusted_root, str | PathLike):
+            raise PullError(
+                f"the trusted root is {str(trusted_root)[:80]!r}: give the bytes of root.json, "
+                'as in Path("root.json").read_bytes()'
+            )
+        self.cache_dir = Path(cache_dir)
         self.base_url = base_url
         self.trusted_root = trusted_root
         self.timeout_s = timeout_s

@@ -201,6 +201,16 @@ def test_a_trusted_root_that_is_none(client: BundleClient, root: bytes) -> None:
         client.pull(MODEL, "python")
 
 
+def test_a_folder_may_be_text_and_a_trusted_root_may_not(
+    repository: Repository, server: Server, tmp_path: Path
+) -> None:
+    client = BundleClient(str(tmp_path / "cache"), server.url, repository.trusted_root)
+    assert client.start(MODEL) is None
+    for root in ("root.json", tmp_path / "root.json"):
+        with pytest.raises(PullError, match=r"'.*root.json': give the bytes of root.json"):
+            BundleClient(tmp_path, server.url, root)  # type: ignore[arg-type]
+
+
 def test_two_pulls_into_one_folder(pulled: BundleClient) -> None:
     with (
         exclusive_lock(pulled.cache_dir / ".pull.lock"),
