@@ -1,6 +1,7 @@
 """What the views share: one storage, one engine and one database for each app."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from apiflask import APIFlask
 from flask import current_app
@@ -10,6 +11,7 @@ from serving.database import Database
 from serving.inference.engine import Engine
 from serving.inference.places import Places
 from serving.retention import Retention
+from serving.rollout_history import find_first_share
 from serving.rollouts import Rollouts, Rule
 from serving.settings import Settings
 from serving.storage import Storage
@@ -39,7 +41,7 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
         settings.raise_least_reports,
         settings.check_again_on_its_way_s,
     )
-    rollouts = Rollouts(database, rule)
+    rollouts = Rollouts(database, rule, partial(find_first_share, storage))
     retention = Retention(database, settings.keep_reports_days)
     app.extensions[_EXTENSION] = _Services(storage, engine, database, rollouts, retention, settings)
 

@@ -6,6 +6,7 @@ that share the database, and is written to the audit log in that transaction.
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select, update
@@ -22,6 +23,8 @@ from training.files import sha256_bytes
 
 HALTED, PAUSED = "halted", "paused"
 _UNKNOWN = Restraint(share_bp=0)
+# From the model, the channel and its rollout; see `serving.rollout_history`.
+FindFirstShare = Callable[[str, str, Rollout], int]
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,23 @@ class Stage:
 class Rollouts:
     """Holds back what devices report to be bad. Safe to use from several threads and processes."""
 
-    def __init__(self, database: Database, rule: Rule | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rule: Rule | None = None,
+        find_first_share: FindFirstShare | None = None,
+    ) -> None:
+        """Remembers where to look; nothing is read yet.
+
+        Args:
+            database: what all processes of the server share.
+            rule: when to halt, and when to go on.
+            find_first_share: tells with which share a rollout began that was not seen before; the
+                share of now when not given.
+        """
         self._database = database
         self.rule = rule or Rule()
+        self._find_first_share = find_first_share or _read_share
 
     def restrain(self, release: Release, channel: str) -> Restraint:
         """Returns what is held back now of a channel's policy.
@@ -145,7 +162,10 @@ class Rollouts:
                 details = {"channel": channel, **vars(counts)}
                 append(connection, SERVER, "halt", release.model, version, reason, **details)
                 return
-            self._advance(connection, release.model, channel, rollout)
+            # The first check begins a rollout; what is reported before raises nothing.
+            stage = _read_stage(connection, release.model, channel, rollout)
+            if stage is not None:
+                self._advance(connection, release.model, channel, rollout, stage)
 
     def hold(self, model: str, version: str, kind: str, actor: str, reason: str) -> None:
         """Halts or pauses a version by a person's command.
@@ -216,8 +236,13 @@ class Rollouts:
         if rollout is None:
             return Restraint(halted)
         if stage is None or not judged:
+            # Read before the transaction: object storage may be slow, and others wait.
+            first_bp = self._find_first_share(model, channel, rollout) if stage is None else 0
             with self._database.write() as connection:
-                stage = self._advance(connection, model, channel, rollout)
+                stage = _read_stage(connection, model, channel, rollout)
+                if stage is None:
+                    stage = _begin(connection, model, channel, rollout, first_bp)
+                stage = self._advance(connection, model, channel, rollout, stage)
         paused = held.get(rollout.version) == PAUSED
         return Restraint(halted, 0 if paused else stage.share_bp)
 
@@ -236,25 +261,23 @@ class Rollouts:
     def _has_settled(self, stage: Stage) -> bool:
         return now_ms() - stage.since_ms >= 1000 * self.rule.settle_s
 
-    def _advance(self, connection: Connection, model: str, channel: str, rollout: Rollout) -> Stage:
+    def _advance(
+        self, connection: Connection, model: str, channel: str, rollout: Rollout, old: Stage
+    ) -> Stage:
         """Brings the share in effect as near to the signed one as the reports allow."""
-        old, signed_bp = _read_stage(connection, model, channel, rollout), rollout.share_bp
-        if old is not None and old.share_bp == old.signed_bp == signed_bp:
+        signed_bp = rollout.share_bp
+        if old.share_bp == old.signed_bp == signed_bp:
             return old
-        stage, action, reason = Stage(signed_bp, signed_bp, now_ms()), "start", "a new rollout"
-        counts = count(connection, model, rollout.version, 0 if old is None else old.since_ms)
-        if old is not None and signed_bp <= old.share_bp:
-            action, reason = "lower", f"from {old.share_bp / 100} %"
-        elif old is not None and (waits_for := self._find_wait(counts, old)):
+        stage = Stage(signed_bp, signed_bp, now_ms())
+        action, reason = "raise", f"from {old.share_bp / 100} %"
+        counts = count(connection, model, rollout.version, old.since_ms)
+        if signed_bp <= old.share_bp:
+            action = "lower"
+        elif waits_for := self._find_wait(counts, old):
             stage = Stage(old.share_bp, signed_bp, old.since_ms)
             action, reason = "hold", f"at {old.share_bp / 100} %, as {waits_for}"
-        elif old is not None:
-            action, reason = "raise", f"from {old.share_bp / 100} %"
         if stage != old:
-            row = {"salt": rollout.salt, "version": rollout.version, **vars(stage)}
-            key = {"model": model, "channel": channel}
-            connection.execute(delete(stages).filter_by(**key))
-            connection.execute(insert(stages).values({**key, **row}))
+            _put_stage(connection, model, channel, rollout, stage)
             details = {"channel": channel, "share_bp": signed_bp, **vars(counts)}
             append(connection, SERVER, action, model, rollout.version, reason, **details)
         return stage
@@ -314,6 +337,31 @@ def _put_hold(connection: Connection, model: str, version: str, kind: str) -> No
     key = {"model": model, "version": version}
     connection.execute(delete(holds).filter_by(**key))
     connection.execute(insert(holds).values({**key, "kind": kind}))
+
+
+def _begin(
+    connection: Connection, model: str, channel: str, rollout: Rollout, first_bp: int
+) -> Stage:
+    """Begins a rollout with its first share, which takes effect at once."""
+    counts = count(connection, model, rollout.version)
+    stage = Stage(first_bp, first_bp, now_ms())
+    _put_stage(connection, model, channel, rollout, stage)
+    details = {"channel": channel, "share_bp": first_bp, **vars(counts)}
+    append(connection, SERVER, "start", model, rollout.version, "a new rollout", **details)
+    return stage
+
+
+def _put_stage(
+    connection: Connection, model: str, channel: str, rollout: Rollout, stage: Stage
+) -> None:
+    key = {"model": model, "channel": channel}
+    row = {"salt": rollout.salt, "version": rollout.version, **vars(stage)}
+    connection.execute(delete(stages).filter_by(**key))
+    connection.execute(insert(stages).values({**key, **row}))
+
+
+def _read_share(model: str, channel: str, rollout: Rollout) -> int:
+    return rollout.share_bp
 
 
 def _read_stage(
