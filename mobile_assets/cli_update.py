@@ -1,5 +1,6 @@
 """The command that does as an app does: ask, take, verify, test, switch."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,18 @@ def read_root(path: Path) -> bytes:
     """Returns the root metadata that an app is shipped with.
 
     Raises:
-        PullError: they cannot be read.
+        PullError: they cannot be read, or are something else.
     """
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise PullError(f"cannot read the trusted root {path}: {error.strerror}") from None
+    try:
+        kind = json.loads(data)["signed"]["_type"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        kind = None
+    if kind != "root":
+        raise PullError(
+            f"{path} is no root metadata: give root.json, which publishing writes beside the keys"
+        )
+    return data

@@ -40,6 +40,9 @@ def read_release(repository: TrustedRepository, model: str) -> Release:
         PullError: not published, unreachable, of another model, or other bytes than signed.
     """
     path = f"{model}/{RELEASE_NAME}"
+    if model not in (models := repository.list_models()):
+        allowed = f"allowed are {', '.join(models)}" if models else "nothing is published yet"
+        raise PullError(f"{repository.base_url} publishes no model {model!r}: {allowed}")
     release = Release.from_bytes(repository.read(path, MAX_RELEASE_BYTES))
     if release.model != model:
         raise PullError(f"{path} of {repository.base_url} is about {release.model!r}")

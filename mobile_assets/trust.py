@@ -17,7 +17,7 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
+from tuf.api.metadata import Metadata, TargetFile, Targets  # type: ignore[attr-defined]
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
 from urllib3.exceptions import HTTPError
@@ -76,6 +76,7 @@ class TrustedRepository:
         self.base_url = _check_address(base_url)
         self.targets_url = _check_address(targets_url or f"{self.base_url}/targets")
         self.transfer = Transfer(timeout_s)
+        self._metadata_dir = metadata_dir
         self._documents_dir = documents_dir
         with typed_errors("the trusted root", "the root metadata given to the client"):
             metadata_dir.mkdir(parents=True, exist_ok=True)
@@ -150,6 +151,18 @@ class TrustedRepository:
         with typed_errors(target_path, self.base_url):
             target = self._updater.get_targetinfo(target_path)
         return None if target is None else target.length
+
+    def list_models(self) -> tuple[str, ...]:
+        """Returns the models that the metadata name, after `refresh`, by name.
+
+        Raises:
+            PullError: the metadata that were kept are damaged.
+            StorageError: they cannot be read.
+        """
+        with typed_errors("the kept metadata", str(self._metadata_dir)):
+            data = (self._metadata_dir / "targets.json").read_bytes()
+            delegations = Metadata[Targets].from_bytes(data).signed.delegations
+        return tuple(sorted(delegations.roles or ())) if delegations is not None else ()
 
     def _complete(self, target: TargetFile, sha256: str, partial: Path) -> None:
         """Downloads the rest of a file; where parts do not fit together, once more the whole."""

@@ -121,7 +121,17 @@ def test_pull_errors_are_one_line(repository: Repository, server: Server, tmp_pa
     where = ["--url", server.url, "--root", root, "--out", tmp_path / "pulled"]
     assert_typed_error(run("pull", MODEL, *where, "--platform", "web"), "trusted root", "No such")
     root.write_bytes(repository.trusted_root)
-    assert_typed_error(run("pull", "plums", *where, "--platform", "web"), "plums/release.json")
+    plums = run("pull", "plums", *where, "--platform", "web")
+    assert_typed_error(plums, f"{server.url} publishes no model 'plums': allowed are {MODEL}")
+    for data in (
+        b'{"schema": "ghostlens.keys/1"}',
+        b"[]",
+        b"\xff",
+        b'{"signed": {"_type": "targets"}}',
+    ):
+        root.write_bytes(data)
+        no_root = run("update", MODEL, *where, "--platform", "web")
+        assert_typed_error(no_root, "root.json is no root metadata: give root.json")
 
 
 def test_recognise_errors_are_one_line(
