@@ -25,15 +25,16 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 
 from mobile_assets.release import Release
 from mobile_assets.signing import (
-    ROLES,
     add_model_key,
     check_publishable,
+    key_path,
     load_public_keys,
     load_signer,
     load_signers,
 )
 from serving.delegations import add_delegation, check_delegated, find_delegation
 from serving.errors import PublishError, RepositoryError, UnknownModelError
+from serving.first_root import FIRST_ROOT_NAME, make_first_root
 from serving.objects import Objects, Place, open_objects
 from serving.repository import (
     MAX_METADATA_BYTES,
@@ -41,7 +42,6 @@ from serving.repository import (
     METADATA_NAME,
     TIMESTAMP_NAME,
     State,
-    create_root,
     describe_metadata,
     expiry,
     read_metadata_in,
@@ -55,7 +55,6 @@ from serving.repository import (
     verify,
 )
 
-FIRST_ROOT_NAME = "1.root.json"
 ONLINE_ROLES = ("snapshot", "timestamp")
 _TIMESTAMP = f"{METADATA_FOLDER}/{TIMESTAMP_NAME}"
 
@@ -75,6 +74,7 @@ class Desk:
         signed: metadata of roles that change with the next commit, with their signed bytes.
         files: targets of the desk's model that were put.
         written: names of the objects that can be taken back.
+        notes: what the person at the desk should know besides.
     """
 
     objects: Objects
@@ -87,6 +87,7 @@ class Desk:
     signed: dict[str, tuple[Targets, bytes]] = field(default_factory=dict)
     files: dict[str, TargetFile] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def published(self) -> State:
         """Returns what clients see now.
@@ -265,7 +266,7 @@ def open_desk(
     is_new = objects.find_status(f"{METADATA_FOLDER}/{FIRST_ROOT_NAME}") is None
     if is_new and (model is None or not creating or proposing):
         raise PublishError(f"nothing is published yet in {objects.describe()}")
-    new_root = _sign_first_root(keys[0], model or "") if is_new else None
+    new_root = make_first_root(keys[0], model or "") if is_new else None
     with objects.lock() as alone:
         tag, read = read_tag(objects), read_metadata_in(objects)
         roots, state = read_roots(read), read_state(read)
@@ -336,24 +337,12 @@ def _load_model(desk: Desk, keys: Sequence[Path], model: str, creating: bool) ->
     signers = _load_role(keys, "targets", desk.root.roles["targets"])
     delegating = desk.renew_targets("targets")
     public = load_public_keys(keys[0]).get(check_publishable(model))
+    desk.notes.append(
+        f"the first version of {model}: the key {key_path(keys[0], model)}, "
+        f"{'which was there' if public else 'made just now'}, signs for it from now on; keep it "
+        "offline, with a copy elsewhere"
+    )
     add_delegation(delegating, model, [public or add_model_key(keys[0], model)])
     data = sign(delegating, "targets", signers, desk.root)
     desk.signed["targets"] = delegating, data
     return [load_signer(keys[0], model)]
-
-
-def _sign_first_root(keys: Path, model: str) -> bytes:
-    check_publishable(model)
-    public = load_public_keys(keys)
-    missing = [role for role in ROLES if role not in public]
-    if missing:
-        raise PublishError(
-            f"a new repository needs the keys of all roles: {keys} names none for "
-            f"{', '.join(missing)}"
-        )
-    root = create_root(public)
-    for role in ROLES:
-        load_signer(keys, role)
-    if model in public:
-        load_signer(keys, model)
-    return sign(root, "root", [load_signer(keys, "root")], root)

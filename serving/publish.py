@@ -9,14 +9,20 @@ from mobile_assets.manifest import MANIFEST_NAME
 from mobile_assets.release import Release
 from serving.ceremony import propose_release
 from serving.deltas import put_deltas
-from serving.desk import FIRST_ROOT_NAME, Desk, open_desk
+from serving.desk import Desk, open_desk
 from serving.errors import PublishError, UnknownModelError
+from serving.first_root import (
+    FIRST_ROOT_NAME,
+    ROOT_COPY_NAME,
+    check_copy,
+    keep_copy,
+    read_copy,
+)
 from serving.objects import Place
 from serving.policy import FOR_ALL, Plan, add_version
-from serving.repository import State, file_path, read_metadata_in, read_sha256
-from training.files import sha256_bytes, write_atomic
+from serving.repository import State, file_path, read_metadata_in, read_roots, read_sha256
+from training.files import sha256_bytes
 
-ROOT_COPY_NAME = "root.json"
 # One key folder, or the folders of as many people as must sign.
 Keys = Path | Sequence[Path]
 
@@ -30,12 +36,14 @@ class Publication:
         version: the version that was published or made current.
         changed: False where all was so already.
         state: the metadata that clients now see.
+        notes: what else whoever published should know.
     """
 
     model: str
     version: str
     changed: bool
     state: State
+    notes: tuple[str, ...] = ()
 
 
 def publish(
@@ -56,7 +64,8 @@ def publish(
         bundle_path: what `python -m mobile_assets bundle` wrote.
         repository: where it lies: a folder, or an address of object storage.
         keys: folders with the private keys; a copy of the first root, which clients are shipped
-            with, is left in the first one as `root.json`.
+            with, is left in the first one as `root.json`. One that is there is never overwritten,
+            and begins a new repository of the same keys too.
         proposal: where the model's new metadata go for others to sign (`serving.ceremony`);
             clients see nothing of it, and no keys are needed. None signs and publishes at once.
         plan: which devices get the version.
@@ -64,7 +73,8 @@ def publish(
     Raises:
         BundleError: the bundle is damaged.
         SigningError: a key is missing, or is not the one that the repository trusts.
-        PublishError: the version is published with other content, or cannot go where it should.
+        PublishError: the version is published with other content, or cannot go where it should;
+            or `root.json` in the key folder is of another repository.
         RepositoryError: what is published already is damaged.
         ConflictError: another publisher is at work, or was faster.
         StorageError: the disk is full, or the storage cannot be reached.
@@ -74,7 +84,7 @@ def publish(
     proposing = proposal is not None
     with open_desk(repository, _folders(keys), model, creating=True, proposing=proposing) as desk:
         if not proposing:
-            _copy_root(desk, _folders(keys)[0])
+            _check_root(desk, _folders(keys)[0])
         release = desk.find_release(model)
         changed = release is None or version not in release.names
         if not changed:
@@ -85,7 +95,10 @@ def publish(
         if changed:
             desk.put_release(add_version(release, model, version, plan))
         state = _finish(desk, proposal) if changed else desk.published()
-        return Publication(model, version, changed, state)
+        if not proposing:
+            first = read_metadata_in(desk.objects)(FIRST_ROOT_NAME)
+            keep_copy(_folders(keys)[0], first or b"")
+        return Publication(model, version, changed, state, tuple(desk.notes))
 
 
 def change_release(
@@ -152,12 +165,19 @@ def _folders(keys: Keys) -> tuple[Path, ...]:
     return (keys,) if isinstance(keys, Path) else tuple(keys)
 
 
-def _copy_root(desk: Desk, keys: Path) -> None:
-    read = read_metadata_in(desk.objects)
-    first = desk.new_root[1] if desk.new_root else read(FIRST_ROOT_NAME)
-    copy = keys / ROOT_COPY_NAME
-    if first is not None and (not copy.is_file() or copy.read_bytes() != first):
-        write_atomic(copy, first)
+def _check_root(desk: Desk, keys: Path) -> None:
+    """Checks the key folder's `root.json` before anything is written; notes a new beginning."""
+    where = desk.objects.describe()
+    if desk.new_root is None:
+        check_copy(keys, read_roots(read_metadata_in(desk.objects)).values(), where)
+    if desk.state is None:
+        words = f"this begins a NEW repository: nothing was published before in {where}"
+        if read_copy(keys) is not None:
+            words += (
+                f". These keys began another one, which has the same {keys / ROOT_COPY_NAME}: if "
+                "you meant that one, check --repository, and remove this one"
+            )
+        desk.notes.insert(0, words)
 
 
 def _check_same_content(desk: Desk, bundle: Bundle) -> None:

@@ -168,6 +168,8 @@ def publish_command(
     conditions = _read_conditions(min_os, app_version, min_memory, unmetered)
     plan = Plan(channel, share, promoted, conditions)
     done = publish(bundle, place.repository, place.keys, place.proposal, plan)
+    for note in done.notes:
+        click.echo(note)
     if not done.changed:
         click.echo(f"{done.model} {done.version} is published already, with the same content")
     elif place.proposal is not None:

@@ -29,10 +29,7 @@ from training.errors import StorageError
 
 @pytest.fixture
 def keys(key_folder: Path, published: Path, tmp_path: Path) -> Path:
-    folder = Path(shutil.copytree(key_folder, tmp_path / "keys"))
-    # Another test may have published another repository with the same keys since.
-    shutil.copy(published / "metadata" / "1.root.json", folder / "root.json")
-    return folder
+    return Path(shutil.copytree(key_folder, tmp_path / "keys"))
 
 
 @pytest.fixture
@@ -302,6 +299,7 @@ def test_a_root_over_its_time_is_renewed_by_a_ceremony(
     bundles: dict[str, Path], keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = tmp_path / "repository"
+    (keys / "root.json").unlink()
     with monkeypatch.context() as patch:
         patch.setitem(serving.repository.EXPIRY_DAYS, "root", 1)
         publish(bundles["1.0.0"], repository, keys)
