@@ -2,15 +2,33 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mobile_assets.conditions import NETWORKS, Device
+from mobile_assets.conditions import MAX_MEMORY_BYTES, NETWORKS, Device
 from mobile_assets.errors import PullError
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.release import STABLE
+
+_MEMORY = re.compile(r"([0-9]{1,18}) ?(B|KB|MB|GB)", re.IGNORECASE)
+_BYTES_OF = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def _read_memory(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
+    """Returns bytes, of text as in 512MB."""
+    if text is None:
+        return None
+    found = _MEMORY.fullmatch(text.strip())
+    size_bytes = int(found[1]) * _BYTES_OF[found[2].upper()] if found else 0
+    if not 0 < size_bytes <= MAX_MEMORY_BYTES:
+        raise click.BadParameter(
+            f"{text!r}: allowed are whole B, KB, MB or GB, as in 512MB, "
+            f"up to {MAX_MEMORY_BYTES} bytes"
+        )
+    return size_bytes
 
 
 @click.command("update")
@@ -33,6 +51,13 @@ from mobile_assets.release import STABLE
 @click.option("--device-id", help="Decides which rollouts include it; a random one without.")
 @click.option("--os-version", help="Of the operating system, as in 17.4.1.")
 @click.option("--app-version", help="A semantic version.")
+@click.option(
+    "--memory",
+    "memory_bytes",
+    callback=_read_memory,
+    metavar="SIZE",
+    help="Of the device, with its unit, as in 4GB or 512MB.",
+)
 @click.option("--network", type=click.Choice(NETWORKS))
 @click.option("--files-url", help="Where the files lie, if not where the server says.")
 def update_command(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import UnidentifiedImageError
 
 from conversion.runners import open_runner
 from mobile_assets.errors import BundleError
@@ -12,7 +13,7 @@ from mobile_assets.installed import PulledModel
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from training.answers import Answers
-from training.errors import ConfidenceError
+from training.errors import ConfidenceError, PhotoError
 from training.evaluation.confidence import COARSE, SURE, UNKNOWN, UNSURE, decide
 
 
@@ -138,13 +139,21 @@ def recognise(
         where: the photo's name, for messages.
 
     Raises:
-        PhotoError: not a readable photo.
+        PhotoError: not a readable photo, or of a format that only the server takes.
         RuntimeMissingError: the runtime of the pulled artifact is not installed here.
         ArtifactError: the runtime cannot load the artifact.
         BundleError: the artifact answers for another number of labels.
     """
     manifest, artifact = pulled.manifest, pulled.artifacts[0]
-    x_hwc = manifest.preprocess.read(photo, where)
+    try:
+        x_hwc = manifest.preprocess.read(photo, where)
+    except PhotoError as error:
+        if isinstance(error.__context__, UnidentifiedImageError):
+            raise PhotoError(
+                f"{error} on the device; the server takes AVIF besides, and HEIC where its decoder "
+                "is installed"
+            ) from None
+        raise
     runner = open_runner(pulled.artifact_path(artifact), artifact.runtime)
     given = runner.answer(x_hwc[None])
     labels = given.probabilities.shape[1]

@@ -6,7 +6,11 @@ from click.testing import CliRunner, Result
 
 from conversion.artifact import read_build
 from mobile_assets.cli import main
+from mobile_assets.conditions import Conditions
+from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
 from mobile_assets.signing import PASSPHRASE_VARIABLE
+from serving.app import create_app
+from serving.settings import Settings
 from tests.mobile_assets.builds import (
     COREML,
     LITERT,
@@ -17,7 +21,8 @@ from tests.mobile_assets.builds import (
     make_photo,
 )
 from tests.mobile_assets.cloud_builds import CLOUD_LITERT, make_cloud_build
-from tests.mobile_assets.repositories import Repository, Server
+from tests.mobile_assets.repositories import PUBLISHED_AT, Repository, Server
+from tests.mobile_assets.test_transfer import serve_app
 from training.labels import LabelSet
 
 
@@ -134,6 +139,27 @@ def test_pull_errors_are_one_line(repository: Repository, server: Server, tmp_pa
         assert_typed_error(no_root, "root.json is no root metadata: give root.json")
 
 
+def test_an_update_says_how_much_memory_the_device_has(
+    repository: Repository, tmp_path: Path
+) -> None:
+    conditions = Conditions(min_memory_bytes=2 * 10**9)
+    version = PublishedVersion("1.0.0", PUBLISHED_AT, conditions)
+    release = Release(MODEL, (version,), {STABLE: Channel("1.0.0")})
+    repository.put(f"{MODEL}/release.json", release.to_bytes())
+    repository.commit()
+    (tmp_path / "root.json").write_bytes(repository.trusted_root)
+    app = create_app(Settings(repository.folder, state=tmp_path / "state"))
+    with serve_app(app) as url:
+        where = ["--url", url, "--root", tmp_path / "root.json", "--out", tmp_path / "pulled"]
+        update = ["update", MODEL, *where, "--platform", "python"]
+        assert "not one that does not say (conditions)" in run(*update).stdout
+        assert "not 1500000000 (conditions)" in run(*update, "--memory", "1500MB").stdout
+        assert "take: " in run(*update, "--memory", "2 GB").stdout
+    for text in ("2", "0B", "2.5GB", "99999999999999GB", "\u0662GB"):
+        refused = run(*update, "--memory", text)
+        assert refused.exit_code == 2 and "as in 512MB" in refused.stderr
+
+
 def test_recognise_errors_are_one_line(
     repository: Repository, server: Server, tmp_path: Path
 ) -> None:
@@ -144,7 +170,11 @@ def test_recognise_errors_are_one_line(
     run("pull", MODEL, *where, "--platform", "web")
     assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "cannot read")
     (tmp_path / "x.jpg").write_bytes(b"no photo")
-    assert_typed_error(run("recognise", out / MODEL, tmp_path / "x.jpg"), "x.jpg: not a")
+    assert_typed_error(
+        run("recognise", out / MODEL, tmp_path / "x.jpg"),
+        "x.jpg: not a",
+        "TIFF on the device; the server takes AVIF",
+    )
     current = out / MODEL / "current.json"
     installed = json.loads(current.read_text())
     installed["entries"][0]["version"] = "../../x"
