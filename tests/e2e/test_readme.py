@@ -124,14 +124,11 @@ def test_from_a_folder_of_photos_to_a_phone(tmp_path: Path) -> None:
         pulled = run(pull.replace("8000", str(port)), tmp_path)
         assert "golden photos answered as expected" in pulled
         answer = run(recognise, tmp_path)
-        with urllib.request.urlopen(
-            urllib.request.Request(
-                f"http://127.0.0.1:{port}/v1/models/fruit/recognise?top_k=1",
-                (tmp_path / "photo.jpg").read_bytes(),
-                {"Content-Type": "image/jpeg"},
-            )
-        ) as response:
-            cloud = response.read().decode()
+        (curl,) = re.findall(r"^curl .*", README, re.MULTILINE)
+        asked = shlex.split(curl.replace("8000", str(port)))
+        cloud = subprocess.run(
+            [*asked, "--fail", "--silent"], cwd=tmp_path, check=True, stdout=subprocess.PIPE
+        ).stdout.decode()
     first = answer.splitlines()[0].split(maxsplit=1)[1].strip()
     assert first in CLASSES
     assert f'"{first}"' in cloud
