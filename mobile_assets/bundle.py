@@ -1,5 +1,6 @@
 """The bundle: one deterministic archive with everything that an app needs of one version."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,19 @@ from mobile_assets.archive import list_entries, open_archive, pack
 from mobile_assets.comparison import Comparison, compare_models
 from mobile_assets.errors import BundleError, ManifestError
 from mobile_assets.gathering import Gathered, Tell, gather
-from mobile_assets.manifest import LABELS_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
+from mobile_assets.manifest import (
+    LABELS_NAME,
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    SCHEMA,
+    Manifest,
+)
 from mobile_assets.parts import FOLDERS, File, check_path
 from mobile_assets.released import CLOUD, DEVICE, ReleasedModel
 from training.files import sha256_bytes, write_atomic
 
+_ZIP_BEGINNING = b"PK\3\4"
+_OLD_SCHEMA = re.compile(rb'"schema": "ghostlens\.bundle/([1-9][0-9]{0,8})"')
 _OWN_LICENCE = """\
 The model files in this bundle were made with Ghostlens. Ghostlens is licensed under the Apache
 License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0
@@ -114,9 +123,10 @@ def open_bundle(path: Path) -> Bundle:
     Raises:
         BundleError: not a whole bundle; or it holds a file that the manifest does not name, lacks
             one, or holds other bytes; or the archive is built to do harm.
-        ManifestError: the manifest is malformed or of a newer schema.
+        ManifestError: the manifest is malformed, or of a newer or an older schema.
     """
     where = str(path)
+    _check_is_archive(path)
     with open_archive(path, where) as archive:
         entries = list_entries(archive, where)
         manifest_entry = entries.pop(MANIFEST_NAME, None)
@@ -128,13 +138,41 @@ def open_bundle(path: Path) -> Bundle:
                 f"{where}: {MANIFEST_NAME} has {size_bytes} bytes: allowed are {MAX_MANIFEST_BYTES}"
             )
         manifest_bytes = archive.read(manifest_entry)
-        manifest = Manifest.from_bytes(manifest_bytes)
+        try:
+            manifest = Manifest.from_bytes(manifest_bytes)
+        except ManifestError as error:
+            raise ManifestError(f"{where}: {error}{_advise(manifest_bytes)}") from None
         sizes = {name: entry.file_size for name, entry in entries.items()}
         _check_listing(manifest, sizes, where)
         for file in manifest.files:
             _check_hash(archive.read(entries[file.path]), file, path)
         _check_labels(manifest, archive.read(LABELS_NAME), where)
     return Bundle(path, manifest, manifest_bytes)
+
+
+def _check_is_archive(path: Path) -> None:
+    """Tells what is no bundle at all from one that was cut short."""
+    wanted = "expected is one file, as `python -m mobile_assets bundle` writes it"
+    if path.is_dir():
+        raise BundleError(f"{path} is a folder and not a bundle: {wanted}")
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_ZIP_BEGINNING))
+    except OSError:
+        return  # what opens the archive says why
+    if beginning.strip(b"\0") and beginning != _ZIP_BEGINNING:
+        raise BundleError(f"{path} is not a bundle: {wanted}")
+
+
+def _advise(manifest_bytes: bytes) -> str:
+    """Returns how to get a bundle of today's schema in place of an older one, or nothing."""
+    found = _OLD_SCHEMA.search(manifest_bytes)
+    if found is None or int(found[1]) >= int(SCHEMA.rpartition("/")[2]):
+        return ""
+    return (
+        "; an older Ghostlens made it: make it again from its build with `python -m mobile_assets "
+        "bundle`, after `python -m conversion convert` and `parity` where the build is older too"
+    )
 
 
 def _check_listing(manifest: Manifest, sizes: dict[str, int], where: str) -> None:

@@ -107,6 +107,11 @@ def verify_provenance(bundle: Bundle, keys: Collection[Key]) -> dict[str, Any]:
             raise BundleError(f"{path} holds {envelope.payload_type!r}: allowed is {PAYLOAD_TYPE}")
         envelope.verify(list(keys), 1)
         statement: dict[str, Any] = read_json(envelope.payload, str(path), _MAX_BYTES).plain()
+    except FileNotFoundError:
+        raise StorageError(
+            f"there is no {path}: {bundle.path.name} was made without --provenance, or its "
+            "statement was left behind"
+        ) from None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     except SignatureError as error:

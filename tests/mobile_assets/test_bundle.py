@@ -175,11 +175,26 @@ def test_half_written_bundle(bundle_path: Path, tmp_path: Path, share: float) ->
         open_bundle(cut)
 
 
-def test_no_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_what_is_no_bundle_at_all_is_refused_as_such(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="there is no file"):
         open_bundle(tmp_path / "absent.zip")
-    with pytest.raises(BundleError, match="cannot read"):
+    with pytest.raises(BundleError, match="is a folder and not a bundle: expected is one file"):
         open_bundle(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(b"words")
+    with pytest.raises(BundleError, match=r"photo\.jpg is not a bundle: expected is one file"):
+        open_bundle(tmp_path / "photo.jpg")
+
+
+def test_a_bundle_of_an_older_schema_says_how_to_make_it_again(
+    bundle_path: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "old.zip"
+    with zipfile.ZipFile(bundle_path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    manifest = members[0][1].replace(b"ghostlens.bundle/3", b"ghostlens.bundle/2")
+    old.write_bytes(pack([(MANIFEST_NAME, manifest), *members[1:]]))
+    with pytest.raises(ManifestError, match=r"old\.zip: .*make it again from its build"):
+        open_bundle(old)
 
 
 def test_zero_filled_bundle(bundle_path: Path, tmp_path: Path) -> None:

@@ -111,6 +111,8 @@ def test_a_bundle_has_no_statement_unless_asked_for(build_dir: Path, tmp_path: P
     create_keys(tmp_path / "keys", [], ["colours"])
     assert run("bundle", build_dir, "--out", out).exit_code == 0
     assert not provenance_path(out).exists()
+    missing = run("provenance", out, "--keys", tmp_path / "keys")
+    assert missing.exit_code == 1 and "was made without --provenance" in missing.stderr
     refused = run("bundle", build_dir, "--out", out, "--provenance", tmp_path / "nothing.pem")
     assert refused.exit_code == 1 and "cannot read" in refused.stderr
     key = tmp_path / "keys" / "models" / "colours.pem"
