@@ -6,13 +6,13 @@ from functools import partial
 from apiflask import APIFlask
 from flask import current_app
 
-from mobile_assets.bucketing import WHOLE_SHARE_BP
 from serving.database import Database
 from serving.inference.engine import Engine
 from serving.inference.places import Places
 from serving.retention import Retention
 from serving.rollout_history import find_first_share
-from serving.rollouts import Rollouts, Rule
+from serving.rollouts import Rollouts
+from serving.rule import Rule
 from serving.settings import Settings
 from serving.storage import Storage
 
@@ -35,12 +35,7 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     places = Places(settings.recognise_at_once, settings.recognise_queue, settings.recognise_wait_s)
     engine = Engine(storage, places, settings.models_memory_mb << 20)
     database = Database(settings.state_folder)
-    rule = Rule(
-        settings.halt_limit_bp / WHOLE_SHARE_BP,
-        settings.halt_least_failing,
-        settings.raise_least_reports,
-        settings.check_again_on_its_way_s,
-    )
+    rule = Rule.from_settings(settings)
     rollouts = Rollouts(database, rule, partial(find_first_share, storage))
     retention = Retention(database, settings.keep_reports_days)
     app.extensions[_EXTENSION] = _Services(storage, engine, database, rollouts, retention, settings)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mobile_assets.bucketing import WHOLE_SHARE_BP
 from mobile_assets.conditions import Conditions
@@ -78,6 +79,8 @@ def promote(channel: str, version: str | None = None) -> Change:
     """
 
     def change(release: Release) -> Release:
+        if version is not None:
+            _check_known(release, version)
         found = release.channels.get(channel)
         rollout = found and found.rollout
         if rollout and version not in (None, rollout.version):
@@ -236,3 +239,37 @@ def check_channel_name(name: str) -> str:
     if not CHANNEL.fullmatch(name):
         raise PublishError(f"the channel {name!r}: allowed are {CHANNEL_ALLOWED}")
     return name
+
+
+def find_moved(before: Release, after: Release) -> str:
+    """Returns the version that was on its way where a change ended that, or else nothing."""
+    for name, channel in before.channels.items():
+        if channel.rollout is not None and after.channels[name].rollout is None:
+            return channel.rollout.version
+    return ""
+
+
+def describe_move(before: Release, after: Release) -> dict[str, Any]:
+    """Returns, for the audit log, the channel that a change moved, as it is now."""
+    for name, channel in after.channels.items():
+        if before.channels.get(name) != channel:
+            return describe_channel(name, channel)
+    return {}
+
+
+def describe_channel(name: str, channel: Channel) -> dict[str, Any]:
+    """Returns, for the audit log, what a channel's devices run now."""
+    share = {"share_bp": channel.rollout.share_bp} if channel.rollout else {}
+    pinned = {"pinned": True} if channel.pinned else {}
+    return {"channel": name, "current": channel.current, **share, **pinned}
+
+
+def find_on_its_way(release: Release, channel: str) -> str:
+    """Returns the version that is rolled out in a channel, or else nothing."""
+    found = release.channels.get(channel)
+    return found.rollout.version if found and found.rollout else ""
+
+
+def describe_channels(release: Release) -> dict[str, Any]:
+    """Returns, for the audit log, all channels."""
+    return {name: channel.to_json() for name, channel in release.channels.items()}

@@ -19,6 +19,7 @@ from mobile_assets.versions import VersionRange, system_key
 from serving.audit import append
 from serving.database import Database
 from serving.errors import PublishError, StateError
+from serving.hold_commands import HOLD_COMMANDS
 from serving.options import (
     FOLDER,
     KEYS,
@@ -35,6 +36,11 @@ from serving.policy import (
     Plan,
     check_channel_name,
     deprecate,
+    describe_channel,
+    describe_channels,
+    describe_move,
+    find_moved,
+    find_on_its_way,
     pin,
     promote,
     roll_back,
@@ -42,8 +48,17 @@ from serving.policy import (
     unpin,
 )
 from serving.publish import change_release, publish
-from serving.release_listing import list_command, log_command, show_command
-from serving.rollouts import HALTED, PAUSED, Rollouts
+from serving.publishing_again import check_met
+from serving.release_listing import (
+    describe_counts,
+    describe_unoffered,
+    list_command,
+    log_command,
+    show_command,
+)
+from serving.rollouts import HALTED, Rollouts
+from serving.rule import Rule
+from serving.settings import Settings
 from serving.storage import Storage
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -84,7 +99,9 @@ class _Place:
         except StateError as error:
             click.echo(f"WARNING: published, but not in the audit log: {error}", err=True)
 
-    def change(self, model: str, change: Change, action: str, version: str | None) -> Release:
+    def change(
+        self, model: str, change: Change, action: str, version: str | None, **details: Any
+    ) -> Release:
         """Changes a release, signed, and notes it; returns the release that clients now see."""
         check_signers(self.keys, self.proposal)
         made: list[Release] = []
@@ -103,17 +120,11 @@ class _Place:
         elif not changed:
             click.echo(f"{model} is so already")
         else:
-            about = version or _find_moved(before[0], made[0])
-            self.note(action, model, about, channels=_show_channels(made[0]))
+            about = version or find_moved(before[0], made[0])
+            moved = describe_move(before[0], made[0])
+            channels = describe_channels(made[0])
+            self.note(action, model, about, **moved, **details, channels=channels)
         return made[0]
-
-
-def _find_moved(before: Release, after: Release) -> str:
-    """Returns the version that was on its way where a change ended that, or else nothing."""
-    for name, channel in before.channels.items():
-        if channel.rollout is not None and after.channels[name].rollout is None:
-            return channel.rollout.version
-    return ""
 
 
 def _takes_place(command: Callable[..., None]) -> Callable[..., None]:
@@ -172,6 +183,7 @@ def publish_command(
         click.echo(note)
     if not done.changed:
         click.echo(f"{done.model} {done.version} is published already, with the same content")
+        check_met(place.repository, done.model, done.version, plan)
     elif place.proposal is not None:
         click.echo(
             f"{place.proposal} is to be signed: `python -m serving trust show {place.proposal}`"
@@ -182,7 +194,11 @@ def publish_command(
         click.echo(f"{done.model} {done.version} is published in {place.repository} and {words}")
         click.echo(f"apps ship with {place.keys[0] / 'root.json'} as trusted root")
         print_expiries(done.state)
-        place.note("publish", done.model, done.version, channels=_show_channels(release))
+        offered = release.channels.get(channel) if promoted else None
+        moved = describe_channel(channel, offered) if offered else {}
+        place.note(
+            "publish", done.model, done.version, **moved, channels=describe_channels(release)
+        )
 
 
 @click.group()
@@ -190,7 +206,7 @@ def releases() -> None:
     """List and show what is published, and change which devices are offered which version."""
 
 
-for _command in (list_command, show_command, log_command):
+for _command in (list_command, show_command, log_command, *HOLD_COMMANDS):
     releases.add_command(_command)
 
 
@@ -198,12 +214,47 @@ for _command in (list_command, show_command, log_command):
 @_MODEL
 @_ANY_VERSION
 @_CHANNEL
+@click.option("--anyway", is_flag=True, help="Also where a raise would wait for reports.")
 @_takes_place
-def promote_command(place: _Place, model: str, version: str | None, channel: str) -> None:
-    """Make VERSION, or the rollout's, the current one of a channel, which is made if missing."""
-    _refuse_halted(place, model, channel, version)
-    release = place.change(model, promote(channel, version), "promote", version)
+def promote_command(
+    place: _Place, model: str, version: str | None, channel: str, anyway: bool
+) -> None:
+    """Make VERSION, or the rollout's, the current one of a channel, which is made if missing.
+
+    Refused while too few devices reported on its rollout, as a raise of it would wait; nothing
+    waits afterwards, and nothing is halted by itself.
+    """
+    check_signers(place.keys, place.proposal)
+    release = _refuse_halted(place, model, channel, version)
+    promote(channel, version)(release)  # What cannot be is told before what should not.
+    details = {"anyway": True} if _overrules(place, release, channel, version, anyway) else {}
+    release = place.change(model, promote(channel, version), "promote", version, **details)
     click.echo(f"{model} {release.channels[channel].current} is current in {channel}")
+
+
+def _overrules(
+    place: _Place, release: Release, channel: str, version: str | None, anyway: bool
+) -> bool:
+    """Says what devices reported, and refuses a promotion that should wait unless told not to."""
+    wanted = version or find_on_its_way(release, channel)
+    database, judged = Database(place.state), None
+    if wanted and database.path.is_file():
+        rollouts = Rollouts(database, Rule.from_settings(Settings.from_environment()))
+        judged = rollouts.judge_promotion(release, channel, wanted)
+    if judged is None:
+        click.echo(
+            f"what devices reported is not known here: no server keeps it in {place.state}; "
+            "look at `releases show` where it does"
+        )
+        return False
+    counts, wait = judged
+    click.echo(f"{release.model} {wanted}: {describe_counts(counts)}")
+    if wait and not anyway:
+        raise PublishError(
+            f"all devices of {channel} would get {release.model} {wanted}, though {wait}: "
+            "wait for them, or add --anyway"
+        )
+    return wait is not None
 
 
 @releases.command("rollout")
@@ -214,10 +265,11 @@ def promote_command(place: _Place, model: str, version: str | None, channel: str
 @_takes_place
 def rollout_command(place: _Place, model: str, version: str, share: int, channel: str) -> None:
     """Offer VERSION to a share of a channel's devices, or raise or lower the share."""
-    _refuse_halted(place, model, channel, version)
+    before = _refuse_halted(place, model, channel, version).channels.get(channel)
     place.change(model, roll_out(channel, version, share), "rollout", version)
     click.echo(f"{model} {version} is for {share / 100:g} % of the devices of {channel}")
-    click.echo("a raise takes effect once enough devices reported; `releases show` tells")
+    if before and before.rollout and share > before.rollout.share_bp:
+        click.echo("a raise takes effect once enough devices reported; `releases show` tells")
 
 
 @releases.command("rollback")
@@ -248,8 +300,11 @@ def pin_command(place: _Place, model: str, version: str | None, channel: str) ->
 @_takes_place
 def unpin_command(place: _Place, model: str, channel: str) -> None:
     """Let publishing and rollouts move a channel again."""
-    place.change(model, unpin(channel), "unpin", None)
+    release = place.change(model, unpin(channel), "unpin", None)
     click.echo(f"{channel} of {model} is not pinned")
+    for version in release.names:
+        if words := describe_unoffered(release, version, channel):
+            click.echo(f"{version} is {words}")
 
 
 @releases.command("deprecate")
@@ -264,47 +319,18 @@ def deprecate_command(place: _Place, model: str, version: str) -> None:
     click.echo(f"{model} {version} is deprecated: {place.reason}")
 
 
-def _make_hold_command(action: str, words: str) -> click.Command:
-    @releases.command(action, help=words)
-    @_MODEL
-    @_VERSION
-    @REPOSITORY
-    @STATE
-    @click.option("--name", required=True, help="Who decided it.")
-    @click.option("--reason", required=True, help="Why.")
-    def command(
-        model: str, version: str, repository: Path | str, state: Path | None, name: str, reason: str
-    ) -> None:
-        Storage(repository).catalogue.choose_version(model, version)
-        rollouts = Rollouts(Database(find_state_folder(repository, state)))
-        if action == "resume":
-            rollouts.resume(model, version, name, reason)
-        else:
-            rollouts.hold(model, version, HALTED if action == "halt" else PAUSED, name, reason)
-        done = {"halt": "halted", "pause": "paused", "resume": "resumed"}[action]
-        click.echo(f"{model} {version} is {done}; devices learn of it at their next check")
+def _refuse_halted(place: _Place, model: str, channel: str, version: str | None) -> Release:
+    """Refuses to offer what was halted, which the server would hold back anyway.
 
-    return command
-
-
-for _action, _words in (
-    ("halt", "Let nobody run VERSION: those who do go to another, or back. Needs no key."),
-    ("pause", "Offer VERSION to nobody new while it is rolled out. Needs no key."),
-    ("resume", "End a halt or a pause, and let a raise that waits take effect. Needs no key."),
-):
-    _make_hold_command(_action, _words)
-
-
-def _refuse_halted(place: _Place, model: str, channel: str, version: str | None) -> None:
-    """Refuses to offer what was halted; the server would hold it back anyway."""
+    Returns:
+        The release as it is published.
+    """
     release = Storage(place.repository).catalogue.find_release(model)
-    found = release.channels.get(channel)
-    wanted = version or (found and found.rollout and found.rollout.version)
+    wanted = version or find_on_its_way(release, channel)
     database = Database(place.state)
-    if database.path.is_file() and Rollouts(database).describe(release)[0].get(wanted or "") == (
-        HALTED
-    ):
+    if database.path.is_file() and Rollouts(database).describe(release)[0].get(wanted) == HALTED:
         raise PublishError(f"{model} {wanted} was halted: `releases resume` it first")
+    return release
 
 
 def _describe_offer(release: Release, version: str) -> str:
@@ -315,10 +341,6 @@ def _describe_offer(release: Release, version: str) -> str:
             return f"is for {channel.rollout.share_bp / 100:g} % of the devices of {name}"
     pinned = [name for name, channel in release.channels.items() if channel.pinned]
     return "is for nobody yet" + (f" ({', '.join(pinned)} is pinned)" if pinned else "")
-
-
-def _show_channels(release: Release) -> dict[str, Any]:
-    return {name: channel.to_json() for name, channel in release.channels.items()}
 
 
 def _read_conditions(

@@ -18,55 +18,13 @@ from mobile_assets.release import Release, Rollout
 from serving.audit import SERVER, append
 from serving.database import Database, holds, offers, stages, verdicts
 from serving.errors import StateError
-from training.evaluation.metrics import wilson_interval
+from serving.rule import Counts, Rule
 from training.files import sha256_bytes
 
 HALTED, PAUSED = "halted", "paused"
 _UNKNOWN = Restraint(share_bp=0)
 # From the model, the channel and its rollout; see `serving.rollout_history`.
 FindFirstShare = Callable[[str, str, Rollout], int]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """When a rollout is halted, and when it may go on.
-
-    How often it halts a good version, and how soon a bad one: docs/studies/halting.py.
-
-    Attributes:
-        limit: a version is halted where the failing share of devices is above it, 0 to 1, as far
-            as the Wilson 95 % interval tells.
-        least_failing: and where at least so many devices failed; two could be one bad phone
-            under two names.
-        least_reports: a raise takes effect once so many devices reported at the share before, or
-            all that were offered the version there.
-        settle_s: but all of fewer only after so many seconds at that share, in which every phone
-            had time to ask: the first that asks is all of one.
-    """
-
-    limit: float = 0.02
-    least_failing: int = 3
-    least_reports: int = 20
-    settle_s: int = 5400
-
-    def stops(self, failing: int, reported: int) -> bool:
-        """Returns whether a version is halted at these counts of devices."""
-        return failing >= self.least_failing and wilson_interval(failing, reported)[0] > self.limit
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Devices of a version.
-
-    Attributes:
-        offered: those that it was offered to in a rollout.
-        reported: those that reported on it.
-        failing: those of them whose latest report is of a failure.
-    """
-
-    offered: int
-    reported: int
-    failing: int
 
 
 _NO_DEVICES = Counts(0, 0, 0)
@@ -185,10 +143,20 @@ class Rollouts:
             action = {HALTED: "halt", PAUSED: "pause"}[kind]
             append(connection, actor, action, model, version, reason)
 
-    def resume(self, model: str, version: str, actor: str, reason: str) -> None:
+    def resume(
+        self, model: str, version: str, actor: str, reason: str, release: Release | None = None
+    ) -> None:
         """Ends a halt or a pause, and lets a raise that waits take effect.
 
         Devices are counted anew, so that the reports that led to a halt do not repeat it.
+
+        Args:
+            model: its name.
+            version: one of its versions.
+            actor: the person.
+            reason: in words.
+            release: the signed policy, whose share takes effect also where no device asked since
+                it was signed; the share that was judged last when not given.
 
         Raises:
             StateError: see `Database.write`.
@@ -201,6 +169,11 @@ class Rollouts:
             connection.execute(delete(offers).filter_by(**key))
             changes = {"share_bp": stages.c.signed_bp, "since_ms": now_ms()}
             connection.execute(update(stages).filter_by(**key).values(changes))
+            for channel, found in (release.channels if release else {}).items():
+                rollout = found.rollout
+                if rollout is not None and rollout.version == version:
+                    stage = Stage(rollout.share_bp, rollout.share_bp, now_ms())
+                    _put_stage(connection, model, channel, rollout, stage)
             append(connection, actor, "resume", model, version, reason, **vars(counts))
 
     def describe(self, release: Release) -> tuple[dict[str, str], dict[str, Stage]]:
@@ -226,6 +199,32 @@ class Rollouts:
         """
         with self._database.read() as connection:
             return count(connection, model, version)
+
+    def judge_promotion(
+        self, release: Release, channel: str, version: str
+    ) -> tuple[Counts, str | None] | None:
+        """Returns what is known of a version that is to be for all devices of a channel.
+
+        Returns:
+            The devices, and in words why a raise of its rollout would wait, or None where it has
+            none or would not. None alone where no server keeps its rollouts in this database.
+
+        Raises:
+            StateError: see `Database.read`.
+        """
+        found = release.channels.get(channel)
+        rollout = found.rollout if found else None
+        with self._database.read() as connection:
+            if connection.execute(select(stages.c.model).limit(1)).first() is None:
+                return None
+            counts = count(connection, release.model, version)
+            if rollout is None or rollout.version != version:
+                return counts, None
+            stage = _read_stage(connection, release.model, channel, rollout)
+            if stage is None:
+                return counts, "no device asked since its rollout began"
+            since = count(connection, release.model, version, stage.since_ms)
+            return counts, self._find_wait(since, stage)
 
     def _restrain(self, model: str, channel: str, rollout: Rollout | None) -> Restraint:
         with self._database.read() as connection:

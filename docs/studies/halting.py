@@ -7,7 +7,7 @@ at after every report, as the server does. The probabilities are exact: those of
 (reports, failures) that the rule has not stopped yet.
 """
 
-from serving.rollouts import Rule
+from serving.rule import Rule
 
 REPORTS = (20, 100, 1000, 5000)
 FALSE_SHARES = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02)

@@ -24,7 +24,8 @@ from mobile_assets.transfer import Transfer
 from serving.audit import Entry, list_entries
 from serving.cli import main
 from serving.database import Database
-from serving.rollouts import Counts, Rollouts
+from serving.rollouts import Rollouts
+from serving.rule import Counts
 from serving.settings import find_state
 from tests.fleet.bundles import FIRST, list_files, make_bundles
 from tests.fleet.phones import BUILT_IN, Observer, Phone

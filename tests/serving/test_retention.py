@@ -13,7 +13,8 @@ from serving.policy import roll_back
 from serving.publish import change_release
 from serving.reports import Report, take_report
 from serving.retention import Retention
-from serving.rollouts import HALTED, Counts, Rollouts, now_ms
+from serving.rollouts import HALTED, Rollouts, now_ms
+from serving.rule import Counts
 from serving.settings import Settings, find_state
 from tests.mobile_assets.releases import AT, SALT
 from tests.serving.test_reports import REPORTS, make_report

@@ -12,7 +12,8 @@ from serving import rollouts
 from serving.audit import list_entries
 from serving.database import Database
 from serving.reports import Report, take_report
-from serving.rollouts import HALTED, PAUSED, Counts, Rollouts, Rule, now_ms
+from serving.rollouts import HALTED, PAUSED, Rollouts, now_ms
+from serving.rule import Counts, Rule
 from tests.mobile_assets.releases import AT, SALT
 
 NEW = "1.1.0"
@@ -194,6 +195,18 @@ def test_a_pause_offers_it_to_nobody_new(server: Server) -> None:
     assert server.restrain(release) == Restraint(share_bp=0)
     server.rollouts.resume("colours", NEW, "ann", "monday")
     assert server.restrain(release) == Restraint(share_bp=5000)
+
+
+def test_a_resume_takes_the_signed_share_also_where_nobody_asked_since(server: Server) -> None:
+    server.rollouts.resume("colours", NEW, "ann", "one phone only", at_share(5000))
+    assert server.restrain(at_share(5000)) == Restraint(share_bp=5000)
+    server.rollouts.resume("colours", NEW, "ann", "for all of us", at_share(10_000))
+    assert server.restrain(at_share(10_000)) == Restraint(share_bp=10_000)
+
+
+def test_a_report_before_the_first_check_begins_no_rollout(server: Server) -> None:
+    server.report(at_share(5000), "a", True)
+    assert not server.list_actions()
 
 
 def test_another_rollout_of_a_channel_begins_anew(server: Server) -> None:
