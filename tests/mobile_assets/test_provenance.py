@@ -93,7 +93,7 @@ def test_a_damaged_statement_is_refused(bundle: Bundle) -> None:
         with pytest.raises(BundleError):
             verify_provenance(bundle, [SIGNER.public_key])
     path.unlink()
-    with pytest.raises(StorageError, match="cannot read"):
+    with pytest.raises(StorageError, match="was made without --provenance"):
         verify_provenance(bundle, [SIGNER.public_key])
 
 
