@@ -4,13 +4,16 @@ import os
 import resource
 import socket
 import struct
+import threading
 from typing import Any
 
 import click
+from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
-from serving.errors import ServingError
+from serving.errors import NotReadyError, ServingError
 from serving.settings import Settings
 
 # A thread that is silent for so long does not count: for threaded workers gunicorn's timeout
@@ -46,6 +49,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "keepalive": _KEEP_ALIVE_S,
             "loglevel": "warning",
             "when_ready": _start_listening,
+            "post_worker_init": _warn_if_not_ready,
             # Newer versions open a socket for remote control; nobody here asked for one.
             "control_socket_disable": True,
         }
@@ -108,6 +112,28 @@ def _start_listening(arbiter: Arbiter) -> None:
     for listener in arbiter.LISTENERS:
         _bound_silence(listener.sock)
         click.echo(f"Ghostlens serves {listener}/ (API: {listener}/docs); Ctrl-C stops it")
+
+
+def _warn_if_not_ready(worker: Worker) -> None:
+    """Says on the console what /readyz says; the first process does, once for all."""
+    if worker.age == 1:
+        # A storage that does not answer must keep nobody waiting.
+        threading.Thread(target=_print_problems, args=(worker.wsgi,), daemon=True).start()
+
+
+def _print_problems(app: Flask) -> None:
+    from serving.context import get_storage
+
+    with app.app_context():
+        storage = get_storage()
+        problems = storage.find_problems()
+        try:
+            _ = storage.catalogue
+            words = "/readyz says"
+        except NotReadyError:
+            words = "not ready, answers 503 until that changes"
+    for problem in problems:
+        click.echo(f"WARNING: {words}: {problem}", err=True)
 
 
 def _bound_silence(listener: socket.socket) -> None:

@@ -217,6 +217,15 @@ def test_a_signal_stops_the_server_cleanly(published: Path, number: signal.Signa
         assert "Traceback" not in errors
 
 
+def test_an_empty_place_is_told_on_the_console_and_served_all_the_same(tmp_path: Path) -> None:
+    with serve(tmp_path / "mistyped") as (address, process):
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("WARNING: not ready, answers 503 until that changes: nothing is pub")
+        assert str(tmp_path / "mistyped") in line
+        assert ask(f"{address}/livez").status == 200
+
+
 def test_a_port_in_use_or_a_bad_setting_is_one_line(published: Path, address: str) -> None:
     port = address.rpartition(":")[2]
     taken = run_command("serving", "run", "--repository", published, "--port", port)
