@@ -37,6 +37,9 @@ STATE = click.option(
     type=FOLDER,
     help=f"What the server remembers. Default: {STATE_VARIABLE}, or beside the repository.",
 )
+NAME = click.option(
+    "--name", help="Who does it, for the audit log; the name that you are logged in with without."
+)
 
 
 def read_share(text: str) -> int:

@@ -249,10 +249,10 @@ def find_moved(before: Release, after: Release) -> str:
     return ""
 
 
-def describe_move(before: Release, after: Release) -> dict[str, Any]:
+def describe_move(before: Release | None, after: Release) -> dict[str, Any]:
     """Returns, for the audit log, the channel that a change moved, as it is now."""
     for name, channel in after.channels.items():
-        if before.channels.get(name) != channel:
+        if before is None or before.channels.get(name) != channel:
             return describe_channel(name, channel)
     return {}
 

@@ -4,7 +4,6 @@ What the policy says is changed and signed with the model's key; a halt or a pau
 needs no key, and takes effect at the server at once.
 """
 
-import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from mobile_assets.conditions import Conditions
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.release import STABLE, Release
 from mobile_assets.versions import VersionRange, system_key
-from serving.audit import append
 from serving.database import Database
-from serving.errors import PublishError, StateError
+from serving.errors import PublishError
 from serving.hold_commands import HOLD_COMMANDS
+from serving.noting import note_published
 from serving.options import (
     FOLDER,
     KEYS,
+    NAME,
     PROPOSAL,
     REPOSITORY,
     STATE,
@@ -72,9 +72,6 @@ _CHANNEL = click.option(
 )
 _MODEL, _VERSION = click.argument("model"), click.argument("version")
 _ANY_VERSION = click.argument("version", required=False)
-_NAME = click.option(
-    "--name", help="Who does it, for the audit log; the name that you are logged in with without."
-)
 _REASON = click.option("--reason", default="", help="Why, for the audit log.")
 
 
@@ -91,13 +88,7 @@ class _Place:
 
     def note(self, action: str, model: str, version: str, **details: Any) -> None:
         """Tells the audit log of what was signed and published."""
-        database = Database(self.state)
-        actor = self.name or getpass.getuser()
-        try:
-            with database.write() as connection:
-                append(connection, actor, action, model, version, self.reason, **details)
-        except StateError as error:
-            click.echo(f"WARNING: published, but not in the audit log: {error}", err=True)
+        note_published(self.state, self.name, action, model, version, self.reason, **details)
 
     def change(
         self, model: str, change: Change, action: str, version: str | None, **details: Any
@@ -138,7 +129,7 @@ def _takes_place(command: Callable[..., None]) -> Callable[..., None]:
 
     call.__doc__ = command.__doc__
     call.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in (_REASON, _NAME, STATE, PROPOSAL, KEYS, REPOSITORY):
+    for option in (_REASON, NAME, STATE, PROPOSAL, KEYS, REPOSITORY):
         call = option(call)
     return call
 

@@ -13,7 +13,8 @@ from serving.ceremony import Wishes, propose, publish_change, sign_change
 from serving.change import Change, read_change
 from serving.delegations import find_delegation, list_delegations
 from serving.errors import CeremonyError
-from serving.options import FOLDER, REPOSITORY
+from serving.noting import note_ceremony, read_releases
+from serving.options import FOLDER, NAME, REPOSITORY, STATE
 from serving.repository import State, read_metadata_in, read_state
 
 _ROOT_COPY_NAME = "root.json"
@@ -138,13 +139,23 @@ def sign_command(change_path: Path, folders: tuple[Path, ...], trusted_root: Pat
     type=FOLDER,
     help="A folder with snapshot.pem and timestamp.pem: the new ones, if they change.",
 )
-def publish_command(change_path: Path, repository: Path | str, folders: tuple[Path, ...]) -> None:
+@STATE
+@NAME
+def publish_command(
+    change_path: Path,
+    repository: Path | str,
+    folders: tuple[Path, ...],
+    state: Path | None,
+    name: str | None,
+) -> None:
     """Publish CHANGE once enough people signed it; run it again if it was interrupted."""
-    state = publish_change(read_change(change_path), repository, folders)
+    before = read_releases(repository)
+    signed = publish_change(read_change(change_path), repository, folders)
     click.echo(
-        f"published in {repository}: root version {state.root.version}, targets version "
-        f"{state.targets.version}, timestamp version {state.timestamp.version}"
+        f"published in {repository}: root version {signed.root.version}, targets version "
+        f"{signed.targets.version}, timestamp version {signed.timestamp.version}"
     )
+    note_ceremony(before, repository, state, name)
 
 
 def _show(change: Change) -> None:

@@ -207,3 +207,16 @@ def test_a_promotion_says_where_it_cannot_know_what_devices_reported(
     told = releases("promote", "colours", *place)
     assert "what devices reported is not known here" in told
     assert "1.1.0 is current" in told
+
+
+def test_what_several_people_signed_stands_in_the_log_as_well(
+    repository: Path, key_folder: Path, tmp_path: Path
+) -> None:
+    change, where = tmp_path / "change.json", ("--repository", str(repository))
+    releases("promote", "colours", "1.0.0", *where, "--channel", "beta", "--propose", str(change))
+    call("trust", "sign", change, "--keys", key_folder)
+    for _ in range(2):
+        call("trust", "publish", change, *where, "--keys", key_folder, "--name", "ann")
+    log = releases("log", "colours", *where)
+    row = 'ann  trust publish colours 1.0.0  {"channel": "beta", "current": "1.0.0"}'
+    assert log.count("\n") == 2 and row in log
