@@ -207,7 +207,7 @@ def test_a_folder_may_be_text_and_a_trusted_root_may_not(
     client = BundleClient(str(tmp_path / "cache"), server.url, repository.trusted_root)
     assert client.start(MODEL) is None
     for root in ("root.json", tmp_path / "root.json"):
-        with pytest.raises(PullError, match=r"'.*root.json': give the bytes of root.json"):
+        with pytest.raises(PullError, match=r"give the bytes of root.json"):
             BundleClient(tmp_path, server.url, root)  # type: ignore[arg-type]
 
 
