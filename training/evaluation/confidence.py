@@ -56,6 +56,7 @@ __all__ = [
     "Share",
     "Threshold",
     "calibrate",
+    "choose_score",
     "compare_scores",
     "decide",
     "fit_confidence",
@@ -134,8 +135,8 @@ def fit_confidence(
         target_precision: wanted share of right answers among those that stand, 0 to below 1.
         hierarchy: the coarse class of each label; None where there are none.
         unknown: kind of unknown things, as in "clutter" -> answers on photos of them.
-        score: which one of `SCORES` tells known from unknown things; `choose_score` tells when
-            not given.
+        score: which one of `SCORES` tells known from unknown things; `choose_score` chooses
+            when not given.
 
     Returns:
         What `decide` takes.
@@ -148,7 +149,7 @@ def fit_confidence(
         raise ConfidenceError(f"score is {score!r}: allowed are {', '.join(SCORES)}")
     asked = _Asked.check(answers, truth, target_precision, unknown)
     if score is None:
-        score = _choose_score(asked, target_precision)
+        score = choose_score(_compare_scores(asked, target_precision))
     limits = _choose(asked, target_precision, hierarchy, score)
     judged = _judge(asked, limits, hierarchy)
     others = _cross_fit(asked, target_precision, hierarchy, score)
@@ -187,9 +188,12 @@ def compare_scores(
     return _compare_scores(asked, target_precision)
 
 
-def _choose_score(asked: _Asked, target: float) -> str:
-    """Returns the best score of those that are shown to be better than the default, or that."""
-    compared = _compare_scores(asked, target)
+def choose_score(compared: Mapping[str, ComparedScore]) -> str:
+    """Returns the best score of those that are shown to be better than the default, or that.
+
+    Args:
+        compared: what `compare_scores` gave.
+    """
     better = {name: found for name, found in compared.items() if found.gain_interval_95[0] > 0}
     return max(better, key=lambda name: better[name].gain, default=DEFAULT_SCORE)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from training.answers import Answers
 from training.evaluation.calibration import measure_calibration
-from training.evaluation.confidence import compare_scores, fit_confidence
+from training.evaluation.confidence import choose_score, compare_scores, fit_confidence
 from training.evaluation.decisions import COARSE as COARSE_VERDICT
 from training.evaluation.decisions import SURE as SURE_VERDICT
 from training.evaluation.decisions import UNKNOWN as UNKNOWN_VERDICT
@@ -76,8 +76,10 @@ def summarise_fitted(
         things is worth; empty where there were too few photos to choose by.
     """
     asked = (predictions.answers, predictions.truth, target_precision)
-    confidence = fit_confidence(*asked, classes.hierarchy, predictions.unknown)
     compared = compare_scores(*asked, predictions.unknown)
+    confidence = fit_confidence(
+        *asked, classes.hierarchy, predictions.unknown, choose_score(compared)
+    )
     return summarise(predictions, classes, confidence, fitted_here=True) | {
         "compared_scores": {score: asdict(found) for score, found in compared.items()}
     }
