@@ -146,11 +146,10 @@ def keys_of(model: Json, optional: bool) -> list[str]:
     return [field["key"] for field in model["fields"] if bool(field.get("optional")) == optional]
 
 
-def variant_of(dialect: Dialect, entry: Json) -> str:
-    """Returns runtime, precision and backend of a kind of artifact, as arguments."""
-    return dialect.texts([entry["runtime"], entry["precision"], entry["backend"]])
-
-
-def flag_of(entry: Json) -> str:
-    """Returns whether a kind of artifact is run where it is made, as a literal."""
-    return "true" if entry["executed_here"] else "false"
+def variant_of(dialect: Dialect, entry: Json, is_named: bool = True) -> str:
+    """Returns what a kind of artifact is, as arguments or members, with their names or in order."""
+    members = {key: dialect.text(entry[key]) for key in ("runtime", "precision", "backend")}
+    members["executedHere"] = "true" if entry["executed_here"] else "false"
+    if not is_named:
+        return ", ".join(members.values())
+    return ", ".join(f"{name}: {value}" for name, value in members.items())

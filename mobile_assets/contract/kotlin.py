@@ -7,7 +7,6 @@ from mobile_assets.contract.dialects import (
     Dialect,
     Json,
     camel,
-    flag_of,
     keys_of,
     pascal,
     shown,
@@ -83,7 +82,7 @@ def _tables(contract: Json) -> str:
         for platform, names in contract["runtimes_of"].items()
     ]
     variants = [
-        f"    Variant({variant_of(KOTLIN, entry)}, {flag_of(entry)}),"
+        f"    Variant({variant_of(KOTLIN, entry, is_named=False)}),"
         for entry in contract["variants"]
     ]
     return "\n".join(

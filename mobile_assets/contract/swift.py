@@ -7,10 +7,10 @@ from mobile_assets.contract.dialects import (
     Dialect,
     Json,
     camel,
-    flag_of,
     keys_of,
     pascal,
     shown,
+    variant_of,
 )
 
 SWIFT = Dialect(
@@ -78,13 +78,7 @@ def _tables(contract: Json) -> str:
         f"    {SWIFT.text(platform)}: [{SWIFT.texts(names)}],"
         for platform, names in contract["runtimes_of"].items()
     ]
-    labels = ("runtime", "precision", "backend")
-    variants = [
-        "    Variant("
-        + ", ".join(f"{label}: {SWIFT.text(entry[label])}" for label in labels)
-        + f", executedHere: {flag_of(entry)}),"
-        for entry in contract["variants"]
-    ]
+    variants = [f"    Variant({variant_of(SWIFT, entry)})," for entry in contract["variants"]]
     return "\n".join(
         [
             "/// The folder in which the files of each role lie.",

@@ -7,10 +7,10 @@ from mobile_assets.contract.dialects import (
     Dialect,
     Json,
     camel,
-    flag_of,
     keys_of,
     pascal,
     shown,
+    variant_of,
 )
 
 TYPESCRIPT = Dialect(
@@ -92,13 +92,7 @@ def _tables(contract: Json) -> Iterator[str]:
         f"  {platform}: [{TYPESCRIPT.texts(names)}],"
         for platform, names in contract["runtimes_of"].items()
     )
-    labels = ("runtime", "precision", "backend")
-    variants = [
-        "  { "
-        + ", ".join(f"{label}: {TYPESCRIPT.text(entry[label])}" for label in labels)
-        + f", executedHere: {flag_of(entry)} }},"
-        for entry in contract["variants"]
-    ]
+    variants = [f"  {{ {variant_of(TYPESCRIPT, entry)} }}," for entry in contract["variants"]]
     yield _object("The folder in which the files of each role lie", "FOLDERS", folders)
     yield _object("The runtimes of each platform, the default first", "RUNTIMES_OF", runtimes)
     yield "\n".join(
