@@ -8,10 +8,13 @@ from conversion.runners import Runner, open_runner
 from mobile_assets import selftest
 from mobile_assets.bundle import write_bundle
 from mobile_assets.client import BundleClient
+from serving.app import create_app
+from serving.settings import Settings
 from tests.mobile_assets.builds import MODEL, make_build
 from tests.mobile_assets.cloud_builds import make_cloud_build
 from tests.mobile_assets.repositories import Repository, Server
 from tests.mobile_assets.typescript import compile_package, copy_package, require_node
+from tests.mobile_assets.wire import Wire
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +59,12 @@ def repository(bundle_path: Path, tmp_path: Path) -> Repository:
     made = Repository(tmp_path / "repository")
     made.add(bundle_path)
     return made
+
+
+@pytest.fixture
+def wire(repository: Repository) -> Wire:
+    """The server of that repository, and what goes over the wire to it."""
+    return Wire(create_app(Settings(repository.folder)))
 
 
 @pytest.fixture

@@ -35,11 +35,6 @@ DEVICE = Device("android", app_version="1.0.0")
 
 
 @pytest.fixture
-def wire(repository: Repository) -> Wire:
-    return Wire(create_app(Settings(repository.folder)))
-
-
-@pytest.fixture
 def phone(wire: Wire, repository: Repository, tmp_path: Path) -> Iterator[BundleClient]:
     with serve_app(wire) as url:
         yield BundleClient(tmp_path / "cache", url, repository.trusted_root, timeout_s=5)

@@ -17,8 +17,6 @@ from mobile_assets.client import BundleClient
 from mobile_assets.conditions import Device, RuntimeOfApp
 from mobile_assets.errors import BundleError, ManifestError, NoSpaceError, PullError
 from mobile_assets.release import STABLE, Channel
-from serving.app import create_app
-from serving.settings import Settings
 from tests.mobile_assets.builds import COREML, LITERT, MODEL
 from tests.mobile_assets.clock import set_clock
 from tests.mobile_assets.in_use import version_in_use
@@ -32,11 +30,6 @@ from training.errors import GhostlensError, StorageError
 DEVICE = Device("android", app_version="1.0.0")
 HUGE_BYTES = 1 << 40
 NEW_LITERT = LITERT.replace("1.0.0", "1.1.0")
-
-
-@pytest.fixture
-def wire(repository: Repository) -> Wire:
-    return Wire(create_app(Settings(repository.folder)))
 
 
 @pytest.fixture

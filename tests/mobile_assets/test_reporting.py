@@ -10,19 +10,12 @@ from mobile_assets.conditions import Device, RuntimeOfApp
 from mobile_assets.installed import load_current
 from mobile_assets.reporting import Reports
 from mobile_assets.transfer import Transfer
-from serving.app import create_app
-from serving.settings import Settings
 from tests.mobile_assets.builds import MODEL
 from tests.mobile_assets.repositories import Repository
 from tests.mobile_assets.test_transfer import serve_app
 from tests.mobile_assets.wire import Wire
 
 DEVICE = Device("android", "14", "1.0.0", runtimes=(RuntimeOfApp("litert", "2.3.0"),))
-
-
-@pytest.fixture
-def wire(repository: Repository) -> Wire:
-    return Wire(create_app(Settings(repository.folder)))
 
 
 @pytest.fixture
