@@ -6,14 +6,14 @@ from functools import partial
 from apiflask import APIFlask
 from flask import current_app
 
-from serving.database import Database
 from serving.inference.engine import Engine
 from serving.inference.places import Places
-from serving.retention import Retention
 from serving.rollout_history import find_first_share
 from serving.rollouts import Rollouts
 from serving.rule import Rule
 from serving.settings import Settings
+from serving.state.database import Database
+from serving.state.retention import Retention
 from serving.storage import Storage
 
 _EXTENSION = "ghostlens"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from serving.database import Database
 from serving.errors import PublishError
 from serving.options import REPOSITORY, STATE, find_state_folder
 from serving.policy import find_on_its_way
 from serving.rollouts import HALTED, PAUSED, Rollouts
+from serving.state.database import Database
 from serving.storage import Storage
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from mobile_assets.release import Release
-from serving.audit import append
-from serving.database import Database
 from serving.errors import NotReadyError, SettingsError, StateError
 from serving.options import find_state_folder
 from serving.policy import describe_channels, describe_move, find_moved
+from serving.state.audit import append
+from serving.state.database import Database
 from serving.storage import Storage
 
 

@@ -15,7 +15,6 @@ from mobile_assets.conditions import Conditions
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.release import STABLE, Release
 from mobile_assets.versions import VersionRange, system_key
-from serving.database import Database
 from serving.errors import PublishError
 from serving.hold_commands import HOLD_COMMANDS
 from serving.noting import note_published
@@ -59,6 +58,7 @@ from serving.release_listing import (
 from serving.rollouts import HALTED, Rollouts
 from serving.rule import Rule
 from serving.settings import Settings
+from serving.state.database import Database
 from serving.storage import Storage
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}

@@ -9,13 +9,13 @@ import click
 from mobile_assets.manifest import Manifest
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
 from mobile_assets.versions import compare_versions
-from serving.audit import Entry, find_break, list_entries
-from serving.database import Database
 from serving.errors import AuditError
 from serving.options import REPOSITORY, STATE, find_state_folder, print_expiries
 from serving.rollout_history import find_first_share
 from serving.rollouts import Rollouts, Stage
 from serving.rule import Counts
+from serving.state.audit import Entry, find_break, list_entries
+from serving.state.database import Database
 from serving.storage import Storage
 
 

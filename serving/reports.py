@@ -10,10 +10,10 @@ from sqlalchemy import delete, insert, select
 
 from mobile_assets.release import Release
 from serving.context import get_database, get_retention, get_rollouts, get_storage
-from serving.database import Database, reports, verdicts
 from serving.errors import RequestError
 from serving.rollouts import Rollouts, hash_device, now_ms
 from serving.schemas import ReportAnswer, ReportRequest
+from serving.state.database import Database, reports, verdicts
 
 blueprint = APIBlueprint("reports", __name__, url_prefix="/v1/models", tag="Releases")
 SELF_TEST, START, CRASH = "self-test", "start", "crash"

@@ -15,10 +15,10 @@ from sqlalchemy.engine import Connection
 
 from mobile_assets.deciding import NOTHING_HELD_BACK, Restraint
 from mobile_assets.release import Release, Rollout
-from serving.audit import SERVER, append
-from serving.database import Database, holds, offers, stages, verdicts
 from serving.errors import StateError
 from serving.rule import Counts, Rule
+from serving.state.audit import SERVER, append
+from serving.state.database import Database, holds, offers, stages, verdicts
 from training.files import sha256_bytes
 
 HALTED, PAUSED = "halted", "paused"

@@ -21,12 +21,12 @@ from mobile_assets.client import BundleClient
 from mobile_assets.manifest import Manifest
 from mobile_assets.signing import create_keys
 from mobile_assets.transfer import Transfer
-from serving.audit import Entry, list_entries
 from serving.cli import main
-from serving.database import Database
 from serving.rollouts import Rollouts
 from serving.rule import Counts
 from serving.settings import find_state
+from serving.state.audit import Entry, list_entries
+from serving.state.database import Database
 from tests.fleet.bundles import FIRST, list_files, make_bundles
 from tests.fleet.phones import BUILT_IN, Observer, Phone
 from tests.fleet.server_process import ServerProcess

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.audit import SERVER, find_break
+from serving.state.audit import SERVER, find_break
 from tests.fleet.bundles import CRASHING, FIRST, SECOND, WRONG
 from tests.fleet.fleet import AT_ONCE, LEAST_REPORTS, Fleet
 from tests.fleet.phones import BUILT_IN, Phone

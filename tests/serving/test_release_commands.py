@@ -8,10 +8,10 @@ from mobile_assets.conditions import Conditions
 from mobile_assets.release import STABLE
 from mobile_assets.versions import VersionRange
 from serving.cli import main
-from serving.database import Database
 from serving.reports import Report, take_report
 from serving.rollouts import Rollouts
 from serving.settings import find_state
+from serving.state.database import Database
 from serving.storage import Storage
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from mobile_assets.deciding import Restraint
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, Rollout
 from serving import rollouts
-from serving.audit import list_entries
-from serving.database import Database
 from serving.reports import Report, take_report
 from serving.rollouts import HALTED, PAUSED, Rollouts, now_ms
 from serving.rule import Counts, Rule
+from serving.state.audit import list_entries
+from serving.state.database import Database
 from tests.mobile_assets.releases import AT, SALT
 
 NEW = "1.1.0"

@@ -5,17 +5,17 @@ import pytest
 from sqlalchemy import DDL, func, inspect, select
 
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, Rollout
-from serving import retention
 from serving.app import create_app
-from serving.audit import append, list_entries
-from serving.database import Database, offers, reports, verdicts
 from serving.policy import roll_back
 from serving.publish import change_release
 from serving.reports import Report, take_report
-from serving.retention import Retention
 from serving.rollouts import HALTED, Rollouts, now_ms
 from serving.rule import Counts
 from serving.settings import Settings, find_state
+from serving.state import retention
+from serving.state.audit import append, list_entries
+from serving.state.database import Database, offers, reports, verdicts
+from serving.state.retention import Retention
 from tests.mobile_assets.releases import AT, SALT
 from tests.serving.test_reports import REPORTS, make_report
 

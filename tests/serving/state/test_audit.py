@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, update
 
-from serving.audit import append, find_break, list_entries
-from serving.database import Database, audit
 from serving.errors import StateError
+from serving.state.audit import append, find_break, list_entries
+from serving.state.database import Database, audit
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What the server remembers: tables, the audit log, and how long things are kept."""
