@@ -9,6 +9,7 @@ from serving import files, health, pages, problems, releases, reports
 from serving.coding import shrink_answer
 from serving.context import attach_services
 from serving.inference import protocol, recognise
+from serving.observing import request_ids
 from serving.settings import Settings
 
 API_VERSION = "1.0.0"
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.config["INFO"] = {"description": pages.API_DESCRIPTION}
     attach_services(app, settings)
     problems.register(app)
+    request_ids.register(app)
     for blueprint in (
         releases.blueprint,
         reports.blueprint,

@@ -25,6 +25,7 @@ from serving.errors import (
     UnknownModelError,
     UnknownVersionError,
 )
+from serving.observing import request_id
 from training.errors import GhostlensError, PhotoError
 
 MEDIA_TYPE = "application/problem+json"
@@ -58,6 +59,9 @@ class Problem(Schema):
     status = Integer(metadata={"description": "The HTTP status."})
     detail = String(metadata={"description": "What happened here, and what is allowed."})
     instance = String(metadata={"description": "The path that was asked for."})
+    request_id = String(
+        metadata={"description": "Of the request, as in X-Request-ID and in the server's log."}
+    )
     errors = Dict(
         keys=String(),
         values=Raw(),
@@ -115,6 +119,7 @@ def make_problem(
         "status": status,
         "detail": detail,
         "instance": request.path,
+        "request_id": request_id(),
     }
     if errors:
         body["errors"] = errors

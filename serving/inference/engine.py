@@ -45,20 +45,17 @@ class Inferred:
     Attributes:
         version: the one that answered.
         answers: as the artifact gives them, one row a photo.
+        timings_ms: milliseconds by stage, of all photos together; see `Answered`.
     """
 
     version: LoadedVersion
     answers: Answers
+    timings_ms: dict[str, float]
 
-    def judge(self) -> list[Recognition]:
-        """Returns names and verdict of each photo."""
+    def judge(self) -> list[Answered]:
+        """Returns the name and verdict of each photo."""
         return [
-            rank_answers(
-                self.version.manifest,
-                self.version.artifact,
-                self.answers[index : index + 1],
-                1,
-            )
+            _judge(self.version, self.answers[index : index + 1], 1, self.timings_ms)
             for index in range(len(self.answers))
         ]
 
@@ -123,8 +120,7 @@ class Engine:
                 given = loaded.runner.answer(x_hwc[np.newaxis])
             clock.stop("run")
         clock.finish()
-        found = rank_answers(loaded.manifest, loaded.artifact, given, top_k)
-        return Answered(found, loaded.model.place, loaded.model.architecture, clock.timings_ms)
+        return _judge(loaded, given, top_k, clock.timings_ms)
 
     def infer(
         self,
@@ -145,8 +141,11 @@ class Engine:
         Raises:
             InferenceError: the artifact cannot answer for these values; else see `recognise`.
         """
+        clock = _Clock()
         with ticket.take_place():
+            clock.stop("wait")
             loaded = self.versions.find(model, version)
+            clock.stop("load")
             given = read_input(loaded)
             parts = []
             for index in range(len(given)):
@@ -154,8 +153,11 @@ class Engine:
                 part = given[index]
                 if isinstance(part, bytes):
                     part = read_photo(loaded.model.preprocess, part)
+                clock.stop("prepare")
                 parts.append(_answer(loaded, part))
-        return Inferred(loaded, Answers.concatenate(parts))
+                clock.stop("run")
+        clock.finish()
+        return Inferred(loaded, Answers.concatenate(parts), clock.timings_ms)
 
     def load(self, ticket: Ticket, model: str, version: str) -> None:
         """Loads a version, so that the next request need not wait for that.
@@ -171,6 +173,13 @@ class Engine:
         return self.versions.find_problems(versions)
 
 
+def _judge(
+    loaded: LoadedVersion, given: Answers, top_k: int, timings_ms: dict[str, float]
+) -> Answered:
+    found = rank_answers(loaded.manifest, loaded.artifact, given, top_k)
+    return Answered(found, loaded.model.place, loaded.model.architecture, timings_ms)
+
+
 def _answer(loaded: LoadedVersion, x_hwc: Pixels) -> Answers:
     try:
         with loaded.lock:
@@ -182,7 +191,7 @@ def _answer(loaded: LoadedVersion, x_hwc: Pixels) -> Answers:
 
 
 class _Clock:
-    """Takes the time between calls of `stop`, in milliseconds."""
+    """Takes the time between calls of `stop`, in milliseconds; a stage that returns adds up."""
 
     def __init__(self) -> None:
         self.timings_ms: dict[str, float] = {}
@@ -194,5 +203,6 @@ class _Clock:
 
     def stop(self, name: str) -> None:
         now_s = time.perf_counter()
-        self.timings_ms[name] = round(1000 * (now_s - self._last_s), 3)
+        took_ms = self.timings_ms.get(name, 0.0) + 1000 * (now_s - self._last_s)
+        self.timings_ms[name] = round(took_ms, 3)
         self._last_s = now_s

@@ -12,6 +12,7 @@ from serving.errors import InferenceError, MediaTypeError
 from serving.inference.bodies import CODINGS, inflate, receiving, watch_client
 from serving.inference.loaded import LoadedVersion, choose_artifact
 from serving.inference.messages import Reply, Request, describe_tensors, read_request
+from serving.inference.noting import note_answered
 from serving.inference.schemas import (
     InferenceAnswer,
     InferenceLive,
@@ -172,13 +173,15 @@ def infer(model: str, version: str | None = None) -> Response:
 
         inferred = engine.infer(ticket, model, chosen, read_input)
     judged = inferred.judge()
+    for answered in judged:
+        note_answered(model, chosen, answered)
     reply = Reply(
         model,
         chosen,
         inferred.version.manifest.labels.names,
         inferred.answers,
-        [found.answers[0].label for found in judged],
-        [found.verdict for found in judged],
+        [answered.found.answers[0].label for answered in judged],
+        [answered.found.verdict for answered in judged],
     )
     return _send(*reply.write(read[0]))
 

@@ -10,6 +10,7 @@ from marshmallow import RAISE
 from serving.context import get_engine, get_settings, get_storage
 from serving.errors import MediaTypeError, RequestError
 from serving.inference.bodies import inflate, receiving, watch_client
+from serving.inference.noting import note_answered
 from serving.inference.schemas import RecogniseAnswer, RecogniseQuery
 
 blueprint = APIBlueprint("recognise", __name__, url_prefix="/v1/models", tag="Recognition")
@@ -49,6 +50,7 @@ def recognise(model: str, query_data: dict[str, Any]) -> tuple[dict[str, Any], i
         with receiving(get_settings().receive_wait_s):
             photo = receive_photo()
         answered = engine.recognise(ticket, model, version, photo, query_data["top_k"])
+    note_answered(model, version, answered)
     answer = {
         "model": model,
         "version": version,
