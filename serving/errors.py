@@ -67,6 +67,20 @@ class BodyLengthError(ServingError):
     """A request's body is too long once it is inflated."""
 
 
+class IdempotencyError(ServingError):
+    """An `Idempotency-Key` was used for another request before."""
+
+
+class RunningError(ServingError):
+    """The first request with an `Idempotency-Key` is not answered yet.
+
+    Attributes:
+        retry_after_s: when it is worth to ask again, in seconds.
+    """
+
+    retry_after_s = 1
+
+
 class InferenceError(ServingError):
     """A request of the Open Inference Protocol is malformed, or its tensors are."""
 

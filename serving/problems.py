@@ -15,11 +15,13 @@ from serving.errors import (
     BodyLengthError,
     BusyError,
     ClientGoneError,
+    IdempotencyError,
     InferenceError,
     MediaTypeError,
     NoArtifactError,
     NotReadyError,
     RequestError,
+    RunningError,
     SlowBodyError,
     UnknownFileError,
     UnknownModelError,
@@ -36,11 +38,13 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (UnknownVersionError, 404, "unknown-version", "No such version"),
     (UnknownFileError, 404, "unknown-file", "No such file"),
     (NoArtifactError, 409, "no-artifact", "Nothing in this version can do that"),
+    (RunningError, 409, "running", "The first of these requests is not answered yet"),
     (InferenceError, 400, "inference", "Not a request of the Open Inference Protocol"),
     (SlowBodyError, 408, "slow-body", "The body took too long"),
     (BodyLengthError, 413, "body-length", "The body is too long"),
     (MediaTypeError, 415, "media-type", "Type of the body not taken"),
     (PhotoError, 422, "photo", "Not a usable photo"),
+    (IdempotencyError, 422, "idempotency", "The key was used for another request"),
     (ManifestError, 422, "platform", "No such platform"),
     (RequestError, 422, "request", "Request not as described"),
     (ClientGoneError, 499, "client-gone", "The client hung up"),
@@ -135,7 +139,7 @@ def _answer_typed(error: GhostlensError) -> Response:
     for kind, status, name, title in KINDS:
         if isinstance(error, kind):
             response = make_problem(status, str(error), name, title)
-            if isinstance(error, BusyError):
+            if isinstance(error, BusyError | RunningError):
                 response.headers["Retry-After"] = str(error.retry_after_s)
             return response
     # Not the client's doing, and the words may tell of the server's insides.
