@@ -4,7 +4,8 @@ Free of torch and of every converter. A build is a folder:
 
     build.json  labels.txt  <model>-<version>-<runtime>-<precision>.<ext>  SHA256SUMS
     parity/     <artifact>.json  statistics/<artifact>.json  structure/<artifact>.json
-                confidence/<artifact>.json  golden.json  golden/*  report.md  report.png  SHA256SUMS
+                confidence/<artifact>.json  distribution/<artifact>.json  golden.json  golden/*
+                report.md  report.png  SHA256SUMS
 """
 
 import json

@@ -15,7 +15,9 @@ from conversion.artifact import (
     read_parity,
 )
 from conversion.parity.confidences import ArtifactConfidence, read_confidences
+from conversion.parity.distributions import read_distribution_bytes
 from conversion.parity.report import ParityReport
+from mobile_assets.distributions import distribution_path
 from mobile_assets.errors import BundleError
 from mobile_assets.parts import FOLDERS, BundledArtifact, File, Golden, Metrics
 from mobile_assets.platforms import SERVER_PLATFORM, SERVER_RUNTIME, platforms_of
@@ -170,6 +172,11 @@ def _read_contents(
         yield _photo_path(photo, place), data
     for report in _list_reports(folder, build):
         yield FOLDERS[_prefix(place) + "report"] + report.name, artifact_bytes(report)
+    for artifact in build.artifacts:
+        distribution = read_distribution_bytes(build_dir, artifact.file_name)
+        if distribution is not None:
+            path = distribution_path(_shipped_path(artifact.file_name, place), place == CLOUD)
+            yield path, distribution
 
 
 def _list_reports(folder: Path, build: Build) -> Iterator[Path]:

@@ -31,6 +31,7 @@ from conversion.artifact import (
 from conversion.cross_check import cross_check
 from conversion.errors import ArtifactError, ParityError
 from conversion.parity.confidences import ArtifactConfidence
+from conversion.parity.distributions import write_distribution
 from conversion.parity.files import Finding, write_finding
 from conversion.parity.fitting import fit_confidences, judge_photos
 from conversion.parity.flips import write_flips
@@ -243,8 +244,9 @@ def _write(asked: _Asked, findings: list[Finding]) -> None:
         write_atomic(folder / GOLDEN_NAME, to_json_text([asdict(entry) for entry in chosen]))
         for finding in findings:
             write_finding(folder, finding)
-        for name, verdicts in judge_photos(build, answers, asked.confidences):
+        for name, verdicts, distribution in judge_photos(build, answers, asked.confidences):
             write_verdicts(folder, name, verdicts)
+            write_distribution(folder, name, distribution)
         _write_flips(folder, answers, findings)
         reports = [finding.report for finding in findings]
         write_atomic(folder / "report.md", to_markdown(build, findings, chosen))

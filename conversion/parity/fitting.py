@@ -14,6 +14,7 @@ from conversion.parity.verdicts import PhotoVerdicts
 from training.answers import Answers
 from training.errors import ConfidenceError
 from training.evaluation.confidence import Confidence, fit_confidence, judge
+from training.evaluation.distribution import Distribution, count_answers
 from training.photos import find_kinds
 
 
@@ -44,8 +45,8 @@ def fit_confidences(
 
 def judge_photos(
     build: Build, answers: Replies, confidences: dict[str, ArtifactConfidence]
-) -> Iterator[tuple[str, PhotoVerdicts]]:
-    """Yields artifact file name and what it said of each photo, for all that answered.
+) -> Iterator[tuple[str, PhotoVerdicts, Distribution]]:
+    """Yields artifact file name, what it said of each photo, and how often, for all that answered.
 
     Args:
         build: gives the coarse classes.
@@ -67,6 +68,7 @@ def judge_photos(
                 answers=tuple(int(index) for index in calibrated.argmax(axis=1)),
                 verdicts=tuple(str(verdict) for verdict in verdicts),
             ),
+            count_answers(build.labels, calibrated, verdicts),
         )
 
 

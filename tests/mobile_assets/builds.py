@@ -24,11 +24,13 @@ from conversion.artifact import (
 )
 from conversion.formats.tflite_metadata import append_labels
 from conversion.parity.confidences import CONFIDENCE_FOLDER, ArtifactConfidence, write_confidence
+from conversion.parity.distributions import write_distribution
 from conversion.parity.report import ParityReport
 from conversion.runners import LiteRtRunner
 from conversion.variants import Variant, find_variant
 from tests.mobile_assets.tiny_model import COLOURS, make_tflite
 from training.evaluation.confidence import Confidence, Known, Share, Threshold
+from training.evaluation.distribution import Distribution
 from training.files import sha256_bytes, write_atomic, write_sums
 from training.labels import LabelSet
 from training.preprocess import Preprocess
@@ -155,6 +157,13 @@ def write_parity(
         write_report(folder, make_report(artifact))
     (parity / "report.md").write_text("# Parity\n")
     write_sums(parity)
+
+
+def add_distribution(folder: Path, file_name: str, found: Distribution) -> Path:
+    """Adds to a build how one artifact's answers are distributed, as parity leaves it."""
+    write_distribution(folder / "parity", file_name, found)
+    write_sums(folder / "parity")
+    return folder
 
 
 def make_report(artifact: Artifact) -> ParityReport:

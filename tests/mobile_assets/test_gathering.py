@@ -1,5 +1,6 @@
 """A release of two models: what of the cloud's build enters, and what is refused."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,17 @@ from conversion.artifact import artifact_name, read_build
 from conversion.errors import ArtifactError
 from conversion.variants import find_variant
 from mobile_assets.bundle import open_bundle, write_bundle
+from mobile_assets.distributions import distribution_path
 from mobile_assets.errors import BundleError
 from mobile_assets.installed import choose_other_files
 from mobile_assets.platforms import PLATFORMS
-from tests.mobile_assets.builds import MODEL, describe, make_build, write_build
+from tests.mobile_assets.builds import (
+    MODEL,
+    add_distribution,
+    describe,
+    make_build,
+    write_build,
+)
 from tests.mobile_assets.cloud_builds import (
     CLOUD_CHECKPOINT_SHA256,
     CLOUD_LITERT,
@@ -21,6 +29,7 @@ from tests.mobile_assets.cloud_builds import (
     make_cloud_build,
     make_cloud_tflite,
 )
+from training.evaluation.distribution import CONFIDENCE_BINS, Distribution
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
 
@@ -137,3 +146,14 @@ def test_a_name_of_neither_build_cannot_be_accepted(
         write_bundle(
             build_dir, tmp_path / "b.zip", frozenset({"other.tflite"}), cloud_dir=cloud_dir
         )
+
+
+def test_how_answers_are_distributed_is_a_report_that_no_phone_takes(tmp_path: Path) -> None:
+    name = artifact_name(MODEL, "1.0.0", find_variant("litert-fp32"))
+    found = Distribution((0,) * (CONFIDENCE_BINS - 1) + (3,), {"red": 3}, {"sure": 3})
+    build_dir = add_distribution(make_build(tmp_path / "build"), name, found)
+    bundle = open_bundle(write_bundle(build_dir, tmp_path / "bundle.zip"))
+    path = distribution_path(f"artifacts/{name}", is_cloud=False)
+    assert Distribution.from_json(json.loads(bundle.read(path))) == found
+    assert bundle.manifest.find_file(path).role == "report"
+    assert path not in {file.path for file in choose_other_files(bundle.manifest)}

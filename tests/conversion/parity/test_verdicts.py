@@ -25,7 +25,7 @@ def make_answers(rows: np.ndarray) -> Replies:
 def write(folder: Path, rows: np.ndarray) -> PhotoVerdicts | None:
     confidences = {LITERT: make_confidence(sure=0.6)}
     build = describe_build("1.0.0", ())
-    for name, found in judge_photos(build, make_answers(rows), confidences):
+    for name, found, _ in judge_photos(build, make_answers(rows), confidences):
         write_verdicts(folder / "parity", name, found)
     return read_verdicts(folder, LITERT)
 
