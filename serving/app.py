@@ -6,6 +6,7 @@ from apiflask import APIFlask
 from flask import Response
 
 from serving import files, health, pages, problems, releases, reports
+from serving.access import gate
 from serving.coding import shrink_answer
 from serving.context import attach_services
 from serving.inference import protocol, recognise
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     attach_services(app, settings)
     problems.register(app)
     request_ids.register(app)
+    gate.attach(app)
     for blueprint in (
         releases.blueprint,
         reports.blueprint,

@@ -43,6 +43,18 @@ class NotReadyError(ServingError):
     """The server has nothing verified to answer from."""
 
 
+class KeyNeededError(ServingError):
+    """A request needs an API key, and came with none that counts."""
+
+
+class ScopeError(ServingError):
+    """The key of a request may not do what was asked."""
+
+
+class ProxyError(ServingError):
+    """A request came through a proxy that the server was not told of."""
+
+
 class BusyError(ServingError):
     """A photo cannot be recognised in time: too many came at once.
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import PreconditionFailed, RequestedRangeNotSatisfiable
 from werkzeug.http import is_resource_modified, parse_range_header
 from werkzeug.wsgi import wrap_file
 
+from serving.access import needs
 from serving.coding import GZIP, Representation, can_shrink, from_bytes, prefers_gzip, shrink
 from serving.context import get_storage
 from serving.objects import find_cache_control, find_content_type
@@ -28,6 +29,7 @@ _TARGET_RESPONSES = {
 
 
 @blueprint.get("/metadata/<name>")
+@needs("pull")
 @blueprint.output(FileSchema(type="string", format="binary"), content_type="application/json")
 @blueprint.doc(responses={304: "Not modified", 412: "Other content"})
 def send_metadata(name: str) -> Response:
@@ -36,6 +38,7 @@ def send_metadata(name: str) -> Response:
 
 
 @blueprint.get("/targets/<path:path>")
+@needs("pull")
 @blueprint.output(
     FileSchema(type="string", format="binary"), content_type="application/octet-stream"
 )

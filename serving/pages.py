@@ -13,6 +13,7 @@ from conversion.parity.report import points
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import PLATFORM_OF_DELEGATE
+from serving.access import needs
 from serving.changelog import read_changelog, to_markdown
 from serving.context import get_storage
 from serving.errors import NoArtifactError, NotReadyError
@@ -48,6 +49,7 @@ class Operation:
 
 
 @blueprint.get("/")
+@needs("pull")
 def show_home() -> str:
     """Show what is published, and a form to try it."""
     storage = get_storage()
@@ -74,6 +76,7 @@ def show_home() -> str:
 
 
 @blueprint.get("/models/<model>")
+@needs("pull")
 def show_model(model: str) -> str:
     """Show the versions of a model, who runs them, and what changed from one to the next."""
     storage = get_storage()
@@ -83,6 +86,7 @@ def show_model(model: str) -> str:
 
 
 @blueprint.get("/models/<model>/changelog.md")
+@needs("pull")
 def download_changelog(model: str) -> Response:
     """Give the same of all versions, as a file."""
     response = make_response(to_markdown(model, read_changelog(get_storage(), model)))

@@ -17,11 +17,14 @@ from serving.errors import (
     ClientGoneError,
     IdempotencyError,
     InferenceError,
+    KeyNeededError,
     MediaTypeError,
     NoArtifactError,
     NotReadyError,
+    ProxyError,
     RequestError,
     RunningError,
+    ScopeError,
     SlowBodyError,
     UnknownFileError,
     UnknownModelError,
@@ -40,6 +43,9 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (NoArtifactError, 409, "no-artifact", "Nothing in this version can do that"),
     (RunningError, 409, "running", "The first of these requests is not answered yet"),
     (InferenceError, 400, "inference", "Not a request of the Open Inference Protocol"),
+    (KeyNeededError, 401, "key-needed", "A key is needed"),
+    (ScopeError, 403, "scope", "The key may not do that"),
+    (ProxyError, 403, "proxy", "Through an unknown proxy"),
     (SlowBodyError, 408, "slow-body", "The body took too long"),
     (BodyLengthError, 413, "body-length", "The body is too long"),
     (MediaTypeError, 415, "media-type", "Type of the body not taken"),
@@ -141,6 +147,8 @@ def _answer_typed(error: GhostlensError) -> Response:
             response = make_problem(status, str(error), name, title)
             if isinstance(error, BusyError | RunningError):
                 response.headers["Retry-After"] = str(error.retry_after_s)
+            elif isinstance(error, KeyNeededError):
+                response.headers["WWW-Authenticate"] = 'Bearer realm="ghostlens"'
             return response
     # Not the client's doing, and the words may tell of the server's insides.
     logging.getLogger("serving").error("%s %s: %s", request.method, request.path, error)

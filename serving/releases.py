@@ -15,6 +15,7 @@ from mobile_assets.installed import choose_other_files
 from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import File
 from mobile_assets.release import Release
+from serving.access import needs
 from serving.context import get_rollouts, get_settings, get_storage
 from serving.deltas import list_deltas
 from serving.errors import UnknownVersionError
@@ -25,6 +26,7 @@ blueprint = APIBlueprint("releases", __name__, url_prefix="/v1/models", tag="Rel
 
 
 @blueprint.get("")
+@needs("pull")
 @blueprint.output(ModelList)
 def list_models() -> dict[str, Any]:
     """List the published models."""
@@ -33,6 +35,7 @@ def list_models() -> dict[str, Any]:
 
 
 @blueprint.get("/<model>")
+@needs("pull")
 @blueprint.output(ModelDetail)
 def show_model(model: str) -> dict[str, Any]:
     """Show a model and its versions."""
@@ -49,6 +52,7 @@ def show_model(model: str) -> dict[str, Any]:
 
 
 @blueprint.get("/<model>/versions/<version>")
+@needs("pull")
 @blueprint.output(VersionDetail)
 def show_version(model: str, version: str) -> dict[str, Any]:
     """Show a version: its manifest, and where its files are served."""
@@ -63,6 +67,7 @@ def show_version(model: str, version: str) -> dict[str, Any]:
 
 
 @blueprint.post("/<model>/check")
+@needs("pull")
 @blueprint.input(CheckRequest, unknown=RAISE)
 @blueprint.output(CheckAnswer)
 def check(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:

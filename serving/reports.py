@@ -9,6 +9,7 @@ from marshmallow import RAISE
 from sqlalchemy import delete, insert, select
 
 from mobile_assets.release import Release
+from serving.access import needs
 from serving.context import get_database, get_retention, get_rollouts, get_storage
 from serving.errors import RequestError
 from serving.rollouts import Rollouts, hash_device, now_ms
@@ -41,6 +42,7 @@ class Report:
 
 
 @blueprint.post("/<model>/reports")
+@needs("report")
 @blueprint.input(ReportRequest, unknown=RAISE)
 @blueprint.output(ReportAnswer, status_code=202)
 def report(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:

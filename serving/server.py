@@ -5,6 +5,7 @@ import resource
 import socket
 import struct
 import threading
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
+from serving.access.public import describe_public_scopes, is_loopback
 from serving.errors import NotReadyError, ServingError
 from serving.settings import Settings
 
@@ -36,7 +38,7 @@ _STALL_S = 60
 
 class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, host: str, port: int) -> None:
-        self._settings = settings
+        self.settings = settings
         self._options = {
             "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
             "workers": settings.workers or count_cores(),
@@ -64,7 +66,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         # In the worker, after the fork: runtimes that were loaded before it hang.
         from serving.app import create_app
 
-        return create_app(self._settings)
+        return create_app(self.settings)
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -79,6 +81,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
         ServingError: the address cannot be listened on.
     """
     _check_address(host, port)
+    if settings.public_scopes is None and not is_loopback(host):
+        settings = replace(settings, public_scopes=())
     _Server(settings, host, port).run()
 
 
@@ -112,6 +116,7 @@ def _start_listening(arbiter: Arbiter) -> None:
     for listener in arbiter.LISTENERS:
         _bound_silence(listener.sock)
         click.echo(f"Ghostlens serves {listener}/ (API: {listener}/docs); Ctrl-C stops it")
+    click.echo(describe_public_scopes(arbiter.app.settings))
 
 
 def _warn_if_not_ready(worker: Worker) -> None:

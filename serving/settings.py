@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
+from serving.access.scopes import read_scopes
 from serving.errors import SettingsError
 from serving.objects import read_place
 from training.sources.grocery_download import CACHE_VARIABLE
@@ -30,6 +31,7 @@ _RANGES = {
     "raise_least_reports": (1, 1_000_000),
     "check_again_s": (60, 7 * 86_400),
     "keep_reports_days": (1, 3_650),
+    "proxies": (0, 8),
 }
 
 
@@ -65,6 +67,9 @@ class Settings:
         check_again_s: when devices shall ask again, in seconds; four times as often while a
             version is on its way.
         keep_reports_days: how long reports of versions that no channel offers are kept.
+        public_scopes: what may be asked without a key; None is everything for whoever asks from
+            this very machine, and nothing for others.
+        proxies: how many proxies stand before the server, each of which adds to X-Forwarded-For.
 
     Raises:
         SettingsError: a value is out of its range; the message says what is allowed.
@@ -87,6 +92,8 @@ class Settings:
     raise_least_reports: int = 20
     check_again_s: int = 6 * 3600
     keep_reports_days: int = 90
+    public_scopes: tuple[str, ...] | None = None
+    proxies: int = 0
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -161,6 +168,8 @@ def _read(variable: str, name: str, text: str) -> object:
         return read_place(text)
     if name == "files_url":
         return text
+    if name == "public_scopes":
+        return read_scopes(text)
     if name in ("trusted_root", "state"):
         return Path(text) if text else None
     try:

@@ -7,6 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, current_app, request
 
+from serving.access import needs
 from serving.context import get_engine, get_settings, get_storage
 from serving.errors import InferenceError, MediaTypeError
 from serving.inference.bodies import CODINGS, inflate, receiving, watch_client
@@ -102,6 +103,7 @@ def show_server() -> dict[str, Any]:
 
 @blueprint.get("/models/<model>")
 @blueprint.get("/models/<model>/versions/<version>")
+@needs("recognise")
 @blueprint.output(InferenceModel)
 @blueprint.doc(responses=[404, 409, 503])
 def show_model(model: str, version: str | None = None) -> dict[str, Any]:
@@ -115,6 +117,7 @@ def show_model(model: str, version: str | None = None) -> dict[str, Any]:
 
 
 @blueprint.get("/models/<model>/versions")
+@needs("recognise")
 @blueprint.output(InferenceVersions)
 @blueprint.doc(responses=[404, 503])
 def show_versions(model: str) -> dict[str, Any]:
@@ -124,6 +127,7 @@ def show_versions(model: str) -> dict[str, Any]:
 
 @blueprint.get("/models/<model>/ready")
 @blueprint.get("/models/<model>/versions/<version>/ready")
+@needs("recognise")
 @blueprint.output(InferenceModelReady)
 @blueprint.doc(responses=[404, 409, 503])
 def show_model_ready(
@@ -143,6 +147,7 @@ def show_model_ready(
 
 @blueprint.post("/models/<model>/infer")
 @blueprint.post("/models/<model>/versions/<version>/infer")
+@needs("recognise")
 @blueprint.output(InferenceAnswer)
 @blueprint.doc(responses=[400, 404, 408, 409, 413, 415, 422, 503])
 def infer(model: str, version: str | None = None) -> Response:

@@ -7,6 +7,7 @@ from apiflask import APIBlueprint
 from flask import request
 from marshmallow import RAISE
 
+from serving.access import needs
 from serving.context import get_engine, get_settings, get_storage
 from serving.errors import MediaTypeError, RequestError
 from serving.inference.bodies import inflate, receiving, watch_client
@@ -34,6 +35,7 @@ _BODY = {
 
 
 @blueprint.post("/<model>/recognise")
+@needs("recognise")
 @blueprint.input(RecogniseQuery, location="query", unknown=RAISE)
 @blueprint.output(RecogniseAnswer)
 @blueprint.doc(responses=[400, 408, 409, 413, 415, 503])

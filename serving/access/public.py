@@ -1,0 +1,52 @@
+"""What needs no key: what a setting names, or all of it for somebody at this very machine."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from flask import request
+
+from serving.access.scopes import SCOPES
+from serving.settings import Settings
+
+_SAFE_METHODS = ("GET", "HEAD")
+_LOCALHOST = "localhost"
+
+
+def list_public_scopes(settings: Settings) -> tuple[str, ...]:
+    """Returns what the request at hand needs no key for."""
+    if settings.public_scopes is not None:
+        return settings.public_scopes
+    return tuple(SCOPES) if not settings.proxies and _is_from_this_machine() else ()
+
+
+def describe_public_scopes(settings: Settings) -> str:
+    """Returns in words what needs no key."""
+    if settings.public_scopes is None and not settings.proxies:
+        return "asking from this machine needs no key; GHOSTLENS_PUBLIC_SCOPES changes that"
+    scopes = settings.public_scopes or ()
+    if not scopes:
+        return "everything needs a key: `python -m serving keys create` makes one"
+    return f"NO KEY is needed by anybody for: {', '.join(scopes)}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tells whether a name or address leads to this machine alone."""
+    if host == _LOCALHOST:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_from_this_machine() -> bool:
+    """Tells whether somebody at this machine asks, and no page from elsewhere in their name."""
+    if not is_loopback(request.remote_addr or ""):
+        return False
+    # Whoever owns a name may let it lead here, and their page then asks as one of our own.
+    if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+        return False
+    # Browsers name the page that a request comes from, but for plain reading.
+    origin = request.headers.get("Origin")
+    same = origin is None or urlsplit(origin).netloc == request.host
+    return same or request.method in _SAFE_METHODS
