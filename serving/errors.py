@@ -124,6 +124,13 @@ class UnknownVersionError(ServingError):
         super().__init__(f"{model} has no version {version!r}; {_list('published', newest_first)}")
 
 
+class UnknownChannelError(ServingError):
+    """The model has no such channel."""
+
+    def __init__(self, model: str, channel: str, channels: Iterable[str]) -> None:
+        super().__init__(f"{model} has no channel {channel!r}; {_list('there', channels)}")
+
+
 class NoArtifactError(ServingError):
     """A version holds no artifact that can do what was asked."""
 

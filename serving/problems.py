@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +27,7 @@ from serving.errors import (
     RunningError,
     ScopeError,
     SlowBodyError,
+    UnknownChannelError,
     UnknownFileError,
     UnknownModelError,
     UnknownVersionError,
@@ -39,6 +41,7 @@ INFERENCE_PREFIX = "/v2"
 KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (UnknownModelError, 404, "unknown-model", "No such model"),
     (UnknownVersionError, 404, "unknown-version", "No such version"),
+    (UnknownChannelError, 404, "unknown-channel", "No such channel"),
     (UnknownFileError, 404, "unknown-file", "No such file"),
     (NoArtifactError, 409, "no-artifact", "Nothing in this version can do that"),
     (RunningError, 409, "running", "The first of these requests is not answered yet"),
@@ -179,14 +182,27 @@ def _answer_http(error: HTTPException) -> Response:
 
 
 def _answer_validation(error: HTTPError) -> Response:
-    places = error.detail if isinstance(error.detail, dict) else {}
+    found = error.detail if isinstance(error.detail, dict) else {}
+    places = {place: dict(_flatten(fields)) for place, fields in found.items()}
     words = [
-        f"{field}: {' '.join(map(str, texts)) if isinstance(texts, list) else texts}"
+        f"{field}: {' '.join(texts)}"
         for fields in places.values()
-        for field, texts in (fields.items() if isinstance(fields, dict) else [("", fields)])
+        for field, texts in fields.items()
     ]
     detail = "; ".join(words) or str(error.message)
     return make_problem(error.status_code, detail, "request", "Request not as described", places)
+
+
+def _flatten(found: object, name: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yields what is wrong with each field, nested ones by a path as in "runtimes.0.name"."""
+    if isinstance(found, dict):
+        for key, inner in found.items():
+            # "_schema" is marshmallow's word for the whole of an object.
+            own = "" if key == "_schema" else str(key)
+            yield from _flatten(inner, ".".join(part for part in (name, own) if part))
+    else:
+        texts = found if isinstance(found, list) else [found]
+        yield name, [str(text) for text in texts]
 
 
 def _answer_depth(error: RecursionError) -> Response:

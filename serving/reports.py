@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select
 from mobile_assets.release import Release
 from serving.access import needs
 from serving.context import get_database, get_retention, get_rollouts, get_storage
-from serving.errors import RequestError
+from serving.errors import RequestError, UnknownFileError
 from serving.rollouts import Rollouts, hash_device, now_ms
 from serving.schemas import ReportAnswer, ReportRequest
 from serving.state.database import Database, reports, verdicts
@@ -58,7 +58,7 @@ def report(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, 
         raise RequestError("passed: a crash has not passed")
     manifest = get_storage().read_manifest(model, given["version"])
     if json_data["artifact_sha256"] not in {entry.file.sha256 for entry in manifest.artifacts}:
-        raise RequestError(f"artifact_sha256: {model} {given['version']} has no such artifact")
+        raise UnknownFileError(f"artifact_sha256: {model} {given['version']} has no such artifact")
     release = get_storage().catalogue.find_release(model)
     found = Report(**given, details=json_data)
     counted = take_report(get_database(), get_rollouts(), release, found)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import UUID, Boolean, Dict, Float, Integer, List, Nested, Raw, String
+from apiflask.fields import UUID, Dict, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range, Regexp
 from marshmallow import ValidationError
 
@@ -14,6 +14,7 @@ from mobile_assets.conditions import NETWORKS
 from mobile_assets.deciding import ACTIONS, CODES
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.release import STABLE
+from serving.api.fields import Boolean, Float, Integer
 
 EVENTS = ("self-test", "start", "crash")
 MAX_VERSION_CHARS = 64
@@ -119,7 +120,7 @@ class RuntimeEntry(Schema):
 class RunningEntry(Schema):
     """The version that a device runs."""
 
-    version = String(required=True, validate=Length(max=MAX_VERSION_CHARS))
+    version = String(required=True, validate=SHORT)
     manifest_sha256 = String(validate=_SHA256, metadata=describe("Of its manifest."))
 
 

@@ -177,16 +177,16 @@ def _read_input(
     given = _read_data(entry, binary)
     if name == PHOTO:
         if datatype != BYTES:
-            raise InferenceError(f"{PHOTO} is of {datatype!r}: allowed is {BYTES}")
+            raise InferenceError(f"{PHOTO} is of {_shorten(datatype)}: allowed is {BYTES}")
         shape = _read_shape(entry, PHOTO, ())
         return read_elements(math.prod(shape), given)
     if name == IMAGE:
-        if datatype not in PIXEL_TYPES:
+        if not isinstance(datatype, str) or datatype not in PIXEL_TYPES:
             raise InferenceError(
-                f"{IMAGE} is of {datatype!r}: allowed are {', '.join(PIXEL_TYPES)}"
+                f"{IMAGE} is of {_shorten(datatype)}: allowed are {', '.join(PIXEL_TYPES)}"
             )
         return read_pixels(_read_shape(entry, IMAGE, (side_px, side_px, 3)), datatype, given)
-    raise InferenceError(f"there is no input {name!r}: allowed are {IMAGE} and {PHOTO}")
+    raise InferenceError(f"there is no input {_shorten(name)}: allowed are {IMAGE} and {PHOTO}")
 
 
 def _read_data(entry: dict[str, Any], binary: bytes) -> bytes | list[Any]:

@@ -9,7 +9,7 @@ from marshmallow import RAISE
 
 from serving.access import needs
 from serving.context import get_engine, get_settings, get_storage
-from serving.errors import MediaTypeError, RequestError
+from serving.errors import MediaTypeError, RequestError, UnknownChannelError
 from serving.inference.bodies import inflate, receiving, watch_client
 from serving.inference.noting import note_answered
 from serving.inference.schemas import RecogniseAnswer, RecogniseQuery
@@ -77,9 +77,7 @@ def _choose_version(model: str, query: dict[str, Any]) -> str:
         raise RequestError("version and channel were both given: allowed is one of them")
     channels = catalogue.find_release(model).channels
     if channel not in channels:
-        raise RequestError(
-            f"{model} has no channel {channel!r}: allowed are {', '.join(sorted(channels))}"
-        )
+        raise UnknownChannelError(model, channel, sorted(channels))
     return channels[channel].current
 
 

@@ -142,7 +142,7 @@ def test_the_same_report_twice_counts_once(app: FlaskClient) -> None:
         ({"device_id": ""}, 422, "device_id"),
         ({"device_id": "\ud800"}, 422, "surrogate"),
         ({"version": "9.0.0"}, 404, "no version '9.0.0'"),
-        ({"artifact_sha256": "0" * 64}, 422, "colours 1.1.0 has no such artifact"),
+        ({"artifact_sha256": "0" * 64}, 404, "colours 1.1.0 has no such artifact"),
         ({"artifact_sha256": "x"}, 422, "64 lower-case hexadecimal digits"),
         ({"event": "boom"}, 422, "self-test, start, crash"),
         ({"event": "crash"}, 422, "a crash has not passed"),

@@ -84,6 +84,7 @@ WRONG = [
     ({"inputs": [7]}, "inputs is a list"),
     (change(name="picture"), "allowed are image and photo"),
     (change(datatype="INT64"), "allowed are FP32, UINT8"),
+    (change(datatype=[]), "allowed are FP32, UINT8"),
     (change(datatype=None), "allowed are FP32, UINT8"),
     (change(PHOTO, datatype="FP32"), "allowed is BYTES"),
     (change(shape=[1, SIDE_PX, SIDE_PX, 3]), f"{SIDE_PX * SIDE_PX * 3} numbers: given are"),

@@ -183,7 +183,7 @@ def test_a_body_without_a_usable_photo_is_a_problem_that_says_why(
         ("top_k=many", 422, "top_k"),
         ("topk=3", 422, "topk: Unknown field"),
         ("version=", 422, "version"),
-        ("channel=beta", 422, "no channel 'beta': allowed are stable"),
+        ("channel=beta", 404, "no channel 'beta'; there are: stable"),
         ("channel=stable&version=1.0.0", 422, "allowed is one of them"),
         ("version=9.9.9", 404, "published are: 1.1.0, 1.0.0"),
         ("version=../../x", 404, "published are: 1.1.0, 1.0.0"),
