@@ -5,6 +5,7 @@ import json
 import shutil
 import statistics
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,12 +27,17 @@ from training.sources.data import (
     drop_problems,
     open_source,
 )
+from training.sources.more import MANIFEST_NAME
 from training.sources.source_index import INDEX_NAME, SourceIndex
 from training.words import count_words
 
 _DATA_HELP = (
     "Photos: a folder of classes, a CSV manifest, a copy of the Grocery Store Dataset, or one of "
     "the words 'synthetic' and 'grocery'."
+)
+_MORE_HELP = (
+    " Named again: CSV manifests, or folders with a manifest.csv, whose photos are trained on too, "
+    "as `serving corrections export` writes them."
 )
 
 
@@ -42,7 +48,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--config", default="", help="A preset's name or a TOML file; see `presets`.")
-@click.option("--data", default="", help=_DATA_HELP)
+@click.option("--data", multiple=True, help=_DATA_HELP + _MORE_HELP)
 @click.option(
     "--pretrained", default="", help="Weights to start from: a file, or timm/ghostnet_100.in1k."
 )
@@ -50,7 +56,12 @@ def main() -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run's folder.")
 @click.option("--fresh", is_flag=True, help="Discard what lies in the run's folder.")
 def fit(
-    config: str, data: str, pretrained: str, assignments: tuple[str, ...], out: Path, fresh: bool
+    config: str,
+    data: tuple[str, ...],
+    pretrained: str,
+    assignments: tuple[str, ...],
+    out: Path,
+    fresh: bool,
 ) -> None:
     """Train a network. The same command goes on after a kill, and runs under torchrun."""
     from training.learning.parallel import open_group
@@ -172,10 +183,13 @@ def unknown(
 
 
 @main.command()
-@click.argument("data", required=True)
-def check(data: str) -> None:
-    """Check a data source, and name every problem in it."""
-    source = open_checked(find_data(data, DataSettings()))
+@click.argument("data", required=True, nargs=-1)
+def check(data: tuple[str, ...]) -> None:
+    """Check a data source, and name every problem in it.
+
+    More than one DATA is what `fit` takes with --data named again.
+    """
+    source = open_checked(find_all_data(data, DataSettings()))
     coarse = "" if source.hierarchy is None else f" in {len(source.hierarchy.coarse)} coarse ones"
     click.echo(
         f"{source.name}: {len(source.labels)} classes{coarse}, {len(source.train):,} training and "
@@ -209,13 +223,18 @@ def presets() -> None:
 
 @main.command()
 @click.option("--config", default="", help="A preset's name or a TOML file; see `presets`.")
-@click.option("--data", default="", help=_DATA_HELP)
+@click.option("--data", multiple=True, help=_DATA_HELP + _MORE_HELP)
 @click.option("--set", "assignments", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting.")
 @click.option("--steps", default=6, show_default=True, help="Batches a turn.")
 @click.option("--rounds", default=5, show_default=True, help="Turns of each that count.")
 @click.option("--ladder", is_flag=True, help="Also measure what each difference is worth.")
 def benchmark(
-    config: str, data: str, assignments: tuple[str, ...], steps: int, rounds: int, ladder: bool
+    config: str,
+    data: tuple[str, ...],
+    assignments: tuple[str, ...],
+    steps: int,
+    rounds: int,
+    ladder: bool,
 ) -> None:
     """Measure how fast training is beside a plain PyTorch loop."""
     from training.learning.throughput import OURS, describe_machine, measure_throughput
@@ -251,7 +270,7 @@ def sample(per_class: int, seed: int, out: Path) -> None:
     write_atomic(out, buffer.getvalue())
 
 
-def resolve_settings(config: str, data: str, assignments: tuple[str, ...]) -> Settings:
+def resolve_settings(config: str, data: Sequence[str], assignments: tuple[str, ...]) -> Settings:
     """Returns the settings of a command line: a preset or a file, then --data, then --set.
 
     Raises:
@@ -262,8 +281,28 @@ def resolve_settings(config: str, data: str, assignments: tuple[str, ...]) -> Se
         preset = Path(str(files("training"))) / "presets" / f"{config}.toml"
         settings = load_settings(preset if preset.is_file() else Path(config))
     if data:
-        settings = dataclasses.replace(settings, data=find_data(data, settings.data))
+        settings = dataclasses.replace(settings, data=find_all_data(data, settings.data))
     return override(settings, assignments)
+
+
+def find_all_data(data: Sequence[str], base: DataSettings) -> DataSettings:
+    """Returns the settings of a source and of manifests whose photos are trained on too.
+
+    Args:
+        data: for `find_data`, then the manifests.
+        base: all other settings.
+
+    Raises:
+        ConfigError: nothing lies at a path, or a manifest is none.
+    """
+    first, *more = data
+    for path in map(Path, more):
+        if not (path / MANIFEST_NAME if path.is_dir() else path).is_file():
+            raise ConfigError(
+                f"no manifest at {path}: beside the first source allowed are CSV files, and "
+                f"folders with a {MANIFEST_NAME}"
+            )
+    return dataclasses.replace(find_data(first, base), more=tuple(more))
 
 
 def find_data(data: str, base: DataSettings) -> DataSettings:
@@ -272,6 +311,7 @@ def find_data(data: str, base: DataSettings) -> DataSettings:
     Raises:
         ConfigError: nothing lies at the path.
     """
+    base = dataclasses.replace(base, more=())
     if data in ("synthetic", "grocery"):
         return dataclasses.replace(base, source=data, path="")
     path = Path(data)

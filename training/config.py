@@ -41,6 +41,8 @@ class DataSettings:
             where wanted, coarse) or "grocery" (Grocery Store Dataset).
         path: the folder or the CSV file; unused by "synthetic". Without a path, "grocery" fetches
             the public archive.
+        more: CSV manifests, or folders with a `manifest.csv`, as of corrections: their photos are
+            trained on too. See `training.sources.more`.
         seed: seed of the synthetic photos.
         train_per_class: synthetic photos drawn for training, for each class.
         validation_per_class: synthetic photos drawn for validation, for each class.
@@ -55,6 +57,7 @@ class DataSettings:
 
     source: str = "synthetic"
     path: str = ""
+    more: tuple[str, ...] = ()
     seed: int = 0
     train_per_class: int = 160
     validation_per_class: int = 40

@@ -142,7 +142,7 @@ def test_the_commands_for_two_models_take_what_the_readme_gives_them(command: st
     context = group.commands[name].make_context(name, given)
     if name == "fit":
         config, assignments = context.params["config"], context.params["assignments"]
-        resolve_settings(config, "", assignments)
+        resolve_settings(config, (), assignments)
 
 
 def test_every_target_that_the_readme_names_exists() -> None:

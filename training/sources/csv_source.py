@@ -24,7 +24,17 @@ _MOST_NAMED = 20  # lines that a message names
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """A row of a manifest.
+
+    Attributes:
+        line: where it ends in the file.
+        name: the photo's path, relative to the manifest's folder.
+        label: its class; empty with split "unknown".
+        split: "train", "validation", "test" or "unknown".
+        coarse: the coarse class; empty where none is given.
+    """
+
     line: int
     name: str
     label: str
@@ -46,14 +56,14 @@ def open_csv(path: Path) -> Source:
             missing photo, a path that stands in an earlier row, a label that no training row
             has, or another coarse class than its label had above; the message names the lines.
     """
-    faults = _Faults(path)
+    faults = Faults(path)
     classes = _Classes(path, faults)
     with ExitStack() as stack:
         writers = {
             split: stack.enter_context(IndexWriter(path.parent))
             for split in ("train", "validation", UNKNOWN_THING)
         }
-        for row in _read_rows(path, faults):
+        for row in read_rows(path, faults):
             if row.split != _TEST:
                 writers[row.split].add(path.parent / row.name, classes.number(row))
         faults.refuse()  # before what may only follow from it
@@ -76,7 +86,7 @@ def open_csv(path: Path) -> Source:
     )
 
 
-class _Faults:
+class Faults:
     """What is wrong with a manifest, collected so that its owner can mend it all at once."""
 
     def __init__(self, path: Path) -> None:
@@ -108,7 +118,7 @@ class _Classes:
         names: the labels, in the order in which they appear.
     """
 
-    def __init__(self, path: Path, faults: _Faults) -> None:
+    def __init__(self, path: Path, faults: Faults) -> None:
         self.names: list[str] = []
         self._path = path
         self._faults = faults
@@ -117,7 +127,7 @@ class _Classes:
         self._trained: set[str] = set()
         self._parents: dict[str, str] = {}
 
-    def number(self, row: _Row) -> int:
+    def number(self, row: Row) -> int:
         """Takes a row in, and returns the place of its label in `names`."""
         if row.split == UNKNOWN_THING:
             return UNKNOWN
@@ -182,18 +192,26 @@ def list_rows(path: Path, split: str) -> list[tuple[str, Photo]]:
     Raises:
         DataError: see `open_csv`.
     """
-    faults = _Faults(path)
+    faults = Faults(path)
     photos = [
         (row.label, Photo(row.name, UNKNOWN, PhotoFile(path.parent / row.name)))
-        for row in _read_rows(path, faults)
+        for row in read_rows(path, faults)
         if row.split == split
     ]
     faults.refuse()
     return photos
 
 
-def _read_rows(path: Path, faults: _Faults) -> Iterator[_Row]:
-    """Reads the manifest row by row; at its end, looks for paths that stand in two rows."""
+def read_rows(path: Path, faults: Faults) -> Iterator[Row]:
+    """Reads a manifest row by row; at its end, looks for paths that stand in two rows.
+
+    Args:
+        path: the manifest.
+        faults: takes in what is wrong with rows, which are left out.
+
+    Raises:
+        DataError: no such file, not UTF-8, or a column is missing.
+    """
     # Numbers, because a million names would not fit.
     names = array("q")
     for row in _parse_rows(path, faults):
@@ -202,12 +220,12 @@ def _read_rows(path: Path, faults: _Faults) -> Iterator[_Row]:
     numbers, times = np.unique(np.frombuffer(names, np.int64), return_counts=True)
     repeated = set(numbers[times > 1].tolist())
     lines: dict[str, int] = {}
-    for row in _parse_rows(path, _Faults(path)) if repeated else ():
+    for row in _parse_rows(path, Faults(path)) if repeated else ():
         if hash(row.name) in repeated and lines.setdefault(row.name, row.line) != row.line:
             faults.add(row.line, f"{row.name!r} stands in line {lines[row.name]} already")
 
 
-def _parse_rows(path: Path, faults: _Faults) -> Iterator[_Row]:
+def _parse_rows(path: Path, faults: Faults) -> Iterator[Row]:
     try:
         # utf-8-sig drops the byte order mark that spreadsheets write.
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -221,7 +239,7 @@ def _parse_rows(path: Path, faults: _Faults) -> Iterator[_Row]:
                 )
             for values in reader:
                 row = _parse_row(path, reader.line_num, values)
-                if isinstance(row, _Row):
+                if isinstance(row, Row):
                     yield row
                 else:
                     faults.add(reader.line_num, row)
@@ -231,7 +249,7 @@ def _parse_rows(path: Path, faults: _Faults) -> Iterator[_Row]:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row | str:
+def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> Row | str:
     """Returns a row, or what is wrong with it."""
     texts = {column: (values[column] or "").strip() for column in _COLUMNS}
     if texts["split"] == UNKNOWN_THING:
@@ -247,6 +265,6 @@ def _parse_row(path: Path, line: int, values: dict[str, str | None]) -> _Row | s
     if not (path.parent / name).is_file():
         return f"no photo at {path.parent / name}"
     if texts["split"] == UNKNOWN_THING:
-        return _Row(line, name, "", UNKNOWN_THING, "")
+        return Row(line, name, "", UNKNOWN_THING, "")
     split = "validation" if texts["split"] == "val" else texts["split"]
-    return _Row(line, name, clean_label(texts["label"]), split, clean_label(values.get(_COARSE)))
+    return Row(line, name, clean_label(texts["label"]), split, clean_label(values.get(_COARSE)))

@@ -17,6 +17,7 @@ from training.sources.file_sources import open_folder
 from training.sources.grocery import open_grocery
 from training.sources.grocery_download import fetch_grocery
 from training.sources.held_out import hold_out
+from training.sources.more import add_manifests
 from training.sources.source_index import SourceIndex
 from training.sources.synthetic import open_synthetic
 
@@ -32,7 +33,7 @@ __all__ = [
 
 
 def open_source(settings: DataSettings, index: SourceIndex | None = None) -> Source:
-    """Opens the source that the settings name, held-out classes and clutter included.
+    """Opens the source that the settings name, with all that they add to it or take away.
 
     No photo is read yet.
 
@@ -45,10 +46,14 @@ def open_source(settings: DataSettings, index: SourceIndex | None = None) -> Sou
             archive could not be fetched; or the source lacks a class to hold out.
         StorageError: the public archive or the list of photos could not be written.
     """
-    whole = index.open(partial(_open_whole, settings)) if index else _open_whole(settings)
+    whole = index.open(partial(_open_all, settings)) if index else _open_all(settings)
     source = hold_out(whole, settings.held_out)
     clutter = draw_clutter(settings.seed, settings.clutter)
     return replace(source, unknown=(*source.unknown, *clutter))
+
+
+def _open_all(settings: DataSettings) -> Source:
+    return add_manifests(_open_whole(settings), [Path(p).expanduser() for p in settings.more])
 
 
 def _open_whole(settings: DataSettings) -> Source:

@@ -91,13 +91,16 @@ class PhotoIndex(Sequence[Photo]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"photo {index} of {len(self)}")
         place = index % len(self)
-        name = self._files.name(place if self._places is None else int(self._places[place]))
+        name = self._find_name(place)
         return Photo(
             # A file name of bytes that are not UTF-8 must still print and go into reports.
             name.decode("utf-8", "backslashreplace"),
             int(self.class_indices[place]),
             PhotoFile(self._files.root / os.fsdecode(name)),
         )
+
+    def _find_name(self, place: int) -> bytes:
+        return self._files.name(place if self._places is None else int(self._places[place]))
 
     def __len__(self) -> int:
         return len(self.class_indices)
@@ -128,6 +131,21 @@ class PhotoIndex(Sequence[Photo]):
     def renumber(self, class_indices: Indices) -> "PhotoIndex":
         """Returns the photos with other classes: `class_indices` holds the new one of each."""
         return PhotoIndex(self._files, self._places, class_indices[self.class_indices])
+
+    def extend(self, files: Iterable[tuple[Path, int]]) -> "PhotoIndex":
+        """Returns the photos with others behind them, each a file and its class.
+
+        The others may lie elsewhere: their names lead there from the folder of the first ones.
+
+        Raises:
+            StorageError: the temporary files cannot be written.
+        """
+        with IndexWriter(self.root) as writer:
+            for place, class_index in enumerate(self.class_indices.tolist()):
+                writer.add(self.root / os.fsdecode(self._find_name(place)), class_index)
+            for path, class_index in files:
+                writer.add(Path(os.path.relpath(path, self.root)), class_index)
+            return writer.finish()
 
     def save(self, path: Path) -> "PhotoIndex":
         """Writes the index, and returns it as `load_index` does.

@@ -73,8 +73,8 @@ class SourceIndex:
 
     def _identity(self) -> dict[str, Any]:
         settings = asdict(self.settings) | {"held_out": list(self.settings.held_out)}
-        path = str(Path(self.settings.path).expanduser().absolute())
-        return {"format": _FORMAT, **settings, "path": path}
+        path, *more = map(_find_absolute, (self.settings.path, *self.settings.more))
+        return {"format": _FORMAT, **settings, "path": path, "more": more}
 
     def _load(self) -> Source | None:
         """Returns the kept source; None where there is none, or it no longer counts."""
@@ -134,6 +134,10 @@ class SourceIndex:
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _find_absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _times_of(paths: Any) -> dict[str, int]:
