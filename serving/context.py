@@ -6,6 +6,7 @@ from functools import partial
 from apiflask import APIFlask
 from flask import current_app
 
+from serving.dashboard.counting import Counting
 from serving.inference.engine import Engine
 from serving.inference.places import Places
 from serving.rollout_history import find_first_share
@@ -26,6 +27,7 @@ class _Services:
     database: Database
     rollouts: Rollouts
     retention: Retention
+    counting: Counting
     settings: Settings
 
 
@@ -38,7 +40,10 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     rule = Rule.from_settings(settings)
     rollouts = Rollouts(database, rule, partial(find_first_share, storage))
     retention = Retention(database, settings.keep_reports_days)
-    app.extensions[_EXTENSION] = _Services(storage, engine, database, rollouts, retention, settings)
+    counting = Counting(database, settings.count_every_s, settings.keep_counts_days)
+    app.extensions[_EXTENSION] = _Services(
+        storage, engine, database, rollouts, retention, counting, settings
+    )
 
 
 def get_storage() -> Storage:
@@ -64,6 +69,11 @@ def get_rollouts() -> Rollouts:
 def get_retention() -> Retention:
     """Returns what deletes old reports of the app that answers now."""
     return _find_services().retention
+
+
+def get_counting() -> Counting:
+    """Returns what counts the scans of the app that answers now."""
+    return _find_services().counting
 
 
 def get_settings() -> Settings:

@@ -32,6 +32,10 @@ _RANGES = {
     "check_again_s": (60, 7 * 86_400),
     "keep_reports_days": (1, 3_650),
     "proxies": (0, 8),
+    "count_every_s": (1, 300),
+    "keep_counts_days": (1, 3_650),
+    "most_scans_a_day": (1, 1_000_000),
+    "server_takes_all": (0, 1),
 }
 
 
@@ -70,6 +74,12 @@ class Settings:
         public_scopes: what may be asked without a key; None is everything for whoever asks from
             this very machine, and nothing for others.
         proxies: how many proxies stand before the server, each of which adds to X-Forwarded-For.
+        count_every_s: how long a process keeps counts of scans in memory before it adds them to
+            the state, in seconds; a process that is killed loses so much of them.
+        keep_counts_days: how long counts of scans are kept, in days.
+        most_scans_a_day: scans that one device may tell of a day; more are not counted.
+        server_takes_all: 1 where apps send every photo here, 0 where they send what their device
+            is not sure of: only the former are judged by what validation photos are like.
 
     Raises:
         SettingsError: a value is out of its range; the message says what is allowed.
@@ -94,6 +104,10 @@ class Settings:
     keep_reports_days: int = 90
     public_scopes: tuple[str, ...] | None = None
     proxies: int = 0
+    count_every_s: int = 5
+    keep_counts_days: int = 400
+    most_scans_a_day: int = 2_000
+    server_takes_all: int = 0
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():

@@ -1,5 +1,7 @@
 """What is noted of every recognised photo."""
 
+from serving.context import get_counting
+from serving.dashboard.counts import ON_SERVER, Scan, today
 from serving.inference.engine import Answered
 
 
@@ -12,3 +14,7 @@ def note_answered(model: str, version: str, answered: Answered) -> None:
         answered: what was answered. Times are those of the request, which may have had several
             photos.
     """
+    found = answered.found
+    first, total_ms = found.answers[0], answered.timings_ms.get("total")
+    said = (found.verdict, first.label, first.probability)
+    get_counting().note(Scan(model, version, ON_SERVER, today(), *said, total_ms))

@@ -1,0 +1,108 @@
+"""Counts scans in memory, and adds them to the database every few seconds and at the end.
+
+A request pays for a few additions and never waits for a disk. A process that is killed loses what
+it counted since it last wrote.
+"""
+
+import atexit
+import logging
+import threading
+import time
+from collections import Counter
+
+from sqlalchemy import delete
+from sqlalchemy.engine import Connection
+
+from serving.dashboard.counts import Counts, Key, Scan, today
+from serving.dashboard.tables import insert_into, scan_counts
+from serving.errors import StateError
+from serving.state.database import Database
+
+_PRUNE_EVERY_S = 3600
+_KEY_NAMES = [column.name for column in scan_counts.primary_key]
+
+
+class Counting:
+    """The counts of one process. Safe to use from threads."""
+
+    def __init__(self, database: Database, every_s: float, keep_days: int) -> None:
+        """Counts nothing yet.
+
+        Args:
+            database: what all processes share.
+            every_s: how long counts stay in memory, in seconds.
+            keep_days: how long they stay in the database, in days.
+        """
+        self._database, self._every_s, self._keep_days = database, every_s, keep_days
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._counts: Counts = Counter()
+        self._timer: threading.Timer | None = None
+        self._registered = False
+        self._prune_due_s = 0.0
+
+    def note(self, scan: Scan) -> None:
+        """Counts a scan."""
+        key = (scan.model, scan.day, scan.version, scan.place)
+        with self._lock:
+            for item in scan.list_items():
+                self._counts[key + item] += 1
+            if self._timer is None:
+                self._start_timer()
+
+    def flush(self) -> None:
+        """Adds what was counted to the database; what cannot be written is kept for the next time.
+
+        This is never why a request fails: it is told in the log.
+        """
+        with self._writing:
+            with self._lock:
+                counts, self._counts, self._timer = self._counts, Counter(), None
+            if not counts:
+                return
+            try:
+                with self._database.write() as connection:
+                    add_counts(connection, counts)
+                    self._prune(connection)
+            except StateError as error:
+                logging.getLogger("serving").error("scans are not counted yet: %s", error)
+                with self._lock:
+                    self._counts.update(counts)
+                    if self._timer is None:
+                        self._start_timer()
+
+    def _start_timer(self) -> None:
+        """Has `flush` called in a while; begun after the fork, which threads do not survive."""
+        if not self._registered:
+            self._registered = True
+            atexit.register(self.flush)
+        self._timer = threading.Timer(self._every_s, self.flush)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _prune(self, connection: Connection) -> None:
+        if time.monotonic() < self._prune_due_s:
+            return
+        self._prune_due_s = time.monotonic() + _PRUNE_EVERY_S
+        before = today() - self._keep_days
+        connection.execute(delete(scan_counts).where(scan_counts.c.day < before))
+
+
+def add_counts(connection: Connection, counts: Counts) -> None:
+    """Adds counts to those of the database.
+
+    Args:
+        connection: of `Database.write`.
+        counts: what to add.
+    """
+    rows = [_to_row(key, number) for key, number in sorted(counts.items())]
+    if not rows:
+        return
+    adding = insert_into(connection, scan_counts)
+    total = scan_counts.c.number + adding.excluded.number
+    adding = adding.on_conflict_do_update(index_elements=_KEY_NAMES, set_={"number": total})
+    connection.execute(adding, rows)
+
+
+def _to_row(key: Key, number: int) -> dict[str, str | int]:
+    return {**dict(zip(_KEY_NAMES, key, strict=True)), "number": number}
