@@ -7,7 +7,9 @@ from flask import Response
 
 from serving import files, health, pages, problems, releases, reports
 from serving.access import gate
-from serving.coding import shrink_answer
+from serving.api.answers import finish_answer
+from serving.api.digests import watch_body
+from serving.api.receiving import receive_json
 from serving.context import attach_services
 from serving.inference import protocol, recognise
 from serving.observing import request_ids
@@ -45,6 +47,9 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     problems.register(app)
     request_ids.register(app)
     gate.attach(app)
+    # Only of those who may ask a body is read.
+    app.before_request(watch_body)
+    app.before_request(receive_json)
     for blueprint in (
         releases.blueprint,
         reports.blueprint,
@@ -56,7 +61,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     ):
         app.register_blueprint(blueprint)
     app.spec_processor(_finish_spec)  # type: ignore[arg-type]
-    app.after_request(shrink_answer)
+    app.after_request(finish_answer)
     app.after_request(_add_security_headers)
     return app
 

@@ -101,6 +101,10 @@ class RequestError(ServingError):
     """A request lacks something, or holds something that is not allowed."""
 
 
+class DigestError(ServingError):
+    """A request's body is not what its digest fields say, or those are malformed."""
+
+
 class MediaTypeError(ServingError):
     """A request's body is of a type that is not taken."""
 

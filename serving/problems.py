@@ -8,7 +8,7 @@ from typing import Any
 
 from apiflask import APIFlask, HTTPError, Schema
 from apiflask.fields import Dict, Integer, List, Raw, String
-from flask import Response, current_app, request
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from mobile_assets.errors import ManifestError
@@ -16,6 +16,7 @@ from serving.errors import (
     BodyLengthError,
     BusyError,
     ClientGoneError,
+    DigestError,
     IdempotencyError,
     InferenceError,
     KeyNeededError,
@@ -46,6 +47,7 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (NoArtifactError, 409, "no-artifact", "Nothing in this version can do that"),
     (RunningError, 409, "running", "The first of these requests is not answered yet"),
     (InferenceError, 400, "inference", "Not a request of the Open Inference Protocol"),
+    (DigestError, 400, "digest", "The body has another digest"),
     (KeyNeededError, 401, "key-needed", "A key is needed"),
     (ScopeError, 403, "scope", "The key may not do that"),
     (ProxyError, 403, "proxy", "Through an unknown proxy"),
@@ -161,7 +163,7 @@ def _answer_typed(error: GhostlensError) -> Response:
 def _answer_http(error: HTTPException) -> Response:
     status = error.code or 500
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        allowed = current_app.config["MAX_CONTENT_LENGTH"]
+        allowed = request.max_content_length
         detail = f"the body is too long: allowed are {allowed} bytes"
     elif status == HTTPStatus.NOT_FOUND:
         detail = f"no address {request.path}; /docs lists them"
