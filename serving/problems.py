@@ -163,8 +163,7 @@ def _answer_typed(error: GhostlensError) -> Response:
 def _answer_http(error: HTTPException) -> Response:
     status = error.code or 500
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        allowed = request.max_content_length
-        detail = f"the body is too long: allowed are {allowed} bytes"
+        detail = f"the body is too long: allowed are {request.max_content_length} bytes"
     elif status == HTTPStatus.NOT_FOUND:
         detail = f"no address {request.path}; /docs lists them"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
