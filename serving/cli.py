@@ -57,6 +57,11 @@ def resign_command(repository: Path | str, keys: tuple[Path, ...], every: str | 
 @click.option("--threads", type=int, help="Default: GHOSTLENS_THREADS, or 32.")
 @click.option("--state", type=FOLDER, help="Default: GHOSTLENS_STATE, or beside the repository.")
 @click.option(
+    "--database",
+    metavar="URL",
+    help="postgresql://user@host/name instead of that. Default: GHOSTLENS_DATABASE.",
+)
+@click.option(
     "--files-url",
     metavar="URL",
     help="Where others serve the repository's targets/. Default: GHOSTLENS_FILES_URL, or here.",

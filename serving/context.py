@@ -36,7 +36,7 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     storage = Storage(settings.repository, settings.trusted_root, settings.files_url)
     places = Places(settings.recognise_at_once, settings.recognise_queue, settings.recognise_wait_s)
     engine = Engine(storage, places, settings.models_memory_mb << 20)
-    database = Database(settings.state_folder)
+    database = Database(settings.state_place)
     rule = Rule.from_settings(settings)
     rollouts = Rollouts(database, rule, partial(find_first_share, storage))
     retention = Retention(database, settings.keep_reports_days)

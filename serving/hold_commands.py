@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from serving.errors import PublishError
-from serving.options import REPOSITORY, STATE, find_state_folder
+from serving.options import REPOSITORY, find_state_place, takes_state
 from serving.policy import find_on_its_way
 from serving.rollouts import HALTED, PAUSED, Rollouts
 from serving.state.database import Database
@@ -17,11 +17,16 @@ def _make_hold_command(action: str, words: str) -> click.Command:
     @click.argument("model")
     @click.argument("version")
     @REPOSITORY
-    @STATE
+    @takes_state
     @click.option("--name", required=True, help="Who decided it.")
     @click.option("--reason", required=True, help="Why.")
     def command(
-        model: str, version: str, repository: Path | str, state: Path | None, name: str, reason: str
+        model: str,
+        version: str,
+        repository: Path | str,
+        state: Path | str | None,
+        name: str,
+        reason: str,
     ) -> None:
         catalogue = Storage(repository).catalogue
         catalogue.choose_version(model, version)
@@ -33,7 +38,7 @@ def _make_hold_command(action: str, words: str) -> click.Command:
                 f"{model} {version} is not being rolled out, and a pause stops nothing else: "
                 "`releases halt` takes a version from everybody"
             )
-        rollouts = Rollouts(Database(find_state_folder(repository, state)))
+        rollouts = Rollouts(Database(find_state_place(repository, state)))
         if action == "resume":
             rollouts.resume(model, version, name, reason, release)
         else:

@@ -9,7 +9,7 @@ import click
 
 from mobile_assets.release import Release
 from serving.errors import NotReadyError, SettingsError, StateError
-from serving.options import find_state_folder
+from serving.options import find_state_place
 from serving.policy import describe_channels, describe_move, find_moved
 from serving.state.audit import append
 from serving.state.database import Database
@@ -17,7 +17,7 @@ from serving.storage import Storage
 
 
 def note_published(
-    state: Path,
+    state: Path | str,
     name: str | None,
     action: str,
     model: str,
@@ -28,7 +28,7 @@ def note_published(
     """Appends a row; one that cannot be written is a warning, as what it tells of is done.
 
     Args:
-        state: the folder of what a server remembers.
+        state: the folder or the database of what a server remembers.
         name: who did it; the name that the process runs under where None.
         action: as in "promote".
         model: name of the model.
@@ -52,14 +52,17 @@ def read_releases(repository: Path | str) -> Mapping[str, Release]:
 
 
 def note_ceremony(
-    before: Mapping[str, Release], repository: Path | str, state: Path | None, name: str | None
+    before: Mapping[str, Release],
+    repository: Path | str,
+    state: Path | str | None,
+    name: str | None,
 ) -> None:
     """Appends a row for each model whose release several people signed and one published.
 
     Args:
         before: what was published before.
         repository: where the new releases are.
-        state: as it was given; see `find_state_folder`.
+        state: as it was given; see `find_state_place`.
         name: see `note_published`.
     """
     changed = {
@@ -70,7 +73,7 @@ def note_ceremony(
     if not before or not changed:  # Where nothing verified before, nobody knows what changed.
         return
     try:
-        folder = find_state_folder(repository, state)
+        place = find_state_place(repository, state)
     except SettingsError as error:
         click.echo(f"WARNING: published, but not in the audit log: {error}", err=True)
         return
@@ -82,4 +85,4 @@ def note_ceremony(
         if not new and old is not None:
             version = find_moved(old, release) or version
         details = {**moved, "channels": describe_channels(release)}
-        note_published(folder, name, "trust publish", model, version, **details)
+        note_published(place, name, "trust publish", model, version, **details)

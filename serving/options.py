@@ -1,15 +1,18 @@
 """Options that several commands of this room take."""
 
 import os
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mobile_assets.bucketing import WHOLE_SHARE_BP
 from serving.objects import read_place
 from serving.repository import State
-from serving.settings import STATE_VARIABLE, find_state
+from serving.settings import DATABASE_VARIABLE, STATE_VARIABLE, find_state
 
 FOLDER = click.Path(path_type=Path)
 REPOSITORY = click.option(
@@ -32,11 +35,6 @@ PROPOSAL = click.option(
     type=FOLDER,
     help="Only write a file that others sign; `serving trust` goes on from there.",
 )
-STATE = click.option(
-    "--state",
-    type=FOLDER,
-    help=f"What the server remembers. Default: {STATE_VARIABLE}, or beside the repository.",
-)
 NAME = click.option(
     "--name", help="Who does it, for the audit log; the name that you are logged in with without."
 )
@@ -53,10 +51,36 @@ def read_share(text: str) -> int:
     return int(share_bp)
 
 
-def find_state_folder(repository: Path | str, state: Path | None) -> Path:
-    """Returns the folder of what a server of the repository remembers."""
-    from_environment = os.environ.get(STATE_VARIABLE)
-    return state or (Path(from_environment) if from_environment else find_state(repository))
+def takes_state(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds `--state` and `--database`, and gives what they name, or None, as `state`."""
+
+    @wraps(command)
+    def call(state: Path | None, database: str | None, **given: Any) -> None:
+        command(state=database or state, **given)
+
+    call = click.option(
+        "--database",
+        metavar="URL",
+        help=f"The same in PostgreSQL: postgresql://user@host/name. Default: {DATABASE_VARIABLE}.",
+    )(call)
+    return click.option(
+        "--state",
+        type=FOLDER,
+        help=f"What the server remembers. Default: {STATE_VARIABLE}, or beside the repository.",
+    )(call)
+
+
+def find_state_place(repository: Path | str, state: Path | str | None) -> Path | str:
+    """Returns the folder or the database of what a server of the repository remembers.
+
+    Args:
+        repository: where it is published.
+        state: as it was given on the command line, which comes before the environment.
+    """
+    if state is not None:
+        return state
+    database, folder = os.environ.get(DATABASE_VARIABLE), os.environ.get(STATE_VARIABLE)
+    return database or (Path(folder) if folder else find_state(repository))
 
 
 def check_signers(keys: tuple[Path, ...], proposal: Path | None) -> None:

@@ -24,11 +24,11 @@ from serving.options import (
     NAME,
     PROPOSAL,
     REPOSITORY,
-    STATE,
     check_signers,
-    find_state_folder,
+    find_state_place,
     print_expiries,
     read_share,
+    takes_state,
 )
 from serving.policy import (
     Change,
@@ -82,7 +82,7 @@ class _Place:
     repository: Path | str
     keys: tuple[Path, ...]
     proposal: Path | None
-    state: Path
+    state: Path | str
     name: str | None
     reason: str
 
@@ -123,13 +123,13 @@ def _takes_place(command: Callable[..., None]) -> Callable[..., None]:
 
     def call(**given: Any) -> None:
         names = ("repository", "keys", "proposal", "name", "reason")
-        state = find_state_folder(given["repository"], given.pop("state"))
+        state = find_state_place(given["repository"], given.pop("state"))
         place = _Place(**{name: given.pop(name) for name in names}, state=state)
         command(place, **given)
 
     call.__doc__ = command.__doc__
     call.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in (_REASON, NAME, STATE, PROPOSAL, KEYS, REPOSITORY):
+    for option in (_REASON, NAME, takes_state, PROPOSAL, KEYS, REPOSITORY):
         call = option(call)
     return call
 
@@ -229,12 +229,12 @@ def _overrules(
     """Says what devices reported, and refuses a promotion that should wait unless told not to."""
     wanted = version or find_on_its_way(release, channel)
     database, judged = Database(place.state), None
-    if wanted and database.path.is_file():
+    if wanted and database.exists():
         rollouts = Rollouts(database, Rule.from_settings(Settings.from_environment()))
         judged = rollouts.judge_promotion(release, channel, wanted)
     if judged is None:
         click.echo(
-            f"what devices reported is not known here: no server keeps it in {place.state}; "
+            f"what devices reported is not known here: no server keeps it in {database.name}; "
             "look at `releases show` where it does"
         )
         return False
@@ -319,7 +319,7 @@ def _refuse_halted(place: _Place, model: str, channel: str, version: str | None)
     release = Storage(place.repository).catalogue.find_release(model)
     wanted = version or find_on_its_way(release, channel)
     database = Database(place.state)
-    if database.path.is_file() and Rollouts(database).describe(release)[0].get(wanted) == HALTED:
+    if database.exists() and Rollouts(database).describe(release)[0].get(wanted) == HALTED:
         raise PublishError(f"{model} {wanted} was halted: `releases resume` it first")
     return release
 

@@ -10,7 +10,7 @@ from mobile_assets.manifest import Manifest
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
 from mobile_assets.versions import compare_versions
 from serving.errors import AuditError
-from serving.options import REPOSITORY, STATE, find_state_folder, print_expiries
+from serving.options import REPOSITORY, find_state_place, print_expiries, takes_state
 from serving.rollout_history import find_first_share
 from serving.rollouts import Rollouts, Stage
 from serving.rule import Counts
@@ -42,15 +42,15 @@ def list_command(repository: Path | str) -> None:
 @click.command("show")
 @click.argument("model")
 @REPOSITORY
-@STATE
-def show_command(model: str, repository: Path | str, state: Path | None) -> None:
+@takes_state
+def show_command(model: str, repository: Path | str, state: Path | str | None) -> None:
     """Show the channels and versions of MODEL, how far rollouts are, and what devices reported."""
     storage = Storage(repository)
     _tell_problems(storage)
     release = storage.catalogue.find_release(model)
-    database = Database(find_state_folder(repository, state))
+    database = Database(find_state_place(repository, state))
     rollouts = Rollouts(database)
-    known = database.path.is_file()
+    known = database.exists()
     held, stages = rollouts.describe(release) if known else ({}, {})
     channels = release.channels.values()
     for name, channel in release.channels.items():
@@ -75,13 +75,13 @@ def show_command(model: str, repository: Path | str, state: Path | None) -> None
 @click.command("log")
 @click.argument("model", required=False)
 @REPOSITORY
-@STATE
-def log_command(model: str | None, repository: Path | str, state: Path | None) -> None:
+@takes_state
+def log_command(model: str | None, repository: Path | str, state: Path | str | None) -> None:
     """Show every decision about MODEL, or about all models, and check that none was changed."""
-    database = Database(find_state_folder(repository, state))
-    if not database.path.is_file():
+    database = Database(find_state_place(repository, state))
+    if not database.exists():
         _check_known(repository, model)
-        click.echo(f"nothing was decided yet: there is no {database.path}")
+        click.echo(f"nothing was decided yet: there is no {database.name}")
         return
     with database.read() as connection:
         entries = list_entries(connection)
@@ -92,7 +92,7 @@ def log_command(model: str | None, repository: Path | str, state: Path | None) -
             click.echo(_describe_entry(entry))
     broken = find_break(entries)
     if broken is not None:
-        raise AuditError(f"row {broken} of the audit log in {database.path} was changed")
+        raise AuditError(f"row {broken} of the audit log in {database.name} was changed")
     if entries:
         click.echo(f"{len(entries)} rows, none changed; the last one's hash: {entries[-1].sha256}")
 

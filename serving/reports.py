@@ -14,7 +14,8 @@ from serving.context import get_database, get_retention, get_rollouts, get_stora
 from serving.errors import RequestError, UnknownFileError
 from serving.rollouts import Rollouts, hash_device, now_ms
 from serving.schemas import ReportAnswer, ReportRequest
-from serving.state.database import Database, reports, verdicts
+from serving.state.database import Database
+from serving.state.tables import reports, verdicts
 
 blueprint = APIBlueprint("reports", __name__, url_prefix="/v1/models", tag="Releases")
 SELF_TEST, START, CRASH = "self-test", "start", "crash"

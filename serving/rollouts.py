@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Connection
 
 from mobile_assets.deciding import NOTHING_HELD_BACK, Restraint
@@ -18,7 +17,8 @@ from mobile_assets.release import Release, Rollout
 from serving.errors import StateError
 from serving.rule import Counts, Rule
 from serving.state.audit import SERVER, append
-from serving.state.database import Database, holds, offers, stages, verdicts
+from serving.state.database import Database, insert_into
+from serving.state.tables import holds, offers, stages, verdicts
 from training.files import sha256_bytes
 
 HALTED, PAUSED = "halted", "paused"
@@ -93,7 +93,7 @@ class Rollouts:
                 return
         with self._database.write() as connection:
             row = {**key, "offered_ms": now_ms()}
-            connection.execute(upsert(offers).values(row).on_conflict_do_nothing())
+            connection.execute(insert_into(connection, offers).values(row).on_conflict_do_nothing())
 
     def judge(self, connection: Connection, release: Release, version: str, passed: bool) -> None:
         """Halts a version that is being rolled out, or lets a raise that waits take effect.

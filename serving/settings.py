@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
@@ -14,7 +14,7 @@ from training.sources.grocery_download import CACHE_VARIABLE
 _PREFIX = "GHOSTLENS_"
 # A halt or a raise reaches devices at their next check.
 _OFTENER = 4
-STATE_VARIABLE = f"{_PREFIX}STATE"
+STATE_VARIABLE, DATABASE_VARIABLE = f"{_PREFIX}STATE", f"{_PREFIX}DATABASE"
 # Variables of other rooms, which may stand in the same environment.
 _FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
 _RANGES = {
@@ -65,6 +65,8 @@ class Settings:
         models_memory_mb: megabytes that the model versions in memory may take, in each process.
         state: folder of what the server remembers: reports, halts, the audit log; None is
             `<repository>-state` beside a repository that is a folder.
+        database: the same in a PostgreSQL database, which the servers of several machines can
+            share: `postgresql://user@host/name`. Empty keeps it in the folder.
         halt_limit_bp: failing devices of 10,000 above which a rollout is halted.
         halt_least_failing: but not before so many devices failed.
         raise_least_reports: devices that must have reported before a raise takes effect.
@@ -97,6 +99,7 @@ class Settings:
     receive_wait_s: int = 30
     models_memory_mb: int = 256
     state: Path | None = None
+    database: str = field(default="", repr=False)
     halt_limit_bp: int = 200
     halt_least_failing: int = 3
     raise_least_reports: int = 20
@@ -134,6 +137,11 @@ class Settings:
     def state_folder(self) -> Path:
         """The folder of what the server remembers."""
         return self.state or find_state(self.repository)
+
+    @property
+    def state_place(self) -> Path | str:
+        """The folder or the address of the database of what the server remembers."""
+        return self.database or self.state_folder
 
     @classmethod
     def from_environment(
@@ -180,7 +188,7 @@ def find_state(repository: Path | str) -> Path:
 def _read(variable: str, name: str, text: str) -> object:
     if name == "repository":
         return read_place(text)
-    if name == "files_url":
+    if name in ("files_url", "database"):
         return text
     if name == "public_scopes":
         return read_scopes(text)

@@ -14,7 +14,7 @@ from serving.change import Change, read_change
 from serving.delegations import find_delegation, list_delegations
 from serving.errors import CeremonyError
 from serving.noting import note_ceremony, read_releases
-from serving.options import FOLDER, NAME, REPOSITORY, STATE
+from serving.options import FOLDER, NAME, REPOSITORY, takes_state
 from serving.repository import State, read_metadata_in, read_state
 
 _ROOT_COPY_NAME = "root.json"
@@ -139,13 +139,13 @@ def sign_command(change_path: Path, folders: tuple[Path, ...], trusted_root: Pat
     type=FOLDER,
     help="A folder with snapshot.pem and timestamp.pem: the new ones, if they change.",
 )
-@STATE
+@takes_state
 @NAME
 def publish_command(
     change_path: Path,
     repository: Path | str,
     folders: tuple[Path, ...],
-    state: Path | None,
+    state: Path | str | None,
     name: str | None,
 ) -> None:
     """Publish CHANGE once enough people signed it; run it again if it was interrupted."""

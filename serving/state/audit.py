@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from mobile_assets.reading import canonical_json
 from mobile_assets.release import format_time
-from serving.state.database import audit
+from serving.state.tables import audit
 from training.files import sha256_bytes
 
 FIRST_PREVIOUS = "0" * 64

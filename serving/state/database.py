@@ -1,144 +1,71 @@
-"""What the server remembers: a SQLite file that all its processes share.
+"""What the server remembers: a SQLite file, or a PostgreSQL database that several machines share.
 
 Signed files say what is published; here stands only what devices reported and what was held back
 for it, so that a lost file widens nothing: it forgets halts, which `releases log` of a copy shows.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import (
-    DDL,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-)
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.errors import StateError
+from serving.state.migrations import HEAD
+from serving.state.on_postgresql import Server
+from serving.state.on_sqlite import File
+from serving.state.tables import metadata
+from serving.state.upgrading import read_revision, upgrade
 
-STATE_NAME = "state.db"
-_BUSY_TIMEOUT_S = 10
-_WRITING = "ghostlens_writing"
-
-metadata = MetaData()
-# Times are whole milliseconds since 1970. Devices stand under the SHA-256 of their id: who has the
-# file learns no ids, and the server needs none.
-reports = Table(
-    "reports",
-    metadata,
-    Column("report_id", String, primary_key=True),
-    Column("received_ms", Integer, nullable=False),
-    Column("model", String, nullable=False),
-    Column("version", String, nullable=False),
-    Column("device", String, nullable=False),
-    Column("event", String, nullable=False),
-    Column("passed", Boolean, nullable=False),
-    Column("details", Text, nullable=False),  # JSON: figures, platform, runtime
-)
-Index("reports_aged", reports.c.model, reports.c.version, reports.c.received_ms)
-# The latest report of each device since the version was last resumed.
-verdicts = Table(
-    "verdicts",
-    metadata,
-    Column("model", String, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("device", String, primary_key=True),
-    Column("passed", Boolean, nullable=False),
-    Column("received_ms", Integer, nullable=False),
-)
-# Holds all that counting reads, so that the table itself is not.
-Index(
-    "verdicts_counted",
-    verdicts.c.model,
-    verdicts.c.version,
-    verdicts.c.passed,
-    verdicts.c.received_ms,
-)
-# Devices that a rollout's version was offered to.
-offers = Table(
-    "offers",
-    metadata,
-    Column("model", String, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("device", String, primary_key=True),
-    Column("offered_ms", Integer, nullable=False),
-)
-# The share of each rollout that is in effect, which may be less than the signed one.
-stages = Table(
-    "stages",
-    metadata,
-    Column("model", String, primary_key=True),
-    Column("channel", String, primary_key=True),
-    Column("salt", String, nullable=False),
-    Column("version", String, nullable=False),
-    Column("share_bp", Integer, nullable=False),
-    Column("signed_bp", Integer, nullable=False),  # the signed share that was judged last
-    Column("since_ms", Integer, nullable=False),
-)
-# Versions that are held back, until a person resumes them.
-holds = Table(
-    "holds",
-    metadata,
-    Column("model", String, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("kind", String, nullable=False),  # "halted" or "paused"
-)
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at", String, nullable=False),
-    Column("actor", String, nullable=False),
-    Column("action", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("version", String, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("details", Text, nullable=False),  # JSON
-    Column("previous_sha256", String, nullable=False),
-    Column("sha256", String, nullable=False),
-)
-for _verb in ("UPDATE", "DELETE"):
-    event.listen(
-        audit,
-        "after_create",
-        DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER audit_refuses_{_verb.lower()} BEFORE {_verb} ON audit "
-            "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
-        ).execute_if(dialect="sqlite"),
-    )
+__all__ = ["Database", "insert_into", "metadata"]
+# After a failed start nobody asks anew for so long: requests that come meanwhile would each wait
+# for a server that does not answer, one after the other.
+_PAUSE_S = 1.0
 
 
 class Database:
-    """The state of a server. Safe to use from several threads and processes.
+    """The state of a server. Safe to use from several threads, processes and, shared, machines.
 
-    The file and its folder are made at the first use.
+    It is made, and brought up to date, at the first use. A process makes its own after a fork.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / STATE_NAME
+    def __init__(self, place: Path | str) -> None:
+        """Remembers where to look; nothing is made or asked yet.
+
+        Args:
+            place: a folder, in which a SQLite file lies, or `postgresql://user@host/name`.
+
+        Raises:
+            StateError: another kind of address.
+        """
+        self.place = File(place) if isinstance(place, Path) else Server(place)
+        self._failure: StateError | None = None
+        self._ask_again_s = 0.0
         self._lock = threading.Lock()
         self._engine: Engine | None = None
 
+    @property
+    def name(self) -> str:
+        """Where it is, in words that hold no password."""
+        return self.place.name
+
+    def exists(self) -> bool:
+        """Tells whether there may be something in it, without making it."""
+        return self.place.exists()
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Gives a connection that sees one state of the file.
+        """Gives a connection that sees one state of the database, and can change nothing.
 
         Raises:
-            StateError: the file cannot be made or read.
+            StateError: it cannot be made or read.
         """
-        with self._translate_errors(), self._open().connect() as connection:
+        with self._transact(writing=False) as connection:
             yield connection
 
     @contextmanager
@@ -146,56 +73,68 @@ class Database:
         """Gives a connection for one transaction, which no other writer can come between.
 
         Raises:
-            StateError: the file cannot be written, or stayed locked; nothing was changed.
+            StateError: it cannot be written, or stayed locked; nothing was changed.
         """
-        with (
-            self._translate_errors(),
-            self._open().connect() as connection,
-            connection.execution_options(**{_WRITING: True}).begin(),
-        ):
+        with self._transact(writing=True) as connection:
             yield connection
 
+    def close(self) -> None:
+        """Closes its connections; the next use opens new ones."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+            self._engine = None
+
     @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
+    def _transact(self, writing: bool) -> Iterator[Connection]:
         try:
-            yield
+            with (
+                self._open().connect() as connection,
+                self.place.begin(connection, writing),
+            ):
+                yield connection
         except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            raise StateError(f"the state in {self.path}: {cause}") from error
+            raise self._translate(error) from error
 
     def _open(self) -> Engine:
         with self._lock:
             if self._engine is None:
+                if self._failure is not None and time.monotonic() < self._ask_again_s:
+                    raise self._failure
                 try:
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise StateError(f"cannot make {self.path.parent}: {error.strerror}") from error
-                engine = create_engine(
-                    f"sqlite:///{self.path}", connect_args={"timeout": _BUSY_TIMEOUT_S}
-                )
-                event.listen(engine, "connect", _set_up)
-                event.listen(engine, "begin", _begin)
-                with engine.connect() as connection:
-                    connection = connection.execution_options(**{_WRITING: True})
-                    with connection.begin():
-                        metadata.create_all(connection)
-                        for table in metadata.tables.values():
-                            for index in table.indexes:  # of tables that an older server made
-                                index.create(connection, checkfirst=True)
-                self._engine = engine
+                    self._engine = self._start()
+                except SQLAlchemyError as error:
+                    self._failure = self._translate(error)
+                    self._ask_again_s = time.monotonic() + _PAUSE_S
+                    raise self._failure from error
             return self._engine
 
+    def _start(self) -> Engine:
+        engine = self.place.connect()
+        try:
+            with engine.connect() as connection, self.place.begin(connection, writing=False):
+                is_current = read_revision(connection) == HEAD
+            if not is_current:
+                with engine.connect() as connection, self.place.begin(connection, writing=True):
+                    upgrade(connection, self.name)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
 
-def _set_up(connection: Any, _: object) -> None:
-    # sqlite3 would begin transactions by itself, and too late to keep other writers out.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    # Readers do not wait for the writer; a power cut loses no transaction that was acknowledged.
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
+    def _translate(self, error: SQLAlchemyError) -> StateError:
+        return StateError(f"the state in {self.name}: {getattr(error, 'orig', None) or error}")
 
 
-def _begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get(_WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Returns an insert that can also be told what to do about a row that is there already.
+
+    That is `on_conflict_do_nothing()`, after which `rowcount` is 0 where the row was there, or
+    `on_conflict_do_update(index_elements=[...], set_={...})`.
+
+    Args:
+        connection: what it will be executed on.
+        table: where to.
+    """
+    on_postgresql = connection.dialect.name == "postgresql"
+    return postgresql.insert(table) if on_postgresql else sqlite.insert(table)

@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 from mobile_assets.release import Release
 from serving.errors import StateError
 from serving.rollouts import now_ms
-from serving.state.database import Database, offers, reports, verdicts
+from serving.state.database import Database
+from serving.state.tables import offers, reports, verdicts
 
 _DAY_MS = 24 * 3600 * 1000
 # Rows of each table that go in one transaction, which other writers wait for.

@@ -17,7 +17,9 @@ from serving.policy import pin, unpin
 from serving.publish import Keys, change_release, publish
 from serving.repository import read_metadata_in
 from serving.settings import Settings
+from serving.state.database import Database
 from tests.mobile_assets.builds import make_build
+from tests.serving.postgres_server import PostgresServer, serve_postgres
 
 
 class StorageFetcher(FetcherInterface):
@@ -119,6 +121,29 @@ def repository(published: Path, tmp_path: Path) -> Path:
 def client(published: Path) -> FlaskClient:
     """A client of an app that serves `published`."""
     return create_app(Settings(published)).test_client()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server."""
+    with serve_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a new state lies: a folder, or the address of a database."""
+    if request.param == "sqlite":
+        return tmp_path / "state"
+    return str(request.getfixturevalue("postgres").make_database())
+
+
+@pytest.fixture
+def database(state_place: Path | str) -> Iterator[Database]:
+    """A new state, in SQLite and in PostgreSQL."""
+    made = Database(state_place)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

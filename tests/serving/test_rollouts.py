@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +29,20 @@ def at_share(share_bp: int, salt: str = SALT) -> Release:
 class Server:
     """A server process's view of the state, and phones that report to it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = Database(folder)
+    def __init__(self, place: Path | str) -> None:
+        self.place, self.database = place, Database(place)
         self.rollouts = Rollouts(self.database)
         self.sent = 0
+        self.others: list[Server] = []
+
+    def open_another(self) -> "Server":
+        """Returns another process's view."""
+        self.others.append(Server(self.place))
+        return self.others[-1]
+
+    def close(self) -> None:
+        for server in (self, *self.others):
+            server.database.close()
 
     def report(self, release: Release, device: str, passed: bool, version: str = NEW) -> bool:
         self.sent += 1
@@ -51,8 +62,10 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Server:
-    return Server(tmp_path / "state")
+def server(state_place: Path | str) -> Iterator[Server]:
+    made = Server(state_place)
+    yield made
+    made.close()
 
 
 def name(count: int, start: int = 0) -> list[str]:
@@ -146,7 +159,7 @@ def test_a_rollout_that_fails_is_halted_and_only_a_person_ends_that(server: Serv
 
 
 def test_a_halt_holds_in_every_process_that_shares_the_state(server: Server) -> None:
-    release, other = at_share(100), Server(server.database.path.parent)
+    release, other = at_share(100), server.open_another()
     assert other.restrain(release) == server.restrain(release)
     for device in name(3):
         server.report(release, device, False)
@@ -160,7 +173,7 @@ def test_a_halt_holds_in_every_process_that_shares_the_state(server: Server) -> 
 def test_reports_of_many_threads_are_all_counted(server: Server) -> None:
     release = at_share(10_000)
     with ThreadPoolExecutor(8) as pool:
-        others = [Server(server.database.path.parent) for _ in range(8)]
+        others = [server.open_another() for _ in range(8)]
         results = pool.map(
             lambda number: others[number % 8].report(release, f"phone-{number}", number % 4 > 0),
             range(64),
@@ -215,8 +228,8 @@ def test_another_rollout_of_a_channel_begins_anew(server: Server) -> None:
 
 
 def test_without_its_state_a_server_offers_nothing_new(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"x" * 4096)
     broken = Server(tmp_path)
-    broken.database.path.write_bytes(b"x" * 4096)
     assert broken.restrain(at_share(10_000)) == Restraint(share_bp=0)
     unknown = broken.rollouts.restrain(at_share(100), "nightly")
     assert unknown == Restraint()

@@ -2,7 +2,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from sqlalchemy import DDL, func, inspect, select
+from sqlalchemy import func, select
 
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, Rollout
 from serving.app import create_app
@@ -13,9 +13,10 @@ from serving.rollouts import HALTED, Rollouts, now_ms
 from serving.rule import Counts
 from serving.settings import Settings, find_state
 from serving.state import retention
-from serving.state.audit import append, list_entries
-from serving.state.database import Database, offers, reports, verdicts
+from serving.state.audit import list_entries
+from serving.state.database import Database
 from serving.state.retention import Retention
+from serving.state.tables import offers, reports, verdicts
 from tests.mobile_assets.releases import AT, SALT
 from tests.serving.test_reports import REPORTS, make_report
 
@@ -24,11 +25,6 @@ VERSIONS = tuple(PublishedVersion(version, AT) for version in (LEFT, CURRENT, NE
 CHANNELS = {STABLE: Channel(CURRENT, rollout=Rollout(NEW, 100, SALT, AT)), "beta": Channel(BETA)}
 RELEASE = Release("colours", VERSIONS, CHANNELS)
 DAY_MS = 24 * 3600 * 1000
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "state")
 
 
 def fill(database: Database, version: str, devices: int = 2) -> None:
@@ -119,13 +115,3 @@ def test_a_report_that_comes_in_has_old_ones_deleted(
     assert count_rows(state) == (1, 1, 0)
     assert again.post(REPORTS, json=make_report(app, "other", True)).status_code == 202
     assert count_rows(state) == (0, 0, 0)
-
-
-def test_a_state_of_an_older_server_gets_what_it_lacks(database: Database) -> None:
-    with database.write() as connection:
-        append(connection, "ann", "publish", "colours")
-        connection.execute(DDL("DROP INDEX reports_aged"))  # type: ignore[no-untyped-call]
-    again = Database(database.path.parent)
-    with again.read() as connection:
-        found = inspect(connection).get_indexes("reports")
-        assert [index["name"] for index in found] == ["reports_aged"]

@@ -1,0 +1,1 @@
+"""A module for each step; `down_revision` names the one before."""
