@@ -14,9 +14,9 @@ from sqlalchemy import delete
 from sqlalchemy.engine import Connection
 
 from serving.dashboard.counts import Counts, Key, Scan, today
-from serving.dashboard.tables import insert_into, scan_counts
+from serving.dashboard.tables import scan_counts
 from serving.errors import StateError
-from serving.state.database import Database
+from serving.state.database import Database, insert_into
 
 _PRUNE_EVERY_S = 3600
 _KEY_NAMES = [column.name for column in scan_counts.primary_key]

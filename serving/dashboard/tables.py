@@ -1,8 +1,6 @@
 """Counts of scans, and what keeps a device from being counted twice or too often."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 
 from serving.state.database import metadata
 
@@ -36,9 +34,3 @@ usage_reports = Table(
     Column("received_ms", BigInteger, nullable=False),
 )
 Index("usage_reports_aged", usage_reports.c.received_ms)
-
-
-def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """Returns an insert that can also be told what to do about a row that is there already."""
-    on_postgresql = connection.dialect.name == "postgresql"
-    return postgresql.insert(table) if on_postgresql else sqlite.insert(table)

@@ -49,8 +49,9 @@ INSERT INTO holds VALUES ('colours', '1.1.0', 'halted');
 def all_tables() -> None:
     """Loads every module that adds tables."""
     folder = Path(serving.__file__).parent
-    for path in folder.glob("**/tables.py"):
-        import_module(".".join(["serving", *path.relative_to(folder).with_suffix("").parts]))
+    for path in folder.glob("**/*.py"):
+        if "= Table(" in path.read_text(encoding="utf-8"):
+            import_module(".".join(["serving", *path.relative_to(folder).with_suffix("").parts]))
 
 
 def test_the_steps_have_one_head_and_it_is_the_one_that_servers_look_for() -> None:
