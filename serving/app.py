@@ -12,7 +12,7 @@ from serving.api.digests import watch_body
 from serving.api.receiving import receive_json
 from serving.context import attach_services
 from serving.inference import protocol, recognise
-from serving.observing import request_ids
+from serving.observing import exposition, request_ids, requests, transactions
 from serving.settings import Settings
 
 API_VERSION = "1.0.0"
@@ -44,8 +44,10 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.config["SERVERS"] = [{"url": "/", "description": "This server"}]
     app.config["INFO"] = {"description": pages.API_DESCRIPTION}
     attach_services(app, settings)
-    problems.register(app)
+    requests.register(app, settings.log_client_address)
     request_ids.register(app)
+    transactions.watch()
+    problems.register(app)
     gate.attach(app)
     # Only of those who may ask a body is read.
     app.before_request(watch_body)
@@ -57,6 +59,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         protocol.blueprint,
         files.blueprint,
         health.blueprint,
+        exposition.blueprint,
         pages.blueprint,
     ):
         app.register_blueprint(blueprint)

@@ -9,6 +9,7 @@ from flask import current_app
 from serving.dashboard.counting import Counting
 from serving.inference.engine import Engine
 from serving.inference.places import Places
+from serving.observing.readiness import Readiness
 from serving.rollout_history import find_first_share
 from serving.rollouts import Rollouts
 from serving.rule import Rule
@@ -29,6 +30,7 @@ class _Services:
     retention: Retention
     counting: Counting
     settings: Settings
+    readiness: Readiness
 
 
 def attach_services(app: APIFlask, settings: Settings) -> None:
@@ -41,8 +43,9 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     rollouts = Rollouts(database, rule, partial(find_first_share, storage))
     retention = Retention(database, settings.keep_reports_days)
     counting = Counting(database, settings.count_every_s, settings.keep_counts_days)
+    readiness = Readiness(storage, engine)
     app.extensions[_EXTENSION] = _Services(
-        storage, engine, database, rollouts, retention, counting, settings
+        storage, engine, database, rollouts, retention, counting, settings, readiness
     )
 
 
@@ -74,6 +77,11 @@ def get_retention() -> Retention:
 def get_counting() -> Counting:
     """Returns what counts the scans of the app that answers now."""
     return _find_services().counting
+
+
+def get_readiness() -> Readiness:
+    """Returns whether the app that answers now may be sent requests."""
+    return _find_services().readiness
 
 
 def get_settings() -> Settings:

@@ -4,7 +4,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from serving.context import get_engine, get_storage
+from serving.context import get_engine, get_readiness, get_storage
 from serving.errors import NotReadyError
 from serving.schemas import Live, Ready
 
@@ -29,8 +29,10 @@ def show_live() -> tuple[dict[str, Any], int, dict[str, str]]:
 @blueprint.output(Ready)
 @blueprint.doc(responses=_NOT_READY)
 def show_ready() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Tell whether there is something verified to answer from.
+    """Tell whether this process may be sent requests.
 
+    It may when the repository verified and a current model is in memory. Each process loads the
+    current ones when it starts, and answers 503 until then, and again once it was told to stop.
     When the repository is damaged, the last good state goes on answering: the status is then 200,
     "degraded", and `problems` says what is wrong. So it is when a current model could not be
     loaded, or failed on its golden photos, when it was last asked for.
@@ -42,13 +44,14 @@ def show_ready() -> tuple[dict[str, Any], int, dict[str, str]]:
     except NotReadyError:
         answer = {"status": "not ready", "models": 0, "problems": problems, "expires": {}}
         return answer, 503, _FRESH
+    reason = get_readiness().find_reason()
     current = {model: release.current for model, release in catalogue.releases.items()}
     problems += get_engine().find_problems(current)
     expires = catalogue.state.expiries()
     answer = {
-        "status": "degraded" if problems else "ready",
+        "status": "not ready" if reason else "degraded" if problems else "ready",
         "models": len(catalogue.releases),
-        "problems": problems,
+        "problems": [*problems, *([reason] if reason else [])],
         "expires": {role: f"{when:%Y-%m-%dT%H:%M:%SZ}" for role, when in expires.items()},
     }
-    return answer, 200, _FRESH
+    return answer, 503 if reason else 200, _FRESH

@@ -34,8 +34,10 @@ from serving.errors import (
     UnknownVersionError,
 )
 from serving.observing import request_id
+from serving.observing.requests import note_problem
 from training.errors import GhostlensError, PhotoError
 
+_LOGGER = logging.getLogger("serving")
 MEDIA_TYPE = "application/problem+json"
 INFERENCE_PREFIX = "/v2"
 # What a client can run into: kind of error, status, name of the type, title.
@@ -136,6 +138,8 @@ def make_problem(
         "instance": request.path,
         "request_id": request_id(),
     }
+    if kind:
+        note_problem(kind)
     if errors:
         body["errors"] = errors
     if request.path.startswith(INFERENCE_PREFIX):
@@ -156,7 +160,7 @@ def _answer_typed(error: GhostlensError) -> Response:
                 response.headers["WWW-Authenticate"] = 'Bearer realm="ghostlens"'
             return response
     # Not the client's doing, and the words may tell of the server's insides.
-    logging.getLogger("serving").error("%s %s: %s", request.method, request.path, error)
+    _LOGGER.error("%s %s: %s", request.method, request.path, error)
     return make_problem(503, "the server cannot read what it should answer with; its log says why")
 
 

@@ -4,18 +4,19 @@ import os
 import resource
 import socket
 import struct
-import threading
+import time
 from dataclasses import replace
 from typing import Any
 
 import click
-from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from serving.access.public import describe_public_scopes, is_loopback
-from serving.errors import NotReadyError, ServingError
+from serving.errors import ServingError
+from serving.observing import logs, processes
+from serving.observing.processes import Shared, choose_slot
 from serving.settings import Settings
 
 # A thread that is silent for so long does not count: for threaded workers gunicorn's timeout
@@ -37,10 +38,12 @@ _STALL_S = 60
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, settings: Settings, host: str, port: int) -> None:
+    def __init__(self, settings: Settings, host: str, port: int, shared: Shared) -> None:
         self.settings = settings
+        self.shared = shared
         self._options = {
-            "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
+            "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
+            + ([settings.metrics_address] if settings.metrics_address else []),
             "workers": settings.workers or count_cores(),
             "worker_class": "gthread",
             "threads": settings.threads,
@@ -50,8 +53,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": _GRACEFUL_TIMEOUT_S,
             "keepalive": _KEEP_ALIVE_S,
             "loglevel": "warning",
+            "logger_class": "serving.observing.gunicorn_logs.GunicornLogger",
             "when_ready": _start_listening,
-            "post_worker_init": _warn_if_not_ready,
+            "pre_fork": _number_worker,
+            "post_fork": _take_number,
+            "post_worker_init": _warm_up,
+            "child_exit": _forget_worker,
             # Newer versions open a socket for remote control; nobody here asked for one.
             "control_socket_disable": True,
         }
@@ -66,7 +73,35 @@ class _Server(BaseApplication):  # type: ignore[misc]
         # In the worker, after the fork: runtimes that were loaded before it hang.
         from serving.app import create_app
 
-        return create_app(self.settings)
+        app = create_app(self.settings)
+        if self.shared.metrics_port is not None:
+            from serving.observing.listener import MetricsListener
+
+            listener = MetricsListener(app, self.shared.metrics_port)
+            app.wsgi_app = listener  # type: ignore[method-assign]
+        return app
+
+    def run(self) -> None:
+        _Arbiter(self).run()
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """Goes on for a while after SIGTERM, so that balancers can take the server out first."""
+
+    _stop_at_s: float | None = None
+
+    def handle_term(self) -> None:
+        """Says that the server stops, and stops it later; at once where it was said before."""
+        self.app.shared.note_stopping()
+        if not self.app.settings.drain_s or self._stop_at_s is not None:
+            super().handle_term()
+        self._stop_at_s = time.monotonic() + self.app.settings.drain_s
+
+    def manage_workers(self) -> None:
+        """Keeps the workers' number; called at least once a second."""
+        if self._stop_at_s is not None and time.monotonic() >= self._stop_at_s:
+            raise StopIteration
+        super().manage_workers()
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -83,7 +118,9 @@ def serve(settings: Settings, host: str, port: int) -> None:
     _check_address(host, port)
     if settings.public_scopes is None and not is_loopback(host):
         settings = replace(settings, public_scopes=())
-    _Server(settings, host, port).run()
+    logs.configure(settings.log_level, settings.log_format)
+    with processes.sharing() as shared:
+        _Server(settings, host, port, shared).run()
 
 
 def _check_address(host: str, port: int) -> None:
@@ -113,32 +150,36 @@ def _raise_file_limit() -> int:
 
 
 def _start_listening(arbiter: Arbiter) -> None:
-    for listener in arbiter.LISTENERS:
+    main, *others = arbiter.LISTENERS
+    for listener in (main, *others):
         _bound_silence(listener.sock)
-        click.echo(f"Ghostlens serves {listener}/ (API: {listener}/docs); Ctrl-C stops it")
+    click.echo(f"Ghostlens serves {main}/ (API: {main}/docs); Ctrl-C stops it")
+    for listener in others:
+        arbiter.app.shared.metrics_port = listener.sock.getsockname()[1]
+        click.echo(f"its metrics, without a key: {listener}/metrics")
     click.echo(describe_public_scopes(arbiter.app.settings))
 
 
-def _warn_if_not_ready(worker: Worker) -> None:
-    """Says on the console what /readyz says; the first process does, once for all."""
-    if worker.age == 1:
-        # A storage that does not answer must keep nobody waiting.
-        threading.Thread(target=_print_problems, args=(worker.wsgi,), daemon=True).start()
+def _number_worker(arbiter: Arbiter, worker: Worker) -> None:
+    worker.slot = choose_slot(other.slot for other in arbiter.WORKERS.values())
 
 
-def _print_problems(app: Flask) -> None:
-    from serving.context import get_storage
+def _take_number(arbiter: Arbiter, worker: Worker) -> None:
+    arbiter.app.shared.slot = worker.slot
 
-    with app.app_context():
-        storage = get_storage()
-        problems = storage.find_problems()
-        try:
-            _ = storage.catalogue
-            words = "/readyz says"
-        except NotReadyError:
-            words = "not ready, answers 503 until that changes"
-    for problem in problems:
-        click.echo(f"WARNING: {words}: {problem}", err=True)
+
+def _forget_worker(arbiter: Arbiter, worker: Worker) -> None:
+    arbiter.app.shared.forget_gauges(worker.slot)
+
+
+def _warm_up(worker: Worker) -> None:
+    """Loads the current versions; the first process says what is wrong, once for all."""
+    from serving.context import get_readiness
+    from serving.observing.metrics import WORKERS
+
+    WORKERS.set(1)
+    with worker.wsgi.app_context():
+        get_readiness().start(tell=worker.age == 1)
 
 
 def _bound_silence(listener: socket.socket) -> None:

@@ -1,6 +1,7 @@
 """Settings of the server, read from `GHOSTLENS_*` variables of the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +18,13 @@ _OFTENER = 4
 STATE_VARIABLE, DATABASE_VARIABLE = f"{_PREFIX}STATE", f"{_PREFIX}DATABASE"
 # Variables of other rooms, which may stand in the same environment.
 _FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
+_CHOICES = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("auto", "json", "text"),
+    "log_client_address": ("full", "truncated", "off"),
+}
+_TEXTS = ("files_url", "database", "metrics_address", *_CHOICES)
+_METRICS_ADDRESS = re.compile(r"(\[[0-9a-f:]+\]|[^:/\s\[\]]+):[0-9]{1,5}", re.ASCII)
 _RANGES = {
     "max_upload_bytes": (1024, 1 << 30),
     "workers": (0, 256),
@@ -31,6 +39,7 @@ _RANGES = {
     "raise_least_reports": (1, 1_000_000),
     "check_again_s": (60, 7 * 86_400),
     "keep_reports_days": (1, 3_650),
+    "drain_s": (0, 300),
     "proxies": (0, 8),
     "count_every_s": (1, 300),
     "keep_counts_days": (1, 3_650),
@@ -73,6 +82,13 @@ class Settings:
         check_again_s: when devices shall ask again, in seconds; four times as often while a
             version is on its way.
         keep_reports_days: how long reports of versions that no channel offers are kept.
+        log_level: the least that is logged: debug, info (each request), warning or error.
+        log_format: json, text, or auto: text to a terminal and JSON to all else.
+        log_client_address: full, truncated (to the network, /24 or /48), or off.
+        metrics_address: `host:port` where `/metrics`, and it alone, is answered without a key, for
+            inside a cluster; empty answers nowhere without one.
+        drain_s: how long the server goes on after SIGTERM while `/readyz` says no, so that a
+            balancer takes it out before it stops, in seconds.
         public_scopes: what may be asked without a key; None is everything for whoever asks from
             this very machine, and nothing for others.
         proxies: how many proxies stand before the server, each of which adds to X-Forwarded-For.
@@ -105,6 +121,11 @@ class Settings:
     raise_least_reports: int = 20
     check_again_s: int = 6 * 3600
     keep_reports_days: int = 90
+    log_level: str = "info"
+    log_format: str = "auto"
+    log_client_address: str = "full"
+    metrics_address: str = ""
+    drain_s: int = 0
     public_scopes: tuple[str, ...] | None = None
     proxies: int = 0
     count_every_s: int = 5
@@ -117,6 +138,16 @@ class Settings:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise SettingsError(f"{name} is {value}: allowed are {least} to {most}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)!r}: allowed are {', '.join(allowed)}"
+                )
+        if self.metrics_address and not _METRICS_ADDRESS.fullmatch(self.metrics_address):
+            raise SettingsError(
+                f"metrics_address is {self.metrics_address!r}: allowed is host:port, as in "
+                "0.0.0.0:9100"
+            )
         admitted = self.recognise_at_once + self.recognise_queue
         if self.threads <= admitted:
             raise SettingsError(
@@ -188,7 +219,7 @@ def find_state(repository: Path | str) -> Path:
 def _read(variable: str, name: str, text: str) -> object:
     if name == "repository":
         return read_place(text)
-    if name in ("files_url", "database"):
+    if name in _TEXTS:
         return text
     if name == "public_scopes":
         return read_scopes(text)

@@ -1,6 +1,5 @@
 """Recognises photos with published versions: with the cloud model where a version has one."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from serving.errors import InferenceError
 from serving.inference.loaded import LoadedVersion, LoadedVersions
 from serving.inference.photos import read_photo
 from serving.inference.places import Places, Ticket
+from serving.observing.stages import StageClock
 from serving.storage import Storage
 from training.answers import Answers
 
@@ -107,7 +107,7 @@ class Engine:
             RepositoryError: the artifact is damaged, or does not answer its golden photos as
                 it should.
         """
-        clock = _Clock()
+        clock = StageClock()
         with ticket.take_place():
             clock.stop("wait")
             loaded = self.versions.find(model, version)
@@ -141,7 +141,7 @@ class Engine:
         Raises:
             InferenceError: the artifact cannot answer for these values; else see `recognise`.
         """
-        clock = _Clock()
+        clock = StageClock()
         with ticket.take_place():
             clock.stop("wait")
             loaded = self.versions.find(model, version)
@@ -188,21 +188,3 @@ def _answer(loaded: LoadedVersion, x_hwc: Pixels) -> Answers:
             return loaded.runner.answer_floats(x_hwc[np.newaxis].astype(np.float32, copy=False))
     except ArtifactError as error:
         raise InferenceError(str(error)) from error
-
-
-class _Clock:
-    """Takes the time between calls of `stop`, in milliseconds; a stage that returns adds up."""
-
-    def __init__(self) -> None:
-        self.timings_ms: dict[str, float] = {}
-        self._last_s = time.perf_counter()
-
-    def finish(self) -> None:
-        """Adds the total."""
-        self.timings_ms["total"] = round(sum(self.timings_ms.values()), 3)
-
-    def stop(self, name: str) -> None:
-        now_s = time.perf_counter()
-        took_ms = self.timings_ms.get(name, 0.0) + 1000 * (now_s - self._last_s)
-        self.timings_ms[name] = round(took_ms, 3)
-        self._last_s = now_s

@@ -1,6 +1,8 @@
 """Model versions in memory: loaded when they are asked for, kept by use within a limit of bytes."""
 
+import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from mobile_assets.platforms import SERVER_RUNTIME
 from mobile_assets.released import ReleasedModel
 from mobile_assets.selftest import ask_golden
 from serving.errors import NoArtifactError, RepositoryError
+from serving.observing import metrics
 from serving.storage import Storage
 from training.files import sha256_bytes
 
@@ -44,7 +47,12 @@ class LoadedVersion:
     @property
     def size_bytes(self) -> int:
         """About what it takes of memory."""
-        return _BYTES_PER_FILE_BYTE * self.artifact.file.size_bytes + _BYTES_BESIDE
+        return estimate_bytes(self.artifact)
+
+
+def estimate_bytes(artifact: BundledArtifact) -> int:
+    """Returns about what a version takes of memory that answers with this file."""
+    return _BYTES_PER_FILE_BYTE * artifact.file.size_bytes + _BYTES_BESIDE
 
 
 class LoadedVersions:
@@ -89,13 +97,33 @@ class LoadedVersions:
                 # Of the same signed bytes it would fail again, at the cost of eight photos.
                 if key in self._failed:
                     raise RepositoryError(self._failed[key])
+                begun_s = time.perf_counter()
                 loaded = self._load(model, version)
             except RepositoryError as error:
                 with self._lock:
                     self._faults[key] = str(error)
+                metrics.LOADS.labels(model, version, "failed").inc()
                 raise
+            _note_loaded(model, version, time.perf_counter() - begun_s)
             self._keep(key, loaded)
             return loaded
+
+    def preload(self, model: str, version: str) -> bool:
+        """Loads a version where none has to be dropped for it; the first one always fits.
+
+        Returns:
+            Whether it is in memory now.
+
+        Raises:
+            NoArtifactError: see `find`; likewise RepositoryError.
+        """
+        artifact = choose_artifact(self._storage.read_manifest(model, version))
+        with self._lock:
+            taken = sum(other.size_bytes for other in self._loaded.values())
+            fits = not self._loaded or taken + estimate_bytes(artifact) <= self._memory_bytes
+        if fits:
+            self.find(model, version)
+        return fits
 
     def list_loaded(self) -> list[tuple[str, str]]:
         """Returns the models and versions in memory, those last that were used last."""
@@ -122,9 +150,12 @@ class LoadedVersions:
         with self._lock:
             self._faults.pop(key, None)
             self._loaded[key] = loaded
+            metrics.VERSION_BYTES.labels(*key).set(loaded.size_bytes)
             taken = sum(other.size_bytes for other in self._loaded.values())
             while taken > self._memory_bytes and len(self._loaded) > 1:
-                taken -= self._loaded.popitem(last=False)[1].size_bytes
+                dropped, oldest = self._loaded.popitem(last=False)
+                taken -= oldest.size_bytes
+                metrics.VERSION_BYTES.labels(*dropped).set(0)
 
     def _load(self, name: str, version: str) -> LoadedVersion:
         manifest = self._storage.read_manifest(name, version)
@@ -158,6 +189,12 @@ class LoadedVersions:
         if runner.labels is not None and runner.labels != manifest.labels.names:
             raise RepositoryError(f"{where} holds other labels than its manifest")
         return runner
+
+
+def _note_loaded(model: str, version: str, took_s: float) -> None:
+    metrics.LOADS.labels(model, version, "loaded").inc()
+    metrics.LOAD_SECONDS.labels(model).observe(took_s)
+    logging.getLogger("serving").info("%s %s loaded in %.2f s", model, version, took_s)
 
 
 def choose_artifact(manifest: Manifest) -> BundledArtifact:

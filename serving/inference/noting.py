@@ -3,6 +3,7 @@
 from serving.context import get_counting
 from serving.dashboard.counts import ON_SERVER, Scan, today
 from serving.inference.engine import Answered
+from serving.observing import metrics, requests
 
 
 def note_answered(model: str, version: str, answered: Answered) -> None:
@@ -18,3 +19,11 @@ def note_answered(model: str, version: str, answered: Answered) -> None:
     first, total_ms = found.answers[0], answered.timings_ms.get("total")
     said = (found.verdict, first.label, first.probability)
     get_counting().note(Scan(model, version, ON_SERVER, today(), *said, total_ms))
+    metrics.PHOTOS.labels(model, version, answered.answered_by, found.verdict).inc()
+    requests.note(
+        model=model,
+        version=version,
+        answered_by=answered.answered_by,
+        verdict=found.verdict,
+        stage_ms=answered.timings_ms,
+    )

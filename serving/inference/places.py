@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from serving.errors import BusyError, ClientGoneError
+from serving.observing import metrics
 
 # How often one who waits looks whether its client is still there.
 _LOOK_S = 0.25
@@ -44,6 +45,8 @@ class Places:
         self._line: deque[threading.Event] = deque()
         self._mean_s = _START_MEAN_S
         self._lock = threading.Lock()
+        metrics.PLACES.set(at_once)
+        metrics.ADMITTED_LIMIT.set(self._most)
 
     @property
     def waiting(self) -> int:
@@ -69,16 +72,19 @@ class Places:
                     self._estimate_wait_s(),
                 )
             self._admitted += 1
+            metrics.ADMITTED.inc()
         try:
             yield Ticket(self, is_gone)
         finally:
             with self._lock:
                 self._admitted -= 1
+                metrics.ADMITTED.dec()
 
     def _enter(self, ticket: "Ticket") -> None:
         with self._lock:
             if self._free and not self._line:
                 self._free -= 1
+                metrics.PLACES_USED.inc()
                 return
             turn = threading.Event()
             self._line.append(turn)
@@ -104,6 +110,7 @@ class Places:
                 self._line.popleft().set()  # the place is handed over, and nobody gets in between
             else:
                 self._free += 1
+                metrics.PLACES_USED.dec()
 
     def _estimate_wait_s(self) -> int:
         seconds = self._admitted * self._mean_s / self._at_once

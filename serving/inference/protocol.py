@@ -8,8 +8,8 @@ from apiflask import APIBlueprint
 from flask import Response, current_app, request
 
 from serving.access import needs
-from serving.context import get_engine, get_settings, get_storage
-from serving.errors import InferenceError, MediaTypeError
+from serving.context import get_engine, get_readiness, get_settings, get_storage
+from serving.errors import InferenceError, MediaTypeError, NotReadyError
 from serving.inference.bodies import CODINGS, inflate, receiving, watch_client
 from serving.inference.loaded import LoadedVersion, choose_artifact
 from serving.inference.messages import Reply, Request, describe_tensors, read_request
@@ -88,8 +88,10 @@ def show_live() -> tuple[dict[str, Any], int, dict[str, str]]:
 @blueprint.output(InferenceReady)
 @blueprint.doc(responses=[503])
 def show_ready() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Tell whether there is something verified to answer from."""
-    _ = get_storage().catalogue  # raises where there is nothing
+    """Tell whether this process may be sent requests; see `/readyz`."""
+    reason = get_readiness().find_reason()
+    if reason:
+        raise NotReadyError(reason)
     return {"ready": True}, 200, _FRESH
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -22,6 +23,7 @@ class ServerProcess:
         self._repository, self._environment = repository, environment
         self._port = _find_free_port()
         self._process: subprocess.Popen[str] | None = None
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
@@ -32,25 +34,35 @@ class ServerProcess:
             [sys.executable, "-m", "serving", *arguments],
             env=inherited | {"PYTHONPATH": str(ROOT)} | self._environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._log,  # a line for each request: a pipe would fill
             text=True,
             start_new_session=True,  # so that its worker can be killed with it
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert re.search(r"http://[0-9.]+:[0-9]+", line), self._process.communicate()[1]
+        assert re.search(r"http://[0-9.]+:[0-9]+", line), self._read_log()
 
     def kill(self) -> None:
         """Kills all its processes at once, as a machine that loses power does."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
+        self._read_log()
 
     def stop(self) -> str:
         """Stops it as an operator does, and returns what it wrote to stderr."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.communicate(timeout=60)[1]
+        self._process.communicate(timeout=60)
+        return self._read_log()
+
+    def _read_log(self) -> str:
+        """Returns what was logged, and forgets it."""
+        self._log.seek(0)
+        text = self._log.read()
+        self._log.seek(0)
+        self._log.truncate()
+        return text
 
 
 def _find_free_port() -> int:

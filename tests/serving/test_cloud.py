@@ -134,7 +134,7 @@ def test_swapped_cloud_artifact(release: Path) -> None:
     client = make_client(release)
     assert ask(client)[0] == 503
     ready = client.get("/readyz").json
-    assert ready["status"] == "degraded"
+    assert ready["status"] == "not ready"
     assert any("cloud" in problem for problem in ready["problems"])
 
 

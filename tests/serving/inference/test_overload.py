@@ -32,7 +32,7 @@ def connect(address: str) -> socket.socket:
 
 
 def send_head(connection: socket.socket, length: int) -> None:
-    head = f"POST {URL} HTTP/1.1\r\nHost: here\r\nContent-Type: image/jpeg\r\n"
+    head = f"POST {URL} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
     connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
 
 

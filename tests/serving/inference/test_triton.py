@@ -9,7 +9,7 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from tests.mobile_assets.builds import COLOURS, PREPROCESS, SIDE_PX, answer, make_photo, score
-from tests.serving.test_server import serve
+from tests.serving.test_server import serve, wait_until_ready
 
 PHOTOS = [make_photo(colour) for colour in COLOURS.values()]
 X_NHWC = np.stack([PREPROCESS.read(photo) for photo in PHOTOS])
@@ -17,11 +17,10 @@ X_NHWC = np.stack([PREPROCESS.read(photo) for photo in PHOTOS])
 
 @pytest.fixture(scope="module")
 def client(published: Path) -> Iterator[triton.InferenceServerClient]:
-    with (
-        serve(published) as (address, _),
-        triton.InferenceServerClient(address.removeprefix("http://")) as client,
-    ):
-        yield client
+    with serve(published) as (address, _):
+        wait_until_ready(address)
+        with triton.InferenceServerClient(address.removeprefix("http://")) as client:
+            yield client
 
 
 @pytest.fixture(scope="module")
