@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from serving.errors import StateError
 from serving.state.migrations import HEAD
 from serving.state.on_postgresql import Server
-from serving.state.on_sqlite import File
+from serving.state.on_sqlite import File, explain
 from serving.state.tables import metadata
 from serving.state.upgrading import read_revision, upgrade
 
@@ -103,7 +103,7 @@ class Database:
                     raise self._failure
                 try:
                     self._engine = self._start()
-                except SQLAlchemyError as error:
+                except (SQLAlchemyError, StateError) as error:
                     self._failure = self._translate(error)
                     self._ask_again_s = time.monotonic() + _PAUSE_S
                     raise self._failure from error
@@ -116,14 +116,17 @@ class Database:
                 is_current = read_revision(connection) == HEAD
             if not is_current:
                 with engine.connect() as connection, self.place.begin(connection, writing=True):
-                    upgrade(connection, self.name)
+                    upgrade(connection, self.place)
         except BaseException:
             engine.dispose()
             raise
         return engine
 
-    def _translate(self, error: SQLAlchemyError) -> StateError:
-        return StateError(f"the state in {self.name}: {getattr(error, 'orig', None) or error}")
+    def _translate(self, error: SQLAlchemyError | StateError) -> StateError:
+        if isinstance(error, StateError):
+            return error
+        cause = getattr(error, "orig", None) or error
+        return StateError(f"the state in {self.name}: {cause}{explain(cause)}")
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

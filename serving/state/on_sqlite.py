@@ -1,18 +1,34 @@
-"""The state in a SQLite file, which all processes of one machine share."""
+"""The state in a SQLite file, which all processes of one machine share.
 
+Which journal: a write-ahead log (WAL) is the faster one, but SQLite from 3.7.0 to 3.51.2 has a race
+in it that loses committed rows or damages the file (https://sqlite.org/wal.html#walresetbug). The
+fix went into 3.51.3, and into 3.44.6 and 3.50.7 of older branches. Others get a rollback journal.
+
+What is acknowledged survives a power cut: `synchronous=FULL` waits for the disk at each commit of
+a WAL, and in `journal_mode=TRUNCATE` also for the journal's end, which DELETE does only with EXTRA.
+"""
+
+import random
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 
 from serving.errors import StateError
+from serving.state.mounts import find_network_file_system
 
 FILE_NAME = "state.db"
+WAL, ROLLBACK = "wal", "truncate"
+_FIXED_BRANCHES = ((3, 44, 6), (3, 50, 7))
+_PRIMARY = 0xFF  # of an extended result code
 # How long a writer waits for the others.
 _BUSY_TIMEOUT_S = 10
+# Of a process; each is an open file. What does not get one in time is told so.
+_CONNECTIONS = 8
 _WRITING = "ghostlens_writing"
 
 
@@ -32,17 +48,29 @@ class File:
         return self.path.is_file()
 
     def connect(self) -> Engine:
-        """Makes what connections come from, and the folder.
+        """Makes what connections come from, the folder and the file.
 
         Raises:
-            StateError: the folder cannot be made.
+            StateError: the folder cannot be made, or the file is in use in a way that could
+                damage it.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StateError(f"cannot make {self.path.parent}: {error.strerror}") from error
-        engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": _BUSY_TIMEOUT_S})
-        event.listen(engine, "connect", _set_up)
+        journal = _settle_journal(self.path, choose_journal(self.path.parent))
+        engine = create_engine(
+            f"sqlite:///{self.path}",
+            connect_args={"timeout": _BUSY_TIMEOUT_S},
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=_BUSY_TIMEOUT_S,
+        )
+
+        def set_up(connection: sqlite3.Connection, _: object) -> None:
+            _set_up(connection, journal)
+
+        event.listen(engine, "connect", set_up)
         event.listen(engine, "begin", _begin)
         return engine
 
@@ -52,16 +80,92 @@ class File:
         with connection.execution_options(**{_WRITING: writing}).begin():
             yield
 
+    def keep_copy(self, revision: str) -> Path:
+        """Copies the file beside itself, as it is before a transaction that is under way.
 
-def _set_up(connection: Any, _: object) -> None:
+        Args:
+            revision: what the transaction leads to; it stands in the name of the copy.
+        """
+        copy = self.path.with_name(f"{self.path.stem}-before-{revision}{self.path.suffix}")
+        whole = copy.with_name(f".{copy.name}.part")
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(whole)) as out:
+            source.backup(out)
+        return whole.replace(copy)
+
+
+def has_sound_wal(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
+    """Tells whether a version of SQLite is without the fault of resetting a write-ahead log."""
+    return version >= (3, 51, 3) or any(
+        version[:2] == fixed[:2] and version >= fixed for fixed in _FIXED_BRANCHES
+    )
+
+
+def choose_journal(folder: Path) -> str:
+    """Returns the journal that is right for a file in a folder: `WAL` or `ROLLBACK`."""
+    # The processes of a WAL share memory, which those of several machines cannot.
+    return WAL if has_sound_wal() and not find_network_file_system(folder) else ROLLBACK
+
+
+def _settle_journal(path: Path, wanted: str) -> str:
+    """Returns the journal that a file gets, which changes while nobody else has it open alone."""
+    until_s = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        got = _change_journal(path, wanted)
+        if got == wanted or time.monotonic() > until_s:
+            break
+        # Of several that wait with the file open, nobody would get it.
+        time.sleep(random.uniform(0.01, 0.1))
+    if got == WAL and wanted != WAL:
+        raise StateError(
+            f"the state in {path} has a write-ahead log, which SQLite {sqlite3.sqlite_version} "
+            "can damage, and other processes hold it open: stop them first (servers before this "
+            "version, as it may be), or run SQLite 3.51.3 or newer"
+        )
+    return WAL if got == WAL else ROLLBACK
+
+
+def _change_journal(path: Path, wanted: str) -> str | None:
+    """Asks for a journal once; returns the one that the file has now, None where it is in use."""
+    try:
+        with closing(sqlite3.connect(path, timeout=0)) as connection:
+            found = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+            if WAL not in (found, wanted):
+                return wanted  # each connection has its own
+            try:
+                return str(connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()[0])
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                return found
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY:
+            return None
+        raise StateError(f"the state in {path}: {error}{explain(error)}") from error
+
+
+def explain(error: BaseException) -> str:
+    """Returns what else there is to say of an error of SQLite, after its own words."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return "; the server must be allowed to write to the file and to its folder"
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "; `python -m serving database check` tells more, a backup helps"
+    return ""
+
+
+def _set_up(connection: sqlite3.Connection, journal: str) -> None:
     # sqlite3 would begin transactions by itself, and too late to keep other writers out.
     connection.isolation_level = None
-    cursor = connection.cursor()
-    # Readers do not wait for the writer; a power cut loses no transaction that was acknowledged.
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+    with closing(connection.cursor()) as cursor:
+        if journal != WAL:  # which the file itself keeps
+            cursor.execute(f"PRAGMA journal_mode={journal}")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        # A build of SQLite may leave out any of them, and says nothing.
+        for name, wanted in (("journal_mode", journal), ("synchronous", 2), ("foreign_keys", 1)):
+            got = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+            if got != wanted:
+                raise sqlite3.OperationalError(f"{name} is {got}, where {wanted} was asked for")
 
 
 def _begin(connection: Connection) -> None:

@@ -7,6 +7,8 @@ from sqlalchemy import Connection, inspect, text
 
 from serving.errors import StateError
 from serving.state.migrations import HEAD
+from serving.state.on_postgresql import Server
+from serving.state.on_sqlite import File
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -19,19 +21,19 @@ def read_revision(connection: Connection) -> str | None:
     return None if found is None else str(found.version_num)
 
 
-def upgrade(connection: Connection, name: str) -> None:
+def upgrade(connection: Connection, place: File | Server) -> None:
     """Takes the steps that are missing; none where there are none.
 
     Args:
         connection: of a transaction that no other writer can come between: all steps are taken
             in it, or none.
-        name: of the database, for messages.
+        place: where it is; a file that holds something is copied first.
 
     Raises:
         StateError: a newer server has used the database.
     """
     revision = read_revision(connection)
-    if revision == HEAD:
+    if revision == HEAD:  # another process was faster
         return
     # 0.3 s of processor time, which later starts need not pay.
     from alembic.config import Config
@@ -41,9 +43,12 @@ def upgrade(connection: Connection, name: str) -> None:
     scripts = ScriptDirectory(str(_SCRIPTS))
     if revision is not None and revision not in {x.revision for x in scripts.walk_revisions()}:
         raise StateError(
-            f"a newer server has used the state in {name}: it is at {revision!r}, and this "
+            f"a newer server has used the state in {place.name}: it is at {revision!r}, and this "
             f"one knows the steps up to {HEAD!r}"
         )
+
+    if isinstance(place, File) and inspect(connection).get_table_names():
+        place.keep_copy(HEAD)
 
     def choose_steps(at: Any, _: object) -> Any:
         return scripts._upgrade_revs("head", at)  # what Alembic's own command asks for
