@@ -43,12 +43,32 @@ class NotReadyError(ServingError):
     """The server has nothing verified to answer from."""
 
 
+class KeyStoreError(ServingError):
+    """There is no such API key, or it cannot be made or changed as asked."""
+
+
 class KeyNeededError(ServingError):
-    """A request needs an API key, and came with none that counts."""
+    """A request needs an API key, and came with none that counts.
+
+    Attributes:
+        is_wrong: whether it came with one at all.
+    """
+
+    def __init__(self, message: str, is_wrong: bool = False) -> None:
+        super().__init__(message)
+        self.is_wrong = is_wrong
 
 
 class ScopeError(ServingError):
-    """The key of a request may not do what was asked."""
+    """The key of a request may not do what was asked.
+
+    Attributes:
+        scope: what it would need; empty where it is not for that model.
+    """
+
+    def __init__(self, message: str, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
 
 
 class ProxyError(ServingError):

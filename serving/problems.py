@@ -12,6 +12,8 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from mobile_assets.errors import ManifestError
+from serving.access.challenges import add_challenge
+from serving.access.tokens import hide_tokens
 from serving.errors import (
     BodyLengthError,
     BusyError,
@@ -144,7 +146,7 @@ def make_problem(
         body["errors"] = errors
     if request.path.startswith(INFERENCE_PREFIX):
         body["error"] = detail  # where clients of the Open Inference Protocol look
-    text = json.dumps(body, ensure_ascii=False) + "\n"
+    text = hide_tokens(json.dumps(body, ensure_ascii=False)) + "\n"
     response = Response(text, status, content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -156,8 +158,8 @@ def _answer_typed(error: GhostlensError) -> Response:
             response = make_problem(status, str(error), name, title)
             if isinstance(error, BusyError | RunningError):
                 response.headers["Retry-After"] = str(error.retry_after_s)
-            elif isinstance(error, KeyNeededError):
-                response.headers["WWW-Authenticate"] = 'Bearer realm="ghostlens"'
+            elif isinstance(error, KeyNeededError | ScopeError):
+                add_challenge(response, error)
             return response
     # Not the client's doing, and the words may tell of the server's insides.
     _LOGGER.error("%s %s: %s", request.method, request.path, error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
+from serving.access.origins import read_origins
 from serving.access.scopes import read_scopes
 from serving.errors import SettingsError
 from serving.objects import read_place
@@ -98,6 +99,7 @@ class Settings:
         most_scans_a_day: scans that one device may tell of a day; more are not counted.
         server_takes_all: 1 where apps send every photo here, 0 where they send what their device
             is not sure of: only the former are judged by what validation photos are like.
+        cors_origins: the origins whose pages may ask from a browser, as in "https://shop.example".
 
     Raises:
         SettingsError: a value is out of its range; the message says what is allowed.
@@ -132,6 +134,7 @@ class Settings:
     keep_counts_days: int = 400
     most_scans_a_day: int = 2_000
     server_takes_all: int = 0
+    cors_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -223,6 +226,8 @@ def _read(variable: str, name: str, text: str) -> object:
         return text
     if name == "public_scopes":
         return read_scopes(text)
+    if name == "cors_origins":
+        return read_origins(text)
     if name in ("trusted_root", "state"):
         return Path(text) if text else None
     try:

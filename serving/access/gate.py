@@ -1,11 +1,13 @@
 """Decides before each request whether it may be answered; what is not allowed is refused."""
 
 from apiflask import APIFlask
-from flask import current_app, request
+from flask import Response, current_app, request
 
-from serving.access.caller import current_key
+from serving.access.caller import Key, current_key, note_key
+from serving.access.credentials import read_token
 from serving.access.public import list_public_scopes
-from serving.access.scopes import ADMIN, find_scope
+from serving.access.scopes import find_scope
+from serving.access.services import attach_access, get_key_ring
 from serving.context import get_settings
 from serving.errors import KeyNeededError, ProxyError, ScopeError
 
@@ -15,7 +17,9 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-P
 
 def attach(app: APIFlask) -> None:
     """Makes an app ask for keys."""
+    attach_access(app)
     app.before_request(check_request)
+    app.after_request(keep_from_shared_caches)
 
 
 def check_request() -> None:
@@ -25,6 +29,8 @@ def check_request() -> None:
         ProxyError: it came through a proxy that the server was not told of.
         KeyNeededError: it needs a key, and has none that counts.
         ScopeError: its key may not do that.
+        RequestError: its key stands where it must not.
+        StateError: keys cannot be looked up; nothing is allowed then.
     """
     _refuse_unknown_proxy()
     endpoint = request.endpoint
@@ -33,12 +39,41 @@ def check_request() -> None:
     scope = find_scope(current_app, endpoint)
     if scope is None:
         return
-    key = current_key()
-    if key is None:
-        if scope not in list_public_scopes(get_settings()):
+    settings = get_settings()
+    token = read_token(settings)
+    if token is None:
+        if scope not in list_public_scopes(settings):
             raise KeyNeededError(f"{request.method} {request.path} needs a key for {scope}")
-    elif not key.scopes & {scope, ADMIN}:
-        raise ScopeError(f"the key {key.name!r} may not {scope}")
+        return
+    key = get_key_ring().find(token)
+    note_key(key)
+    _check_key(key, scope)
+
+
+def keep_from_shared_caches(response: Response) -> Response:
+    """Forbids caches that several clients share to keep what needed a key."""
+    if current_key() is not None and not response.cache_control.no_store:
+        response.cache_control.public = False
+        response.cache_control.private = True
+    return response
+
+
+def _check_key(key: Key, scope: str) -> None:
+    if not key.allows(scope):
+        raise ScopeError(f"the key {key.name!r} may not {scope}", scope)
+    model = _find_model()
+    if key.models and model is not None and model not in key.models:
+        allowed = ", ".join(sorted(key.models))
+        raise ScopeError(f"the key {key.name!r} is not for {model!r}: allowed are {allowed}")
+
+
+def _find_model() -> str | None:
+    """Returns the model that the request at hand is about, where it is about one."""
+    given = request.view_args or {}
+    if "model" in given:
+        return str(given["model"])
+    # Files lie below the name of their model.
+    return str(given["path"]).partition("/")[0] if "path" in given else None
 
 
 def _refuse_unknown_proxy() -> None:

@@ -1,14 +1,15 @@
 """What needs no key: what a setting names, or all of it for somebody at this very machine."""
 
 import ipaddress
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from flask import request
 
+from serving.access.origins import comes_from_allowed_page
 from serving.access.scopes import SCOPES
 from serving.settings import Settings
 
-_SAFE_METHODS = ("GET", "HEAD")
 _LOCALHOST = "localhost"
 
 
@@ -16,7 +17,9 @@ def list_public_scopes(settings: Settings) -> tuple[str, ...]:
     """Returns what the request at hand needs no key for."""
     if settings.public_scopes is not None:
         return settings.public_scopes
-    return tuple(SCOPES) if not settings.proxies and _is_from_this_machine() else ()
+    if settings.proxies or not _is_from_this_machine(settings.cors_origins):
+        return ()
+    return tuple(SCOPES)
 
 
 def describe_public_scopes(settings: Settings) -> str:
@@ -39,14 +42,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_from_this_machine() -> bool:
+def _is_from_this_machine(allowed: Collection[str]) -> bool:
     """Tells whether somebody at this machine asks, and no page from elsewhere in their name."""
     if not is_loopback(request.remote_addr or ""):
         return False
     # Whoever owns a name may let it lead here, and their page then asks as one of our own.
     if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
         return False
-    # Browsers name the page that a request comes from, but for plain reading.
-    origin = request.headers.get("Origin")
-    same = origin is None or urlsplit(origin).netloc == request.host
-    return same or request.method in _SAFE_METHODS
+    return comes_from_allowed_page(allowed)

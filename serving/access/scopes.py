@@ -1,6 +1,6 @@
 """What a key may do, and which of it each view needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from flask import Flask
@@ -64,7 +64,7 @@ def find_declared(app: Flask, endpoint: str) -> str | None:
     return getattr(app.view_functions[endpoint], _MARK, None)
 
 
-def check_scopes(scopes: list[str]) -> None:
+def check_scopes(scopes: Iterable[str]) -> None:
     """Checks names of scopes.
 
     Raises:
