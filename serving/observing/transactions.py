@@ -8,7 +8,8 @@ from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from serving.observing import metrics
 
 _BEGUN = "ghostlens_begun_s"
-_WRITING = "ghostlens_writing"
+# What `serving.state` tells SQLite and PostgreSQL of a transaction.
+_WRITING, _READING = "ghostlens_writing", "postgresql_readonly"
 
 
 def watch() -> None:
@@ -27,7 +28,9 @@ def _begin(connection: Connection) -> None:
 def _end(connection: Connection) -> None:
     begun_s = connection.info.pop(_BEGUN, None)
     if begun_s is not None:
-        kind = "write" if connection.get_execution_options().get(_WRITING) else "read"
+        options = connection.get_execution_options()
+        writing = options.get(_WRITING, not options.get(_READING, False))
+        kind = "write" if writing else "read"
         metrics.TRANSACTION_SECONDS.labels(kind).observe(time.perf_counter() - begun_s)
 
 
