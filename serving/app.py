@@ -11,6 +11,8 @@ from serving.api.answers import finish_answer
 from serving.api.digests import watch_body
 from serving.api.receiving import receive_json
 from serving.context import attach_services
+from serving.corrections import review_views
+from serving.corrections import views as correction_views
 from serving.inference import protocol, recognise
 from serving.observing import exposition, request_ids, requests, transactions
 from serving.settings import Settings
@@ -55,6 +57,8 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     for blueprint in (
         releases.blueprint,
         reports.blueprint,
+        correction_views.blueprint,
+        review_views.blueprint,
         recognise.blueprint,
         protocol.blueprint,
         files.blueprint,
@@ -72,6 +76,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
 def _finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
     problems.describe_in(spec)
     releases.describe_in(spec)
+    correction_views.describe_in(spec)
     recognise.describe_in(spec)
     protocol.describe_in(spec)
     files.describe_in(spec)

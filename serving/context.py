@@ -6,6 +6,7 @@ from functools import partial
 from apiflask import APIFlask
 from flask import current_app
 
+from serving.corrections.keeping import KeptPhotos
 from serving.dashboard.counting import Counting
 from serving.inference.engine import Engine
 from serving.inference.places import Places
@@ -29,6 +30,7 @@ class _Services:
     rollouts: Rollouts
     retention: Retention
     counting: Counting
+    kept_photos: KeptPhotos
     settings: Settings
     readiness: Readiness
 
@@ -44,8 +46,17 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     retention = Retention(database, settings.keep_reports_days)
     counting = Counting(database, settings.count_every_s, settings.keep_counts_days)
     readiness = Readiness(storage, engine)
+    photos = KeptPhotos.from_settings(database, settings)
     app.extensions[_EXTENSION] = _Services(
-        storage, engine, database, rollouts, retention, counting, settings, readiness
+        storage,
+        engine,
+        database,
+        rollouts,
+        retention,
+        counting,
+        photos,
+        settings,
+        readiness,
     )
 
 
@@ -82,6 +93,11 @@ def get_counting() -> Counting:
 def get_readiness() -> Readiness:
     """Returns whether the app that answers now may be sent requests."""
     return _find_services().readiness
+
+
+def get_kept_photos() -> KeptPhotos:
+    """Returns the photos of corrections of the app that answers now."""
+    return _find_services().kept_photos
 
 
 def get_settings() -> Settings:

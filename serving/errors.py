@@ -103,6 +103,14 @@ class IdempotencyError(ServingError):
     """An `Idempotency-Key` was used for another request before."""
 
 
+class UnknownCorrectionError(ServingError):
+    """There is no such correction, or it has no photo any more."""
+
+
+class CorrectionError(ServingError):
+    """A correction contradicts one that was taken in or accepted before."""
+
+
 class RunningError(ServingError):
     """The first request with an `Idempotency-Key` is not answered yet.
 

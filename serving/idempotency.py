@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import String as Characters
 
+from serving.access import current_key
 from serving.context import get_database, get_settings
 from serving.errors import IdempotencyError, RequestError, RunningError
 from serving.inference.bodies import receiving
@@ -187,7 +188,8 @@ def _read_key(text: str) -> str:
 
 
 def _find_asker() -> str:
-    return ""
+    key = current_key()
+    return "" if key is None else key.id
 
 
 def _hash(*texts: str) -> str:
@@ -237,6 +239,9 @@ def _describe(view: Any) -> None:
     spec = dict(getattr(view, "_spec", {}))
     spec["args"] = [*(spec.get("args") or ()), (IdempotencyHeader(), "headers")]
     described = spec.get("responses") or []
-    if isinstance(described, list):
-        spec["responses"] = [*described, HTTPStatus.CONFLICT.value]
+    conflict = HTTPStatus.CONFLICT.value
+    if isinstance(described, dict):
+        spec["responses"] = {conflict: "Not now, or not so", **described}
+    else:
+        spec["responses"] = [*described, conflict]
     view._spec = spec

@@ -20,7 +20,7 @@ EVENTS = ("self-test", "start", "crash")
 MAX_VERSION_CHARS = 64
 _MAX_LISTED = 100
 SHORT = Length(min=1, max=64)
-_SHA256 = Regexp(r"[0-9a-f]{64}\Z", error="64 lower-case hexadecimal digits.")
+SHA256_DIGITS = Regexp(r"[0-9a-f]{64}\Z", error="64 lower-case hexadecimal digits.")
 _BYTES = Range(min=0, max=1 << 53)
 _COUNT = Range(min=0, max=1_000_000)
 
@@ -121,7 +121,7 @@ class RunningEntry(Schema):
     """The version that a device runs."""
 
     version = String(required=True, validate=SHORT)
-    manifest_sha256 = String(validate=_SHA256, metadata=describe("Of its manifest."))
+    manifest_sha256 = String(validate=SHA256_DIGITS, metadata=describe("Of its manifest."))
 
 
 class _RuntimeField(Nested):
@@ -174,7 +174,7 @@ class CheckRequest(Schema):
         metadata=describe("In place of `current`, the version alone.", "1.0.0"),
     )
     have = List(
-        String(validate=_SHA256),
+        String(validate=SHA256_DIGITS),
         validate=Length(max=_MAX_LISTED),
         metadata=describe("SHA-256 of artifact files that the device kept."),
     )
@@ -252,7 +252,7 @@ class ReportRequest(Schema):
     )
     version = String(required=True, validate=Length(max=MAX_VERSION_CHARS))
     artifact_sha256 = String(
-        required=True, validate=_SHA256, metadata=describe("The file that was tried.")
+        required=True, validate=SHA256_DIGITS, metadata=describe("The file that was tried.")
     )
     event = String(
         required=True,

@@ -57,7 +57,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "when_ready": _start_listening,
             "pre_fork": _number_worker,
             "post_fork": _take_number,
-            "post_worker_init": _warm_up,
+            "post_worker_init": _begin_work,
             "child_exit": _forget_worker,
             # Newer versions open a socket for remote control; nobody here asked for one.
             "control_socket_disable": True,
@@ -172,14 +172,19 @@ def _forget_worker(arbiter: Arbiter, worker: Worker) -> None:
     arbiter.app.shared.forget_gauges(worker.slot)
 
 
-def _warm_up(worker: Worker) -> None:
-    """Loads the current versions; the first process says what is wrong, once for all."""
-    from serving.context import get_readiness
+def _begin_work(worker: Worker) -> None:
+    """Loads the current versions; the first process says what is wrong, once for all.
+
+    Old photos are deleted meanwhile.
+    """
+    from serving.context import get_kept_photos, get_readiness
+    from serving.corrections.keeping import sweep_repeatedly
     from serving.observing.metrics import WORKERS
 
     WORKERS.set(1)
     with worker.wsgi.app_context():
         get_readiness().start(tell=worker.age == 1)
+        sweep_repeatedly(get_kept_photos())
 
 
 def _bound_silence(listener: socket.socket) -> None:

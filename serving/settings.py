@@ -17,6 +17,7 @@ _PREFIX = "GHOSTLENS_"
 # A halt or a raise reaches devices at their next check.
 _OFTENER = 4
 STATE_VARIABLE, DATABASE_VARIABLE = f"{_PREFIX}STATE", f"{_PREFIX}DATABASE"
+PHOTOS_FOLDER = "photos"
 # Variables of other rooms, which may stand in the same environment.
 _FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
 _CHOICES = {
@@ -41,6 +42,8 @@ _RANGES = {
     "check_again_s": (60, 7 * 86_400),
     "keep_reports_days": (1, 3_650),
     "drain_s": (0, 300),
+    "keep_photos": (0, 1),
+    "keep_photos_days": (1, 3_650),
     "proxies": (0, 8),
     "count_every_s": (1, 300),
     "keep_counts_days": (1, 3_650),
@@ -90,6 +93,11 @@ class Settings:
             inside a cluster; empty answers nowhere without one.
         drain_s: how long the server goes on after SIGTERM while `/readyz` says no, so that a
             balancer takes it out before it stops, in seconds.
+        keep_photos: 1 keeps the photos that are sent with corrections, 0 none; those that are only
+            to be recognised are never kept.
+        keep_photos_days: how long such a photo is kept at most, in days.
+        keep_photos_in: folder, or `s3://bucket/prefix`, of those photos; None is `photos` in the
+            folder of the state.
         public_scopes: what may be asked without a key; None is everything for whoever asks from
             this very machine, and nothing for others.
         proxies: how many proxies stand before the server, each of which adds to X-Forwarded-For.
@@ -128,6 +136,9 @@ class Settings:
     log_client_address: str = "full"
     metrics_address: str = ""
     drain_s: int = 0
+    keep_photos: int = 0
+    keep_photos_days: int = 90
+    keep_photos_in: Path | str | None = None
     public_scopes: tuple[str, ...] | None = None
     proxies: int = 0
     count_every_s: int = 5
@@ -166,6 +177,11 @@ class Settings:
     def check_again_on_its_way_s(self) -> int:
         """When devices shall ask again while a version is on its way, in seconds."""
         return self.check_again_s // _OFTENER
+
+    @property
+    def photos_place(self) -> Path | str:
+        """Where the photos of corrections are kept."""
+        return self.keep_photos_in or self.state_folder / PHOTOS_FOLDER
 
     @property
     def state_folder(self) -> Path:
@@ -222,6 +238,8 @@ def find_state(repository: Path | str) -> Path:
 def _read(variable: str, name: str, text: str) -> object:
     if name == "repository":
         return read_place(text)
+    if name == "keep_photos_in":
+        return read_place(text) if text else None
     if name in _TEXTS:
         return text
     if name == "public_scopes":

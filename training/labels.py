@@ -107,11 +107,16 @@ def clean_label(text: str | None) -> str:
     return unicodedata.normalize("NFC", (text or "").strip())
 
 
+def is_plain(text: str) -> bool:
+    """Tells whether a text has no control characters, line separators or halves of characters."""
+    return not any(unicodedata.category(character) in _REFUSED for character in text)
+
+
 def _check_name(index: int, name: str) -> None:
     if not name or name != name.strip() or len(name) > MAX_LABEL_CHARS:
         raise LabelsError(
             f"label {index} is {name!r}: allowed are 1 to {MAX_LABEL_CHARS} characters "
             "without spaces at the ends"
         )
-    if any(unicodedata.category(character) in _REFUSED for character in name):
+    if not is_plain(name):
         raise LabelsError(f"label {index} is {name!r}: control characters are not allowed")

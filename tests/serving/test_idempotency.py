@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from serving import idempotency
 from serving.app import create_app
-from serving.context import get_database
+from serving.context import get_database, get_settings
 from serving.errors import RequestError
 from serving.idempotency import HEADER, KEEP_MS, REPLAYED, answers, idempotent
 from serving.settings import Settings
@@ -65,7 +65,7 @@ def test_a_request_that_is_sent_again_is_done_once_and_answered_alike(
 
 def get_state(app: APIFlask) -> Path:
     with app.app_context():
-        return get_database().path.parent
+        return get_settings().state_folder
 
 
 def test_without_a_key_each_request_is_done(app: APIFlask, work: Work) -> None:

@@ -1,0 +1,162 @@
+"""Reviewing corrections over HTTP."""
+
+import base64
+import binascii
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+from marshmallow import RAISE
+
+from serving.access import current_key, needs
+from serving.context import get_database, get_kept_photos, get_storage
+from serving.corrections.schemas import (
+    CorrectionDetail,
+    CorrectionList,
+    CorrectionQuery,
+    DecisionRequest,
+)
+from serving.corrections.store import Decision, Found, decide, find, list_some
+from serving.corrections.tables import ACCEPTED, LABEL
+from serving.corrections.views import describe, format_ms
+from serving.errors import RequestError
+from serving.idempotency import idempotent
+
+blueprint = APIBlueprint("review", __name__, url_prefix="/v1/models", tag="Corrections")
+_FRESH = {"Cache-Control": "no-store"}
+_PHOTO: Any = {
+    200: {
+        "description": "A JPEG file without anything but its pixels",
+        "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    404: "No such correction, or its photo is not kept",
+}
+# Who decides without a key: only somebody at the server's own machine may.
+_NOBODY = "no key"
+
+
+@blueprint.get("/<model>/corrections")
+@needs("admin")
+@blueprint.input(CorrectionQuery, location="query", unknown=RAISE)
+@blueprint.output(CorrectionList)
+def list_corrections(
+    model: str, query_data: dict[str, Any]
+) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """List corrections, the newest first."""
+    get_storage().catalogue.find_release(model)
+    limit, cursor = query_data["limit"], query_data.get("cursor")
+    before = None if cursor is None else _read_cursor(cursor)
+    with get_database().read() as connection:
+        conflict = "conflict" in query_data
+        found = list_some(connection, model, query_data.get("state"), conflict, before, limit + 1)
+    following = _write_cursor(found[limit - 1]) if len(found) > limit else None
+    answer = {"corrections": [show(one) for one in found[:limit]], "next": following}
+    return answer, 200, _FRESH
+
+
+@blueprint.get("/<model>/corrections/<correction_id>")
+@needs("admin")
+@blueprint.output(CorrectionDetail)
+def show_correction(model: str, correction_id: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Show a correction."""
+    with get_database().read() as connection:
+        return show(find(connection, correction_id, model)), 200, _FRESH
+
+
+@blueprint.get("/<model>/corrections/<correction_id>/photo")
+@needs("admin")
+@blueprint.doc(responses=_PHOTO)
+def show_photo(model: str, correction_id: str) -> Response:
+    """Show the photo that was kept with a correction."""
+    with get_database().read() as connection:
+        found = find(connection, correction_id, model)
+    data = get_kept_photos().read(found.photo_name)
+    return Response(data, 200, _FRESH, mimetype="image/jpeg")
+
+
+@blueprint.post("/<model>/corrections/<correction_id>/decision")
+@needs("admin")
+@idempotent
+@blueprint.input(DecisionRequest, unknown=RAISE)
+@blueprint.output(CorrectionDetail)
+def decide_correction(
+    model: str, correction_id: str, json_data: dict[str, Any]
+) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Accept or reject a correction; a decision may be changed.
+
+    What is rejected loses its photo. Of one photo, one label alone can be accepted.
+    """
+    right, key = json_data.get("right"), current_key()
+    actor = json_data.get("name", _NOBODY) if key is None else key.name
+    state = json_data["decision"]
+    if right is not None and state != ACCEPTED:
+        raise RequestError("right: allowed of what is accepted alone")
+    with get_database().write() as connection:
+        found = find(connection, correction_id, model)
+        if right is not None and right["kind"] == LABEL:
+            check_label(model, found.version, right["name"])
+        chosen = right and (right["kind"], right.get("name"))
+        reason = json_data.get("reason", "")
+        dropped = decide(connection, found, Decision(state, actor, reason, chosen))
+        found = find(connection, correction_id, model)
+    if dropped is not None:
+        get_kept_photos().remove(dropped)
+    return show(found), 200, _FRESH
+
+
+def check_label(model: str, version: str, name: str) -> None:
+    """Checks that a version has a label.
+
+    Raises:
+        RequestError: it has none of that name.
+    """
+    if name not in get_storage().read_manifest(model, version).labels.names:
+        raise RequestError(f"right.name: {model} {version} has no label {name!r}")
+
+
+def show(found: Found) -> dict[str, Any]:
+    """Returns what a reviewer sees of a correction."""
+    path = f"/v1/models/{found.model}/corrections/{found.correction_id}/photo"
+    return describe(found) | {
+        "model": found.model,
+        "version": found.version,
+        "received_at": format_ms(found.received_ms),
+        "scanned_at": format_ms(found.scanned_ms),
+        "device": found.device,
+        "answered": {
+            "label": found.answered_label,
+            "probability": found.answered_probability,
+            "verdict": found.answered_verdict,
+            "by": found.answered_by,
+        },
+        "right": _show_right(found.right_kind, found.right_label),
+        "site": found.site,
+        "note": found.note,
+        "duplicate_of": found.duplicate_of,
+        "conflict_with": found.conflict_with,
+        "decided_at": format_ms(found.decided_ms),
+        "decided_by": found.decided_by,
+        "reason": found.reason,
+        "final": found.final_kind and _show_right(found.final_kind, found.final_label),
+        "photo_url": path if found.photo_name is not None else None,
+    }
+
+
+def _show_right(kind: str, name: str | None) -> dict[str, str]:
+    return {"kind": kind} | ({} if name is None else {"name": name})
+
+
+def _write_cursor(found: Found) -> str:
+    text = f"{found.received_ms} {found.correction_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(text: str) -> tuple[int, str]:
+    try:
+        received, _, last = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
+        number = int(received)
+    except (binascii.Error, ValueError):
+        number, last = -1, ""
+    if not 0 <= number < 1 << 63:
+        raise RequestError("cursor: allowed is `next` of an earlier page")
+    return number, last
