@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy import String as Characters
 
 from serving.access import current_key
+from serving.api.receiving import MAX_JSON_BYTES
 from serving.context import get_database, get_settings
 from serving.errors import IdempotencyError, RequestError, RunningError
 from serving.inference.bodies import receiving
@@ -99,6 +100,8 @@ def idempotent(view: Callable[_P, Any]) -> Callable[_P, Any]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> Any:
         text = request.headers.get(HEADER)
         key = None if text is None else _read_key(text)
+        if request.is_json:
+            request.max_content_length = min(MAX_JSON_BYTES, get_settings().max_upload_bytes)
         with receiving(get_settings().receive_wait_s):
             fingerprint = _hash_request()
         if key is None:

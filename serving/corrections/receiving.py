@@ -124,7 +124,11 @@ def takes(schema: Any) -> Callable[[Any], Any]:
     """Says in the OpenAPI document which JSON a view takes that reads its body itself."""
 
     def mark(view: Any) -> Any:
-        view._spec = {**getattr(view, "_spec", {}), "body": schema(), "content_type": JSON_TYPE}
+        view._spec = {
+            **getattr(view, "_spec", {}),
+            "body": schema(),
+            "content_type": [JSON_TYPE, FORM_TYPE],
+        }
         return view
 
     return mark

@@ -1,5 +1,6 @@
 """Brings a database up to the tables that this server knows, one process at a time."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from serving.state.on_postgresql import Server
 from serving.state.on_sqlite import File
 
 _SCRIPTS = Path(__file__).with_name("migrations")
+_one_at_a_time = threading.Lock()
 
 
 def read_revision(connection: Connection) -> str | None:
@@ -53,6 +55,7 @@ def upgrade(connection: Connection, place: File | Server) -> None:
     def choose_steps(at: Any, _: object) -> Any:
         return scripts._upgrade_revs("head", at)  # what Alembic's own command asks for
 
-    with EnvironmentContext(Config(), scripts, fn=choose_steps) as environment:
+    # Alembic's environment is one for the whole process, whatever it is about.
+    with _one_at_a_time, EnvironmentContext(Config(), scripts, fn=choose_steps) as environment:
         environment.configure(connection)
         environment.run_migrations()
