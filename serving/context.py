@@ -9,7 +9,11 @@ from flask import current_app
 from serving.corrections.keeping import KeptPhotos
 from serving.dashboard.counting import Counting
 from serving.inference.engine import Engine
+from serving.inference.loaded import LoadedVersions
 from serving.inference.places import Places
+from serving.inference.remote import RemoteVersions
+from serving.inference.remote_line import RemoteLine
+from serving.inference.versions import Versions
 from serving.observing.readiness import Readiness
 from serving.rollout_history import find_first_share
 from serving.rollouts import Rollouts
@@ -39,7 +43,7 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     """Makes the storage, the engine and the database of an app."""
     storage = Storage(settings.repository, settings.trusted_root, settings.files_url)
     places = Places(settings.recognise_at_once, settings.recognise_queue, settings.recognise_wait_s)
-    engine = Engine(storage, places, settings.models_memory_mb << 20)
+    engine = Engine(_make_versions(storage, settings), places)
     database = Database(settings.state_place)
     rule = Rule.from_settings(settings)
     rollouts = Rollouts(database, rule, partial(find_first_share, storage))
@@ -57,6 +61,20 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
         photos,
         settings,
         readiness,
+    )
+
+
+def _make_versions(storage: Storage, settings: Settings) -> Versions:
+    local = LoadedVersions(storage, settings.models_memory_mb << 20)
+    if not settings.remote_url:
+        return local
+    return RemoteVersions(
+        storage,
+        RemoteLine(settings.remote_url, settings.remote_key, settings.threads),
+        local,
+        settings.remote_models,
+        settings.remote_wait_s,
+        bool(settings.remote_fallback),
     )
 
 

@@ -87,6 +87,10 @@ class BusyError(ServingError):
         self.retry_after_s = retry_after_s
 
 
+class RemoteError(BusyError):
+    """The machine that shall recognise does not, or not as the release says."""
+
+
 class ClientGoneError(ServingError):
     """The client hung up before its answer was ready: nobody sees this one."""
 

@@ -27,6 +27,7 @@ from serving.errors import (
     NoArtifactError,
     NotReadyError,
     ProxyError,
+    RemoteError,
     RequestError,
     RunningError,
     ScopeError,
@@ -67,6 +68,7 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (ManifestError, 422, "platform", "No such platform"),
     (RequestError, 422, "request", "Request not as described"),
     (ClientGoneError, 499, "client-gone", "The client hung up"),
+    (RemoteError, 503, "remote", "The machine that recognises does not answer"),
     (BusyError, 503, "busy", "Too many photos at the same time"),
     (NotReadyError, 503, "not-ready", "Nothing verified to answer from"),
 )

@@ -25,7 +25,7 @@ _CHOICES = {
     "log_format": ("auto", "json", "text"),
     "log_client_address": ("full", "truncated", "off"),
 }
-_TEXTS = ("files_url", "database", "metrics_address", *_CHOICES)
+_TEXTS = ("files_url", "database", "metrics_address", *_CHOICES, "remote_url", "remote_key")
 _METRICS_ADDRESS = re.compile(r"(\[[0-9a-f:]+\]|[^:/\s\[\]]+):[0-9]{1,5}", re.ASCII)
 _RANGES = {
     "max_upload_bytes": (1024, 1 << 30),
@@ -36,6 +36,8 @@ _RANGES = {
     "recognise_queue": (0, 1024),
     "receive_wait_s": (1, 600),
     "models_memory_mb": (1, 1 << 20),
+    "remote_wait_s": (1, 600),
+    "remote_fallback": (0, 1),
     "halt_limit_bp": (1, 9_999),
     "halt_least_failing": (1, 1_000),
     "raise_least_reports": (1, 1_000_000),
@@ -76,6 +78,14 @@ class Settings:
             answered 503 at once.
         receive_wait_s: longest time that a body may take to arrive, in seconds.
         models_memory_mb: megabytes that the model versions in memory may take, in each process.
+        remote_url: another server of the Open Inference Protocol, which runs the networks in place
+            of this one; empty runs them here. With a path, that of a version there:
+            `http://triton:8000/v2/models/{model}-{version}`.
+        remote_models: the models that the other server has, separated by commas; empty means all.
+        remote_wait_s: longest time of a call of it, in seconds; less than `recognise_wait_s`, so
+            that this machine can still answer.
+        remote_fallback: 1 to answer here while the other server does not, 0 to answer 503.
+        remote_key: is sent to the other server as a bearer token, where it asks for one.
         state: folder of what the server remembers: reports, halts, the audit log; None is
             `<repository>-state` beside a repository that is a folder.
         database: the same in a PostgreSQL database, which the servers of several machines can
@@ -124,6 +134,11 @@ class Settings:
     recognise_queue: int = 16
     receive_wait_s: int = 30
     models_memory_mb: int = 256
+    remote_url: str = ""
+    remote_models: tuple[str, ...] = ()
+    remote_wait_s: int = 5
+    remote_fallback: int = 1
+    remote_key: str = field(default="", repr=False)
     state: Path | None = None
     database: str = field(default="", repr=False)
     halt_limit_bp: int = 200
@@ -168,9 +183,22 @@ class Settings:
                 f"threads is {self.threads}: allowed are more than recognise_at_once and "
                 f"recognise_queue together, which are {admitted}"
             )
+        if self.remote_url:
+            self._check_remote()
         if self.files_url and not self.files_url.startswith(("https://", "http://")):
             raise SettingsError(
                 f"files_url is {self.files_url!r}: allowed are https://... and http://..."
+            )
+
+    def _check_remote(self) -> None:
+        if not self.remote_url.startswith(("https://", "http://")):
+            raise SettingsError(
+                f"remote_url is {self.remote_url!r}: allowed are https://... and http://..."
+            )
+        if self.remote_wait_s >= self.recognise_wait_s:
+            raise SettingsError(
+                f"remote_wait_s is {self.remote_wait_s}: allowed is less than recognise_wait_s, "
+                f"which is {self.recognise_wait_s}"
             )
 
     @property
@@ -242,6 +270,8 @@ def _read(variable: str, name: str, text: str) -> object:
         return read_place(text) if text else None
     if name in _TEXTS:
         return text
+    if name == "remote_models":
+        return tuple(model.strip() for model in text.split(",") if model.strip())
     if name == "public_scopes":
         return read_scopes(text)
     if name == "cors_origins":

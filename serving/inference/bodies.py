@@ -6,7 +6,6 @@ at hand, and gives both; behind a server that hides it, bodies take as long as t
 
 import socket
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from flask import request
 from werkzeug.exceptions import ClientDisconnected
 
 from serving.errors import BodyLengthError, MediaTypeError, RequestError, SlowBodyError
+from serving.inference.watch import limited, shut_reading
 
 _SOCKET = "gunicorn.socket"
-_LOOK_S = 0.25
 # zlib's `wbits` (zlib.h, inflateInit2): 31 takes gzip alone, 15 zlib's own frame, which HTTP calls
 # deflate (RFC 9110, section 8.4.1.2); some clients send that without its frame, which is -15.
 _GZIP, _ZLIB, _RAW = 31, 15, -15
@@ -37,19 +36,21 @@ def receiving(limit_s: float) -> Iterator[None]:
         RequestError: the body ended before its end.
     """
     connection = request.environ.get(_SOCKET)
-    cut = threading.Event()
-    if connection is not None:
-        _watch.add(connection, limit_s, cut)
+    was_cut = threading.Event()
+
+    def cut() -> None:
+        if connection is not None:
+            was_cut.set()
+            shut_reading(connection)
+
     try:
-        yield
+        with limited(limit_s, cut):
+            yield
     except (OSError, ClientDisconnected) as error:
-        if cut.is_set() or isinstance(error, BlockingIOError):  # the server's limit of silence
+        if was_cut.is_set() or isinstance(error, BlockingIOError):  # the server's limit of silence
             raise SlowBodyError(f"the body did not arrive within {limit_s:g} s") from error
         raise RequestError("the body ended before its end") from error
-    finally:
-        if connection is not None:
-            _watch.remove(connection)
-    if cut.is_set():
+    if was_cut.is_set():
         raise SlowBodyError(f"the body did not arrive within {limit_s:g} s")
 
 
@@ -122,51 +123,3 @@ def _inflate_members(data: bytes, wbits: int, limit_bytes: int) -> Iterator[byte
             return
         if wbits != _GZIP:
             raise zlib.error("something follows its end")
-
-
-class _Watch:
-    """Ends the reading side of connections whose body does not come: reading then sees an end.
-
-    A timeout of the socket would not do: it counts from the last byte, and a sender can drip.
-    """
-
-    def __init__(self) -> None:
-        self._watched: dict[int, tuple[socket.socket, float, threading.Event]] = {}
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def add(self, connection: socket.socket, limit_s: float, cut: threading.Event) -> None:
-        entry = connection, time.monotonic() + limit_s, cut
-        with self._lock:
-            self._watched[id(connection)] = entry
-            # Started when it is needed, and so after the fork.
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
-
-    def remove(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._watched.pop(id(connection), None)
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(_LOOK_S)
-            now_s = time.monotonic()
-            with self._lock:
-                if not self._watched:
-                    self._thread = None
-                    return
-                for connection, deadline_s, cut in self._watched.values():
-                    if now_s >= deadline_s and not cut.is_set():
-                        cut.set()
-                        _shut_reading(connection)
-
-
-def _shut_reading(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RD)
-    except OSError:
-        return  # it is closed already
-
-
-_watch = _Watch()

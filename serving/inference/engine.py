@@ -5,19 +5,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from conversion.errors import ArtifactError
 from mobile_assets.recognise import Recognition, rank_answers
 from serving.errors import InferenceError
-from serving.inference.loaded import LoadedVersion, LoadedVersions
 from serving.inference.photos import read_photo
 from serving.inference.places import Places, Ticket
+from serving.inference.versions import Pixels, Version, Versions
 from serving.observing.stages import StageClock
-from serving.storage import Storage
 from training.answers import Answers
-
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Inferred:
         timings_ms: milliseconds by stage, of all photos together; see `Answered`.
     """
 
-    version: LoadedVersion
+    version: Version
     answers: Answers
     timings_ms: dict[str, float]
 
@@ -61,18 +57,17 @@ class Inferred:
 
 
 class Engine:
-    """Answers for photos; versions are loaded when they are asked for. Safe to use from threads."""
+    """Answers for photos, wherever their pixels are looked at. Safe to use from threads."""
 
-    def __init__(self, storage: Storage, places: Places, memory_bytes: int) -> None:
+    def __init__(self, versions: Versions, places: Places) -> None:
         """Loads nothing yet: runtimes that were loaded before a fork hang after it.
 
         Args:
-            storage: where the versions come from.
+            versions: what answers.
             places: how many photos at once.
-            memory_bytes: what the versions in memory may take.
         """
         self._places = places
-        self.versions = LoadedVersions(storage, memory_bytes)
+        self.versions = versions
 
     @property
     def waiting(self) -> int:
@@ -116,8 +111,7 @@ class Engine:
             x_hwc = read_photo(loaded.model.preprocess, photo)
             clock.stop("prepare")
             ticket.check()
-            with loaded.lock:
-                given = loaded.runner.answer(x_hwc[np.newaxis])
+            given = loaded.answer(ticket, x_hwc[np.newaxis])
             clock.stop("run")
         clock.finish()
         return _judge(loaded, given, top_k, clock.timings_ms)
@@ -127,7 +121,7 @@ class Engine:
         ticket: Ticket,
         model: str,
         version: str,
-        read_input: Callable[[LoadedVersion], Pixels | Sequence[bytes]],
+        read_input: Callable[[Version], Pixels | Sequence[bytes]],
     ) -> Inferred:
         """Answers as the artifact does.
 
@@ -146,18 +140,15 @@ class Engine:
             clock.stop("wait")
             loaded = self.versions.find(model, version)
             clock.stop("load")
-            given = read_input(loaded)
-            parts = []
-            for index in range(len(given)):
-                ticket.check()
-                part = given[index]
-                if isinstance(part, bytes):
-                    part = read_photo(loaded.model.preprocess, part)
-                clock.stop("prepare")
-                parts.append(_answer(loaded, part))
-                clock.stop("run")
+            x_nhwc = _prepare(ticket, loaded, read_input(loaded))
+            clock.stop("prepare")
+            try:
+                answers = loaded.answer(ticket, x_nhwc)
+            except ArtifactError as error:
+                raise InferenceError(str(error)) from error
+            clock.stop("run")
         clock.finish()
-        return Inferred(loaded, Answers.concatenate(parts), clock.timings_ms)
+        return Inferred(loaded, answers, clock.timings_ms)
 
     def load(self, ticket: Ticket, model: str, version: str) -> None:
         """Loads a version, so that the next request need not wait for that.
@@ -169,22 +160,20 @@ class Engine:
             self.versions.find(model, version)
 
     def find_problems(self, versions: Mapping[str, str]) -> list[str]:
-        """Returns, in words, what could not be loaded; see `LoadedVersions.find_problems`."""
+        """Returns, in words, what could not be loaded; see `Versions.find_problems`."""
         return self.versions.find_problems(versions)
 
 
-def _judge(
-    loaded: LoadedVersion, given: Answers, top_k: int, timings_ms: dict[str, float]
-) -> Answered:
+def _judge(loaded: Version, given: Answers, top_k: int, timings_ms: dict[str, float]) -> Answered:
     found = rank_answers(loaded.manifest, loaded.artifact, given, top_k)
     return Answered(found, loaded.model.place, loaded.model.architecture, timings_ms)
 
 
-def _answer(loaded: LoadedVersion, x_hwc: Pixels) -> Answers:
-    try:
-        with loaded.lock:
-            if x_hwc.dtype == np.uint8:
-                return loaded.runner.answer(x_hwc[np.newaxis].astype(np.uint8, copy=False))
-            return loaded.runner.answer_floats(x_hwc[np.newaxis].astype(np.float32, copy=False))
-    except ArtifactError as error:
-        raise InferenceError(str(error)) from error
+def _prepare(ticket: Ticket, loaded: Version, given: Pixels | Sequence[bytes]) -> Pixels:
+    if isinstance(given, np.ndarray):
+        return given
+    photos = []
+    for file in given:
+        ticket.check()
+        photos.append(read_photo(loaded.model.preprocess, file))
+    return np.stack(photos)

@@ -7,16 +7,20 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from conversion.errors import ArtifactError
 from conversion.runners import LiteRtRunner
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.platforms import SERVER_RUNTIME
-from mobile_assets.released import ReleasedModel
 from mobile_assets.selftest import ask_golden
 from serving.errors import NoArtifactError, RepositoryError
+from serving.inference.places import Ticket
+from serving.inference.versions import Pixels, Version
 from serving.observing import metrics
 from serving.storage import Storage
+from training.answers import Answers
 from training.files import sha256_bytes
 
 _BEST_PRECISION = "fp32"
@@ -27,20 +31,14 @@ _BYTES_BESIDE = 16 << 20
 
 
 @dataclass(frozen=True)
-class LoadedVersion:
-    """A version that answers.
+class LoadedVersion(Version):
+    """A version that answers in this process.
 
     Attributes:
-        manifest: the release's.
-        model: the network of the release that answers here.
-        artifact: the file of it.
-        runner: runs that file.
+        runner: runs the artifact.
         lock: the interpreter keeps its tensors between calls: one call at a time.
     """
 
-    manifest: Manifest
-    model: ReleasedModel
-    artifact: BundledArtifact
     runner: LiteRtRunner
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,6 +46,20 @@ class LoadedVersion:
     def size_bytes(self) -> int:
         """About what it takes of memory."""
         return estimate_bytes(self.artifact)
+
+    def answer(self, ticket: Ticket, x_nhwc: Pixels) -> Answers:
+        """Answers for pixels, in the place that the ticket holds; see `Version`."""
+        parts = []
+        for index in range(len(x_nhwc)):
+            ticket.check()
+            parts.append(self._answer_one(x_nhwc[index : index + 1]))
+        return Answers.concatenate(parts)
+
+    def _answer_one(self, x_nhwc: Pixels) -> Answers:
+        with self.lock:
+            if x_nhwc.dtype == np.uint8:
+                return self.runner.answer(x_nhwc.astype(np.uint8, copy=False))
+            return self.runner.answer_floats(x_nhwc.astype(np.float32, copy=False))
 
 
 def estimate_bytes(artifact: BundledArtifact) -> int:
@@ -173,7 +185,7 @@ class LoadedVersions:
             fault = f"{name} {version} failed its self-test: {report.describe()}"
             self._failed[name, version] = fault
             raise RepositoryError(fault)
-        return LoadedVersion(manifest, model, artifact, runner)
+        return LoadedVersion(manifest, artifact, runner)
 
     def _open(self, manifest: Manifest, artifact: BundledArtifact) -> LiteRtRunner:
         where = f"{manifest.model} {manifest.version}: {artifact.path}"

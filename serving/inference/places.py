@@ -124,6 +124,7 @@ class Ticket:
         self._places = places
         self._is_gone = is_gone
         self._deadline_s = math.inf
+        self._taken_s: float | None = None
 
     def start(self, wait_s: float | None = None) -> None:
         """Starts the time within which the answer must be there, now that the body is.
@@ -153,17 +154,29 @@ class Ticket:
 
     @contextmanager
     def take_place(self) -> Iterator[None]:
-        """Waits for a place and holds it.
+        """Waits for a place and holds it, to the end of the block or until it is given back.
+
+        Who holds one already goes on with it.
 
         Raises:
             BusyError: none became free in time.
             ClientGoneError: the client hung up meanwhile.
         """
+        if self._taken_s is not None:
+            yield
+            return
         self.start()
         self._places._enter(self)
-        begun_s = time.monotonic()
+        self._taken_s = time.monotonic()
         try:
             self.check()
             yield
         finally:
-            self._places._leave(time.monotonic() - begun_s)
+            self.give_place()
+
+    def give_place(self) -> None:
+        """Gives the place to the next, where the ticket holds one: what follows needs none."""
+        if self._taken_s is not None:
+            took_s = time.monotonic() - self._taken_s
+            self._taken_s = None
+            self._places._leave(took_s)

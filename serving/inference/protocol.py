@@ -11,7 +11,7 @@ from serving.access import needs
 from serving.context import get_engine, get_readiness, get_settings, get_storage
 from serving.errors import InferenceError, MediaTypeError, NotReadyError
 from serving.inference.bodies import CODINGS, inflate, receiving, watch_client
-from serving.inference.loaded import LoadedVersion, choose_artifact
+from serving.inference.loaded import choose_artifact
 from serving.inference.messages import Reply, Request, describe_tensors, read_request
 from serving.inference.noting import note_answered
 from serving.inference.schemas import (
@@ -23,6 +23,7 @@ from serving.inference.schemas import (
     InferenceServer,
     InferenceVersions,
 )
+from serving.inference.versions import Version
 
 blueprint = APIBlueprint("inference", __name__, url_prefix="/v2", tag="Open Inference Protocol")
 _HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -171,7 +172,7 @@ def infer(model: str, version: str | None = None) -> Response:
         with receiving(settings.receive_wait_s):
             body = request.get_data(cache=False)
 
-        def read_input(loaded: LoadedVersion) -> Any:
+        def read_input(loaded: Version) -> Any:
             plain = inflate(body, coding, settings.max_upload_bytes)
             found = read_request(plain, header_length, loaded.model.preprocess.input_px)
             ticket.start(found.timeout_s)

@@ -208,7 +208,7 @@ def test_a_body_over_the_limit_is_refused_and_the_next_request_served(published:
 
 def test_threads_get_the_answers_of_their_own_photos(published: Path) -> None:
     # One version fits and two are asked for: loading and dropping happen all the time.
-    engine = Engine(Storage(published), Places(4, 100, wait_s=60), memory_bytes=1)
+    engine = Engine(LoadedVersions(Storage(published), memory_bytes=1), Places(4, 100, wait_s=60))
     photos = {label: make_photo(colour) for label, colour in COLOURS.items()}
     jobs = [(label, version) for label in photos for version in ("1.0.0", "1.1.0")] * 20
 
