@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from serving.errors import ServingError
 from serving.observing import logs, processes
 from serving.observing.processes import Shared, choose_slot
 from serving.settings import Settings
+from serving.worker import BoundedWorker
 
 # A thread that is silent for so long does not count: for threaded workers gunicorn's timeout
 # watches the process, not a request.
@@ -35,6 +37,8 @@ _OTHER_FILES = 256
 # threaded workers have no such limits themselves.
 _SILENCE_S = 15
 _STALL_S = 60
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_MEMORY_FOLDER = Path("/dev/shm")
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -45,7 +49,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
             + ([settings.metrics_address] if settings.metrics_address else []),
             "workers": settings.workers or count_cores(),
-            "worker_class": "gthread",
+            "worker_class": BoundedWorker,
             "threads": settings.threads,
             "worker_connections": _raise_file_limit(),
             "backlog": _BACKLOG,
@@ -61,6 +65,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "child_exit": _forget_worker,
             # Newer versions open a socket for remote control; nobody here asked for one.
             "control_socket_disable": True,
+            "worker_tmp_dir": _find_memory_folder(),
         }
         super().__init__()
 
@@ -135,8 +140,29 @@ def _check_address(host: str, port: int) -> None:
 
 
 def count_cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns how many cores this process may use, by its affinity and by its container's quota."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return min(cores, read_quota(_CPU_QUOTA) or cores)
+
+
+def read_quota(path: Path) -> int | None:
+    """Returns how many cores a container may use, at least 1; None where nothing limits it.
+
+    Args:
+        path: `cpu.max` of its control group (Linux, version 2): microseconds of each so many.
+    """
+    try:
+        quota, period = path.read_text().split()
+        return max(1, round(int(quota) / int(period)))
+    except (OSError, ValueError):  # another system, or "max"
+        return None
+
+
+def _find_memory_folder() -> str | None:
+    """Returns where the workers' signs of life lie: on a disk they can block, which ends them."""
+    return str(_MEMORY_FOLDER) if os.access(_MEMORY_FOLDER, os.W_OK) else None
 
 
 def _raise_file_limit() -> int:

@@ -8,21 +8,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 _LOOK_S = 0.25
 
 
 @contextmanager
-def limited(limit_s: float, cut: Callable[[], object]) -> Iterator[None]:
+def limited(limit_s: float, cut: Callable[[], object]) -> Iterator[Callable[[], None]]:
     """Calls `cut` once, from another thread, where the block takes longer than it may.
 
     Args:
         limit_s: from now on, in seconds; kept to a quarter of a second.
         cut: makes the block come to its end.
+
+    Yields:
+        Lifts the limit; what follows in the block may take as long as it likes.
     """
     entry = _watch.add(limit_s, cut)
     try:
-        yield
+        yield partial(_watch.remove, entry)
     finally:
         _watch.remove(entry)
 

@@ -24,6 +24,7 @@ from mobile_assets.conditions import Device
 from mobile_assets.recognise import recognise
 from mobile_assets.release import Release
 from serving.app import create_app
+from serving.server import read_quota
 from serving.settings import Settings
 from tests.conftest import ROOT, run_command
 from tests.mobile_assets.builds import COLOURS, make_photo
@@ -258,3 +259,22 @@ def test_a_port_in_use_or_a_bad_setting_is_one_line(published: Path, address: st
     threads = run_command("serving", "run", "--repository", published, "--threads", "0")
     assert threads.returncode == 1
     assert threads.stderr == "error: threads is 0: allowed are 1 to 256\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [
+        ("200000 100000", 2),
+        ("150000 100000", 2),
+        ("20000 100000", 1),
+        ("max 100000", None),
+        ("", None),
+    ],
+)
+def test_a_containers_quota_of_processors_is_read(
+    tmp_path: Path, text: str, cores: int | None
+) -> None:
+    path = tmp_path / "cpu.max"
+    path.write_text(text)
+    assert read_quota(path) == cores
+    assert read_quota(tmp_path / "missing") is None

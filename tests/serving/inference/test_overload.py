@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from serving.settings import Settings
 from tests.mobile_assets.builds import COLOURS, make_photo
 from tests.serving import test_server
 from tests.serving.test_server import ask, clean_environment, serve
 
 RED = make_photo(COLOURS["red"])
+THREADS = Settings.threads
 URL = "/v1/models/colours/recognise"
 
 
@@ -70,6 +72,28 @@ def test_a_sender_that_drips_is_cut_off_and_told_so(address: str) -> None:
     assert received.startswith(b"HTTP/1.1 408")
     assert b"slow-body" in received
     ask_patiently(address)
+
+
+def test_heads_that_drip_hold_no_thread_for_ever(address: str) -> None:
+    lines = [connect(address) for _ in range(THREADS)]
+    for line in lines:
+        line.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+    end_s, closed = time.monotonic() + 60, 0
+    for line in lines:
+        with line:
+            line.settimeout(0.1)
+            while time.monotonic() < end_s:
+                try:
+                    line.sendall(b"x")  # no time between two bytes is long
+                    assert line.recv(1) == b""
+                except TimeoutError:
+                    continue
+                except OSError:
+                    pass
+                closed += 1
+                break
+    assert closed == THREADS
+    assert ask(address + "/livez").status == 200
 
 
 def test_clients_that_hang_up_leave_the_line_to_others(address: str) -> None:
