@@ -48,8 +48,8 @@ bench: setup bench-training ## time training, and every artifact where BUILD is 
 bench-training: setup ## time training on DATA beside a plain PyTorch loop
 	$(RUN) -m training benchmark --data $(DATA)
 
-bench-serving: setup ## recognise from many clients beside the bare work, and what happens when too many ask
-	$(RUN) docs/studies/serving_load.py $(firstword $(wildcard $(OUT)/repository) out/demo/repository)
+bench-serving: setup ## recognise from many clients beside the bare work; with RIVALS=folder beside LitServe and BentoML, installed there
+	$(RUN) -m docs.studies.serving_load $(firstword $(wildcard $(OUT)/repository) out/demo/repository) $(if $(RIVALS),--rivals $(RIVALS))
 
 bench-download: setup ## time downloads from the server beside nginx, where that is installed
 	$(RUN) docs/studies/download.py

@@ -1,26 +1,26 @@
-"""How fast the server recognises beside the bare work, and what it does when too many ask.
+"""How fast the server recognises, beside the bare work and beside other servers.
 
-`python docs/studies/serving_load.py REPOSITORY`, or `make bench-serving`. The bound is the same
-decode, resize and inference in a bare loop, a process a core, on the same photos; server and bound
-are measured in turns, so that whatever else the machine does meets both. Clients and server share
-the cores. Where the machine does other work too, photos a second flatter whoever has more
-processes: processor time is compared as well, what a photo costs the server and what the loop.
-Prints two tables in Markdown.
+`python -m docs.studies.serving_load REPOSITORY [--rivals FOLDER]`, or `make bench-serving`. The
+bound is the same decode, resize and inference in a bare loop, a process a core, on the same photos.
+With `--rivals` LitServe and BentoML serve the same .tflite by the same functions, a process a core,
+from environments that are made in FOLDER. Servers and bound are measured in turns, so that whatever
+else the machine does meets all of them; clients and servers share the cores. Where the machine does
+other work too, photos a second flatter whoever has more processes: processor time is compared as
+well, what a photo costs a server, all its processes together, and what the loop. Then what it does
+when too many ask. Prints tables in Markdown.
 """
 
 import http.client
 import math
 import os
-import re
+import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -29,6 +29,15 @@ import click
 import numpy as np
 
 from conversion.runners import LiteRtRunner
+from docs.studies.serving_servers import (
+    Running,
+    Server,
+    make_ours,
+    make_rivals,
+    read_memory_mb,
+    read_used_s,
+    running,
+)
 from mobile_assets.manifest import Manifest
 from serving.inference.loaded import choose_artifact
 from serving.inference.photos import read_photo
@@ -38,51 +47,64 @@ from training.preprocess import Preprocess
 
 CLIENTS = (1, 2, 4, 8, 16)
 OVERLOAD_CLIENTS = 64
+OPEN_SHARE = 0.7  # of what a server answered at best
+OPEN_CLIENTS = 32
 WARM_UP = 8
 TIMEOUT_S = 60
 Result = tuple[int, float]  # the HTTP status, and how long it took in seconds
+Run = tuple[list[Result], float]  # and the processor seconds of a server meanwhile
 
 
-@contextmanager
-def running(repository: Path, folder: Path) -> Iterator[tuple[str, int]]:
-    """Runs the server as it is deployed; gives its address and its process."""
-    command = [sys.executable, "-m", "serving", "run", "--repository", str(repository)]
-    command += ["--port", "0", "--state", str(folder / "state")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://([0-9.]+:[0-9]+)", process.stdout.readline())
-            if found is None:
-                raise click.ClickException("the server did not start")
-            yield found[1], process.pid
-        finally:
-            process.terminate()
-
-
-def ask(connection: http.client.HTTPConnection, path: str, photo: bytes) -> Result:
+def ask(
+    connection: http.client.HTTPConnection, server: Server, body: bytes, since_s: float
+) -> Result:
     """Asks once."""
-    begun_s = time.perf_counter()
-    connection.request("POST", path, photo, {"Content-Type": "image/jpeg"})
+    connection.request("POST", server.path, body, {"Content-Type": server.content_type})
     response = connection.getresponse()
     response.read()
-    return response.status, time.perf_counter() - begun_s
+    return response.status, time.perf_counter() - since_s
 
 
-def load(address: str, path: str, photos: list[bytes], clients: int, for_s: float) -> list[Result]:
+def load(found: Running, bodies: list[bytes], clients: int, for_s: float) -> Run:
     """Asks from several clients at once, each over one connection, one request after the other."""
-    end_s = time.perf_counter() + for_s
+    before_s, end_s = read_used_s(found.pid), time.perf_counter() + for_s
 
     def run(number: int) -> list[Result]:
-        connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
-        results = []
-        while time.perf_counter() < end_s:
-            photo = photos[(number + len(results)) % len(photos)]
-            results.append(ask(connection, path, photo))
+        connection = http.client.HTTPConnection(found.address, timeout=TIMEOUT_S)
+        results: list[Result] = []
+        while (begun_s := time.perf_counter()) < end_s:
+            body = bodies[(number + len(results)) % len(bodies)]
+            results.append(ask(connection, found.server, body, begun_s))
         connection.close()
         return results
 
     with ThreadPoolExecutor(clients) as pool:
-        return [result for results in pool.map(run, range(clients)) for result in results]
+        results = [result for part in pool.map(run, range(clients)) for result in part]
+    return results, read_used_s(found.pid) - before_s
+
+
+def load_openly(found: Running, bodies: list[bytes], rate: float, for_s: float) -> list[Result]:
+    """Asks at random moments, whether or not answers came; times count from those moments."""
+    moments, at_s = [], 0.0
+    chance = random.Random(0)
+    while (at_s := at_s + chance.expovariate(rate)) < for_s:
+        moments.append(at_s)
+    connections = [
+        http.client.HTTPConnection(found.address, timeout=TIMEOUT_S) for _ in range(OPEN_CLIENTS)
+    ]
+    begun_s = time.perf_counter() + 0.1
+
+    def run(index: int) -> Result:
+        due_s = begun_s + moments[index]
+        time.sleep(max(0.0, due_s - time.perf_counter()))
+        connection = connections.pop()
+        try:
+            return ask(connection, found.server, bodies[index % len(bodies)], due_s)
+        finally:
+            connections.append(connection)
+
+    with ThreadPoolExecutor(OPEN_CLIENTS) as pool:
+        return list(pool.map(run, range(len(moments))))
 
 
 def work_bare(
@@ -127,64 +149,64 @@ def read_manifest(repository: Path) -> tuple[Storage, Manifest]:
     return storage, storage.read_manifest(model, release.current)
 
 
-def list_workers(parent: int) -> list[str]:
-    """Returns the processes of a server's workers (Linux)."""
-    return Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-
-
-def read_memory_mb(parent: int) -> list[float]:
-    """Returns the resident memory of each worker of a server."""
-    pages = [
-        int(Path(f"/proc/{child}/statm").read_text().split()[1]) for child in list_workers(parent)
-    ]
-    return [count * os.sysconf("SC_PAGE_SIZE") / 2**20 for count in pages]
-
-
-def read_used_s(parent: int) -> float:
-    """Returns the processor seconds that a server's workers used so far (proc(5): utime, stime)."""
-    ticks = 0
-    for child in list_workers(parent):
-        behind_name = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(behind_name[11]) + int(behind_name[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 @click.command()
 @click.argument("repository", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--photos", "folder", type=click.Path(path_type=Path), help="Default: golden ones.")
 @click.option("--seconds", default=4.0, show_default=True, help="Of each measurement.")
 @click.option("--rounds", default=3, show_default=True)
-def main(repository: Path, folder: Path | None, seconds: float, rounds: int) -> None:
+@click.option(
+    "--rivals",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Measure LitServe and BentoML too, from environments in this folder.",
+)
+def main(
+    repository: Path, folder: Path | None, seconds: float, rounds: int, rivals: Path | None
+) -> None:
     """Measures with the first model of a REPOSITORY."""
     storage, manifest = read_manifest(repository)
     names = [entry.file for entry in manifest.fallback.golden]
     photos = [storage.read_file(manifest.model, manifest.version, name) for name in names]
     if folder is not None:
         photos = [path.read_bytes() for path in sorted(folder.rglob("*.jpg"))[:64]]
-    artifact = choose_artifact(manifest)
-    tflite = storage.read_file(manifest.model, manifest.version, artifact.path)
-    path = f"/v1/models/{manifest.model}/recognise"
-    with tempfile.TemporaryDirectory() as state, running(repository, Path(state)) as (address, pid):
-        load(address, path, photos, WARM_UP, 1)
+    tflite = storage.read_file(manifest.model, manifest.version, choose_artifact(manifest).path)
+    preprocess = manifest.fallback.preprocess
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        servers = [make_ours(repository.resolve(), Path(place) / "state", manifest.model)]
+        if rivals is not None:
+            path = Path(place) / "model.tflite"
+            path.write_bytes(tflite)
+            servers += make_rivals(rivals.resolve(), path, preprocess.input_px)
+        started = [stack.enter_context(running(server, photos[0])) for server in servers]
+        bodies = [[server.wrap(photo) for photo in photos] for server in servers]
+        for found, given in zip(started, bodies, strict=True):
+            load(found, given, WARM_UP, 1)
+        click.echo(f"load of the machine before: {os.getloadavg()[0]:.1f}")
         bounds: list[tuple[float, float]] = []
-        served: dict[int, list[tuple[list[Result], float]]] = {clients: [] for clients in CLIENTS}
+        served: dict[tuple[str, int], list[Run]] = {}
         for _ in range(rounds):
-            bounds.append(measure_bound(tflite, manifest.fallback.preprocess, photos, seconds))
+            bounds.append(measure_bound(tflite, preprocess, photos, seconds))
             for clients in CLIENTS:
-                before_s = read_used_s(pid)
-                results = load(address, path, photos, clients, seconds)
-                served[clients].append((results, read_used_s(pid) - before_s))
+                for found, given in zip(started, bodies, strict=True):
+                    runs = served.setdefault((found.server.name, clients), [])
+                    runs.append(load(found, given, clients, seconds))
         print_speed(bounds, served, seconds)
-        print_overload(load(address, path, photos, OVERLOAD_CLIENTS, 2 * seconds), 2 * seconds)
-        status, _ = ask(http.client.HTTPConnection(address, timeout=TIMEOUT_S), path, photos[0])
+        print_open(started, bodies, served, seconds)
+        print_processes(started)
+        results, _ = load(started[0], bodies[0], OVERLOAD_CLIENTS, 2 * seconds)
+        print_overload(results, 2 * seconds)
+        last = http.client.HTTPConnection(started[0].address, timeout=TIMEOUT_S)
+        status, _ = ask(last, servers[0], photos[0], time.perf_counter())
         click.echo(f"\nthe next request: {status}")
-        click.echo(f"resident, MB a worker: {[round(size) for size in read_memory_mb(pid)]}")
+        click.echo(f"load of the machine after: {os.getloadavg()[0]:.1f}")
+
+
+def list_good_s(runs: Sequence[Run]) -> list[list[float]]:
+    """Returns, of each run, how long the answers took that were answers."""
+    return [[took_s for status, took_s in results if status == 200] for results, _ in runs]
 
 
 def print_speed(
-    bounds: list[tuple[float, float]],
-    served: dict[int, list[tuple[list[Result], float]]],
-    seconds: float,
+    bounds: list[tuple[float, float]], served: dict[tuple[str, int], list[Run]], seconds: float
 ) -> None:
     """Prints what was answered beside the bound."""
     rates, costs_s = zip(*bounds, strict=True)
@@ -195,22 +217,54 @@ def print_speed(
         "a photo\n"
     )
     click.echo(
-        "| clients | photos/s | of the bound | processor, ms a photo | of the bound | p50, ms "
-        "| p99, ms | not 200 |"
+        "| server | clients | photos/s | of the bound | processor, ms a photo | of the bound "
+        "| p50, ms | p99, ms | not 200 |"
     )
-    click.echo("| ---: " * 8 + "|")
-    for clients, runs in served.items():
-        good = [[took_s for status, took_s in run if status == 200] for run, _ in runs]
+    click.echo("| --- " + "| ---: " * 8 + "|")
+    for (name, clients), runs in served.items():
+        good = list_good_s(runs)
         ratios = [len(times_s) / seconds / rate for times_s, rate in zip(good, rates, strict=True)]
         all_s = [took_s for times_s in good for took_s in times_s]
         own_s = sum(used_s for _, used_s in runs) / max(1, len(all_s))
-        rate = len(all_s) / len(runs) / seconds
-        refused = sum(len(run) for run, _ in runs) - len(all_s)
+        refused = sum(len(results) for results, _ in runs) - len(all_s)
         click.echo(
-            f"| {clients} | {rate:.1f} | {statistics.median(ratios):.0%} "
-            f"| {1000 * own_s:.1f} | {cost_s / own_s:.0%} | {percentile_ms(all_s, 0.5):.0f} "
-            f"| {percentile_ms(all_s, 0.99):.0f} | {refused} |"
+            f"| {name} | {clients} | {len(all_s) / len(runs) / seconds:.1f} "
+            f"| {statistics.median(ratios):.0%} | {1000 * own_s:.1f} | {cost_s / own_s:.0%} "
+            f"| {percentile_ms(all_s, 0.5):.0f} | {percentile_ms(all_s, 0.99):.0f} | {refused} |"
         )
+
+
+def print_open(
+    started: list[Running],
+    bodies: list[list[bytes]],
+    served: dict[tuple[str, int], list[Run]],
+    seconds: float,
+) -> None:
+    """Prints latencies where requests come at random moments, at a share of the best rate."""
+    click.echo(f"\nAt {OPEN_SHARE:.0%} of the most that each answered, arriving at random:\n")
+    click.echo("| server | photos/s | p50, ms | p99, ms | p99 / p50 | not 200 |")
+    click.echo("| --- " + "| ---: " * 5 + "|")
+    for found, given in zip(started, bodies, strict=True):
+        rates = [
+            statistics.median(len(times_s) / seconds for times_s in list_good_s(runs))
+            for (name, _), runs in served.items()
+            if name == found.server.name
+        ]
+        results = load_openly(found, given, OPEN_SHARE * max(rates), 4 * seconds)
+        times_s = [took_s for status, took_s in results if status == 200]
+        half_ms, most_ms = percentile_ms(times_s, 0.5), percentile_ms(times_s, 0.99)
+        click.echo(
+            f"| {found.server.name} | {OPEN_SHARE * max(rates):.1f} | {half_ms:.0f} "
+            f"| {most_ms:.0f} | {most_ms / half_ms:.1f} | {len(results) - len(times_s)} |"
+        )
+
+
+def print_processes(started: list[Running]) -> None:
+    """Prints how long the first answer took, and the memory of each process."""
+    click.echo("\n| server | first answer, s | resident, MB a process |\n| --- | ---: | --- |")
+    for found in started:
+        sizes = ", ".join(f"{size:.0f}" for size in read_memory_mb(found.pid))
+        click.echo(f"| {found.server.name} | {found.first_answer_s:.1f} | {sizes} |")
 
 
 def print_overload(results: list[Result], seconds: float) -> None:

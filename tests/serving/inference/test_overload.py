@@ -34,11 +34,7 @@ def connect(address: str) -> socket.socket:
 
 
 def send_head(connection: socket.socket, length: int) -> None:
-<<<<<<< HEAD
     head = f"POST {URL} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
-=======
-    head = f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
->>>>>>> b7978f1 (serving: another server of the Open Inference Protocol may run the networks; photos are prepared and answers judged here, and this machine answers while it does not)
     connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
 
 
