@@ -7,9 +7,12 @@ from flask import Response
 
 from serving import files, health, pages, problems, releases, reports
 from serving.access import gate
+from serving.api import deprecation, document
 from serving.api.answers import finish_answer
 from serving.api.digests import watch_body
 from serving.api.receiving import receive_json
+from serving.api.views import blueprint as openapi_blueprint
+from serving.api.views import send_static
 from serving.context import attach_services
 from serving.corrections import review_views
 from serving.corrections import views as correction_views
@@ -38,13 +41,20 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         SettingsError: see `Settings.from_environment`.
     """
     settings = settings or Settings.from_environment()
-    app = APIFlask("serving", title="Ghostlens", version=API_VERSION, docs_path=None)
+    app = APIFlask(
+        "serving",
+        title="Ghostlens",
+        version=API_VERSION,
+        spec_path=None,
+        docs_path=None,
+        static_folder=None,  # type: ignore[arg-type]
+    )
     app.json_errors = False
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.config["AUTO_OPERATION_ID"] = True
     app.config["AUTO_SERVERS"] = False
     app.config["SERVERS"] = [{"url": "/", "description": "This server"}]
-    app.config["INFO"] = {"description": pages.API_DESCRIPTION}
+    app.config["INFO"] = {"description": document.DESCRIPTION}
     attach_services(app, settings)
     requests.register(app, settings.log_client_address)
     request_ids.register(app)
@@ -65,9 +75,12 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         health.blueprint,
         exposition.blueprint,
         pages.blueprint,
+        openapi_blueprint,
     ):
         app.register_blueprint(blueprint)
     app.spec_processor(_finish_spec)  # type: ignore[arg-type]
+    app.add_url_rule("/static/<path:filename>", "static", send_static)
+    app.after_request(deprecation.add_headers)
     app.after_request(finish_answer)
     app.after_request(_add_security_headers)
     return app
@@ -77,9 +90,11 @@ def _finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
     problems.describe_in(spec)
     releases.describe_in(spec)
     correction_views.describe_in(spec)
+    reports.describe_in(spec)
     recognise.describe_in(spec)
     protocol.describe_in(spec)
     files.describe_in(spec)
+    document.finish(spec)
     return spec
 
 

@@ -1,13 +1,10 @@
 """The pages for people: what is published, a place to try it, and the API's description."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, current_app, make_response, render_template
-from markupsafe import Markup, escape
+from flask import Response, make_response, render_template
 
 from conversion.parity.report import points
 from mobile_assets.manifest import Manifest
@@ -18,34 +15,15 @@ from serving.changelog import read_changelog, to_markdown
 from serving.context import get_storage
 from serving.errors import NoArtifactError, NotReadyError
 from serving.inference.loaded import choose_artifact
-from serving.problems import KINDS
 from serving.releases import describe_file, describe_version
 from training.evaluation.confidence import COARSE, SURE, Threshold
 
-API_DESCRIPTION = (
-    "Which model version to run, its signed files, and names for photos that a phone is not sure "
-    "of. Errors are problem+json (RFC 9457)."
-)
-_METHODS = ("get", "post")
 _RUNTIME_NAMES = {"litert": "LiteRT", "executorch": "ExecuTorch", "coreml": "Core ML"}
 _MAX_LISTED_VERSIONS = 20
 _MAX_SAMPLES = 6
 
 blueprint = APIBlueprint("pages", __name__, enable_openapi=False)
 blueprint.add_app_template_filter(points)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation of the API, as the page shows it."""
-
-    method: str
-    path: str
-    summary: str
-    description: str
-    parameters: list[dict[str, Any]]
-    body: list[tuple[str, dict[str, Any]]]
-    responses: list[tuple[str, str, list[tuple[str, dict[str, Any]]]]]
 
 
 @blueprint.get("/")
@@ -94,22 +72,6 @@ def download_changelog(model: str) -> Response:
     return response
 
 
-@blueprint.get("/docs")
-def show_docs() -> str:
-    """Show the API's description."""
-    spec: dict[str, Any] = json.loads(json.dumps(current_app.spec))  # type: ignore[attr-defined]
-    groups: dict[str, list[Operation]] = {tag["name"]: [] for tag in spec["tags"]}
-    for tag, operation in _read_operations(spec):
-        groups[tag].append(operation)
-    return render_template(
-        "docs.html",
-        info=spec["info"],
-        groups=groups,
-        schemas=spec["components"]["schemas"],
-        kinds=KINDS,
-    )
-
-
 @blueprint.app_template_filter("megabytes")
 def format_megabytes(size_bytes: int) -> str:
     """Returns a size in words."""
@@ -122,31 +84,6 @@ def format_megabytes(size_bytes: int) -> str:
 def format_percent(share: float, digits: int = 1) -> str:
     """Returns a share, 0 to 1, in per cent."""
     return f"{100 * share:.{digits}f} %"
-
-
-@blueprint.app_template_filter("code")
-def mark_code(text: str) -> Markup:
-    """Returns text with what stands between backticks as code."""
-    parts = text.split("`")
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
-        for index, part in enumerate(parts)
-    )
-
-
-@blueprint.app_template_filter("type_of")
-def format_type(schema: dict[str, Any]) -> str:
-    """Returns an OpenAPI schema's type in a few words."""
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    kind = schema.get("type", "any")
-    if isinstance(kind, list):
-        return " or ".join(kind)
-    if kind == "array":
-        return f"list of {format_type(schema.get('items', {}))}"
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    return str(schema.get("format", kind))
 
 
 def _list_thresholds(manifest: Manifest) -> Iterator[tuple[str, Threshold]]:
@@ -191,31 +128,3 @@ def _judge(artifact: BundledArtifact) -> str:
     if artifact.accepted_by_hand:
         return "accepted by hand: " + "; ".join(artifact.objections)
     return "passed"
-
-
-def _read_operations(spec: dict[str, Any]) -> Iterator[tuple[str, Operation]]:
-    for path, methods in spec["paths"].items():
-        for method in _METHODS:
-            if method not in methods:
-                continue
-            found = methods[method]
-            yield (
-                found["tags"][0],
-                Operation(
-                    method.upper(),
-                    path,
-                    found.get("summary", ""),
-                    found.get("description", ""),
-                    found.get("parameters", []),
-                    _list_contents(found.get("requestBody", {})),
-                    [
-                        (status, response.get("description", ""), _list_contents(response))
-                        for status, response in sorted(found["responses"].items())
-                    ],
-                ),
-            )
-
-
-def _list_contents(part: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Returns media types with their schemas."""
-    return [(kind, body["schema"]) for kind, body in part.get("content", {}).items()]

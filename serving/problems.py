@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from apiflask import APIFlask, HTTPError, Schema
-from apiflask.fields import Dict, Integer, List, Raw, String
+from apiflask.fields import Dict, Integer, List, String
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
@@ -44,6 +44,7 @@ from training.errors import GhostlensError, PhotoError
 
 _LOGGER = logging.getLogger("serving")
 MEDIA_TYPE = "application/problem+json"
+PROBLEM_REF = "#/components/schemas/Problem"
 INFERENCE_PREFIX = "/v2"
 # What a client can run into: kind of error, status, name of the type, title.
 KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
@@ -74,6 +75,10 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
 )
 
 
+# A body that is no JSON: found by the parser, which has no error of ours.
+MALFORMED = ("malformed", "The body is no JSON that can be read")
+
+
 class Problem(Schema):
     """What every error answers."""
 
@@ -89,22 +94,24 @@ class Problem(Schema):
     )
     errors = Dict(
         keys=String(),
-        values=Raw(),
-        metadata={"description": "For each place of the request what is wrong there."},
+        values=Dict(keys=String(), values=List(String())),
+        metadata={
+            "description": "For each place of the request, and each field there, what is wrong.",
+            "x-optional": True,
+        },
     )
-    error = String(metadata={"description": "The detail once more, below /v2 alone."})
-
-
-class ValidationProblem(Problem):
-    """What a request answers that is not as described."""
-
-    errors = Dict(keys=String(), values=Dict(keys=String(), values=List(String())))
+    error = String(
+        metadata={
+            "description": "The detail once more, below /v2 alone.",
+            "x-optional": True,
+        }
+    )
 
 
 def register(app: APIFlask) -> None:
     """Makes an app answer every error as a problem, and say so in its OpenAPI document."""
     app.config["HTTP_ERROR_SCHEMA"] = Problem
-    app.config["VALIDATION_ERROR_SCHEMA"] = ValidationProblem
+    app.config["VALIDATION_ERROR_SCHEMA"] = Problem
     app.register_error_handler(GhostlensError, _answer_typed)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(HTTPError, _answer_validation)
@@ -182,8 +189,10 @@ def _answer_http(error: HTTPException) -> Response:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         detail = f"{request.method} is not for this address: allowed are {allowed}"
     else:
-        messages = getattr(error, "data", {}).get("messages", {}).get("json", [])
-        detail = " ".join(messages) or error.description or error.name
+        detail = error.description or error.name
+    malformed = getattr(error, "data", {}).get("messages", {}).get("json", [])
+    if malformed:  # of webargs
+        return _answer_malformed(" ".join(malformed))
     original = error.get_response()
     if status < HTTPStatus.BAD_REQUEST:  # a redirect is no problem
         return Response(original.data, status, original.headers)
@@ -219,4 +228,8 @@ def _flatten(found: object, name: str = "") -> Iterator[tuple[str, list[str]]]:
 
 
 def _answer_depth(error: RecursionError) -> Response:
-    return make_problem(400, "the body is nested too deeply")
+    return _answer_malformed("the body is nested too deeply")
+
+
+def _answer_malformed(detail: str) -> Response:
+    return make_problem(400, detail, *MALFORMED)

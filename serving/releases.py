@@ -16,6 +16,7 @@ from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import File
 from mobile_assets.release import Release
 from serving.access import needs
+from serving.api.deprecation import Deprecation, deprecated
 from serving.context import get_rollouts, get_settings, get_storage
 from serving.deltas import list_deltas
 from serving.errors import UnknownVersionError
@@ -68,6 +69,14 @@ def show_version(model: str, version: str) -> dict[str, Any]:
 
 @blueprint.post("/<model>/check")
 @needs("pull")
+@deprecated(
+    Deprecation(
+        "2026-11-30",
+        "2027-11-30",
+        "`current` says the same, and which manifest the device has of it",
+        member="current_version",
+    )
+)
 @blueprint.input(CheckRequest, unknown=RAISE)
 @blueprint.output(CheckAnswer)
 def check(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:

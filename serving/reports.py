@@ -67,6 +67,13 @@ def report(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, 
     return {"counted": counted}, 202, {"Cache-Control": "no-store"}
 
 
+def describe_in(spec: dict[str, Any]) -> None:
+    """Adds to an OpenAPI document what its form cannot say: a crash has not passed."""
+    crashed = {"properties": {"event": {"const": CRASH}}, "required": ["event"]}
+    failed = {"properties": {"passed": {"const": False}}}
+    spec["components"]["schemas"]["ReportRequest"] |= {"if": crashed, "then": failed}
+
+
 def take_report(database: Database, rollouts: Rollouts, release: Release, found: Report) -> bool:
     """Stores a report, and judges the rollout of its version; False where it was stored before.
 

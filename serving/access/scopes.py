@@ -22,7 +22,7 @@ PUBLIC_ENDPOINTS = frozenset(
     {
         "static",
         "openapi.spec",
-        "pages.show_docs",
+        "openapi.docs",
         "health.show_live",
         "health.show_ready",
         "inference.show_live",

@@ -1,0 +1,26 @@
+"""What a client does about each kind of problem: stands on the API's page, at its address."""
+
+REMEDIES = {
+    "unknown-model": "List the models; `detail` names those that are published.",
+    "unknown-version": "Ask without a version for the current one; `detail` names the others.",
+    "unknown-channel": "Ask without a channel for stable; `detail` names the others.",
+    "unknown-file": "Read the signed metadata again: they name every file.",
+    "no-artifact": "Ask another version, or have one published with a LiteRT artifact.",
+    "running": "Send the same again in a moment, with the same key.",
+    "inference": "Read `detail`: it says which part of the request is wrong, and what is allowed.",
+    "digest": "Send it again: it changed on its way, or the digest is of other bytes.",
+    "malformed": "Send JSON (RFC 8259) in UTF-8, nested less deeply.",
+    "key-needed": "Give a key as `Authorization: Bearer` or `X-API-Key`.",
+    "scope": "Ask whoever runs the server for a key that may.",
+    "proxy": "Have the server told how many proxies stand before it (GHOSTLENS_PROXIES).",
+    "slow-body": "Send it again, over a faster connection or smaller.",
+    "body-length": "Send less; `detail` says how much is allowed.",
+    "media-type": "State the type that the body has; `detail` names those that are taken.",
+    "photo": "Take another photo: this one is no photo, damaged, too large or too thin.",
+    "idempotency": "Make a new key for a new request.",
+    "platform": "Name one of the platforms that `detail` lists.",
+    "request": "Read `errors`: it says for each place what is wrong there.",
+    "client-gone": "Nobody sees this one: it stands in the log of a client that hung up.",
+    "busy": "Ask again after as many seconds as `Retry-After` says.",
+    "not-ready": "Ask again in a moment; whoever runs the server sees why at /readyz.",
+}

@@ -1,0 +1,62 @@
+"""Bodies in JSON as any client may send them; `test_bad_input.py` has a server process."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from serving.api.receiving import MAX_JSON_BYTES
+from serving.app import create_app
+from serving.settings import Settings
+
+CHECK = "/v1/models/colours/check"
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "status", "kind", "words"),
+    [
+        (b"{", {}, 400, "/docs#malformed", "Invalid JSON body"),
+        (b"\xff", {}, 400, "/docs#malformed", "Invalid JSON body"),
+        (b"[" * 1000 + b"]" * 1000, {}, 400, "/docs#malformed", "nested too deeply"),
+        (b"[" * 100_000, {}, 400, "/docs#malformed", "nested too deeply"),
+        (b"{}", {"Content-Type": "text/plain"}, 415, "/docs#media-type", "application/json"),
+        (b"a=1", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "", "is application"),
+        (b"{}", {"Content-Type": ""}, 415, "/docs#media-type", "no stated type"),
+        (b"{}", {"Content-Encoding": "gzip"}, 415, "/docs#media-type", "without"),
+        (b" " * (MAX_JSON_BYTES + 1), {}, 413, "about:blank", f"{MAX_JSON_BYTES} bytes"),
+        (b"[]", {}, 422, "/docs#request", "Invalid input type"),
+    ],
+    ids=range(10),
+)
+def test_a_body_that_is_no_json_of_a_bounded_length_is_a_problem(
+    client: FlaskClient, data: bytes, headers: dict[str, str], status: int, kind: str, words: str
+) -> None:
+    response = client.post(
+        CHECK, data=data, headers={"Content-Type": "application/json", **headers}
+    )
+    assert response.status_code == status
+    assert response.json["type"] == kind or not kind
+    assert words in response.json["detail"]
+
+
+def test_json_by_another_name_is_taken(client: FlaskClient) -> None:
+    headers = {"Content-Type": "application/problem+json; charset=utf-8"}
+    assert client.post(CHECK, data=b'{"platform": "web"}', headers=headers).status_code == 200
+
+
+def test_a_lower_limit_of_the_server_holds_for_json_too(published: Path, tmp_path: Path) -> None:
+    client = create_app(Settings(published, max_upload_bytes=1024, state=tmp_path)).test_client()
+    response = client.post(CHECK, json={"platform": "web", "device_id": "x" * 1024})
+    assert response.status_code == 413
+    assert "allowed are 1024 bytes" in response.json["detail"]
+
+
+def test_what_is_wrong_within_a_body_is_told_by_its_path(client: FlaskClient) -> None:
+    body = {"platform": "web", "runtimes": [{"version": "1"}], "current": []}
+    response = client.post(CHECK, json=body)
+    assert response.json["errors"] == {
+        "json": {
+            "current": ["Invalid input type."],
+            "runtimes.0.name": ["Missing data for required field."],
+        }
+    }
