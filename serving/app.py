@@ -17,6 +17,7 @@ from serving.context import attach_services
 from serving.corrections import review_views
 from serving.corrections import views as correction_views
 from serving.inference import protocol, recognise
+from serving.inference.document import describe_in as describe_inference
 from serving.observing import exposition, request_ids, requests, transactions
 from serving.settings import Settings
 
@@ -92,7 +93,7 @@ def _finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
     correction_views.describe_in(spec)
     reports.describe_in(spec)
     recognise.describe_in(spec)
-    protocol.describe_in(spec)
+    describe_inference(spec)
     files.describe_in(spec)
     document.finish(spec)
     return spec

@@ -167,6 +167,10 @@ class UnknownChannelError(ServingError):
         super().__init__(f"{model} has no channel {channel!r}; {_list('there', channels)}")
 
 
+class NotCurrentError(ServingError):
+    """A version was asked for as the current one of a channel, and is not."""
+
+
 class NoArtifactError(ServingError):
     """A version holds no artifact that can do what was asked."""
 

@@ -88,6 +88,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "unknown-version": ("{version}", "/recognise", "/reports", "/corrections", "/usage", "/hold"),
     "unknown-channel": ("/recognise",),
     "unknown-file": ("{path}", "{name}", "/reports"),
+    "not-current": ("/recognise",),
     "no-artifact": ("/recognise", "/infer", "/ready", "/v2/models/{model}"),
     "malformed": ("/check", "/reports", "/corrections", "/usage"),
     "inference": ("/infer",),

@@ -6,6 +6,7 @@ REMEDIES = {
     "unknown-channel": "Ask without a channel for stable; `detail` names the others.",
     "unknown-file": "Read the signed metadata again: they name every file.",
     "no-artifact": "Ask another version, or have one published with a LiteRT artifact.",
+    "not-current": "Ask without a version for the current one; `detail` names it.",
     "running": "Send the same again in a moment, with the same key.",
     "inference": "Read `detail`: it says which part of the request is wrong, and what is allowed.",
     "digest": "Send it again: it changed on its way, or the digest is of other bytes.",

@@ -30,11 +30,11 @@ IMAGE, PHOTO = "image", "photo"
 LABEL, VERDICT = "label", "verdict"
 OUTPUTS = (PROBABILITIES, KNOWN_SCORE, LABEL, VERDICT)
 MAX_BATCH = 16
+MAX_ID_CHARS = 256
 # JSON becomes Python objects of many times its size; a longer tensor is sent as binary data.
 MAX_JSON_BYTES = 8 << 20
 # Each bracket becomes an object of 56 bytes and more, however little stands in it.
 _MAX_BRACKETS = 1_000_000
-_MAX_ID_CHARS = 256
 _MICROSECONDS = 1e6
 
 
@@ -110,7 +110,7 @@ def read_request(body: bytes, header_length: int | None, side_px: int) -> Reques
     return Request(
         _read_id(table),
         _read_input(table, body[header_bytes:], side_px),
-        _read_wanted(table, parameters.get("binary_data_output") is True),
+        _read_wanted(table, _read_binary_output(parameters)),
         _read_timeout_s(parameters),
     )
 
@@ -138,8 +138,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _read_id(table: dict[str, Any]) -> str | None:
     found = table.get("id")
-    if found is not None and (not isinstance(found, str) or len(found) > _MAX_ID_CHARS):
-        raise InferenceError(f"id is a text of up to {_MAX_ID_CHARS} characters")
+    if found is not None and (not isinstance(found, str) or len(found) > MAX_ID_CHARS):
+        raise InferenceError(f"id is a text of up to {MAX_ID_CHARS} characters")
     return found
 
 
@@ -157,6 +157,13 @@ def _read_timeout_s(parameters: dict[str, Any]) -> float | None:
     if type(found) is not int or found < 0:
         raise InferenceError("timeout is a whole number of microseconds")
     return float(min(found, 1 << 53)) / _MICROSECONDS
+
+
+def _read_binary_output(parameters: dict[str, Any]) -> bool:
+    found = parameters.get("binary_data_output", False)
+    if not isinstance(found, bool):
+        raise InferenceError("binary_data_output is true or false")
+    return found
 
 
 def _read_tables(table: dict[str, Any], key: str) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ from serving.inference.schemas import (
 )
 from serving.inference.versions import Version
 
+HEADER_LENGTH = "Inference-Header-Content-Length"
 blueprint = APIBlueprint("inference", __name__, url_prefix="/v2", tag="Open Inference Protocol")
-_HEADER_LENGTH = "Inference-Header-Content-Length"
 _SERVER = "ghostlens"
 # <project>_<format>, as the protocol names platforms.
 _PLATFORM = "litert_tflite"
@@ -34,48 +34,6 @@ _EXTENSIONS = ("binary_tensor_data", "classification", "model_versions")
 _MEDIA_TYPES = ("", "application/json", "application/octet-stream")
 _COMPRESSED_FROM_BYTES = 1024
 _FRESH = {"Cache-Control": "no-store"}
-_INFER_PATHS = ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer")
-_TENSORS = {
-    "type": "object",
-    "required": ["inputs"],
-    "properties": {
-        "id": {"type": "string"},
-        "parameters": {"type": "object"},
-        "inputs": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 1,
-            "description": "`image` (FP32 or UINT8, [N, side, side, 3], RGB of 0 to 255), or "
-            "`photo` (BYTES, [N], files; base64 in JSON).",
-            "items": {
-                "type": "object",
-                "required": ["name", "datatype", "shape"],
-                "properties": {
-                    "name": {"type": "string", "enum": ["image", "photo"]},
-                    "datatype": {"type": "string", "enum": ["FP32", "UINT8", "BYTES"]},
-                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
-                    "parameters": {"type": "object"},
-                    "data": {"type": "array"},
-                },
-            },
-        },
-        "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
-    },
-}
-_BODY = {
-    "required": True,
-    "content": {
-        "application/json": {"schema": _TENSORS},
-        "application/octet-stream": {
-            "schema": {
-                "type": "string",
-                "format": "binary",
-                "description": f"The JSON, of as many bytes as {_HEADER_LENGTH} says, and then "
-                "the input's binary data; 0 makes the whole body one photo's file.",
-            }
-        },
-    },
-}
 
 
 @blueprint.get("/health/live")
@@ -174,7 +132,8 @@ def infer(model: str, version: str | None = None) -> Response:
 
         def read_input(loaded: Version) -> Any:
             plain = inflate(body, coding, settings.max_upload_bytes)
-            found = read_request(plain, header_length, loaded.model.preprocess.input_px)
+            length = 0 if header_length is None and _is_file(plain) else header_length
+            found = read_request(plain, length, loaded.model.preprocess.input_px)
             ticket.start(found.timeout_s)
             read.append(found)
             return found.given
@@ -198,12 +157,18 @@ def _list_versions(model: str) -> list[str]:
     return list(get_storage().catalogue.find_release(model).names)
 
 
+def _is_file(body: bytes) -> bool:
+    """Tells a photo's file, whose header length was left out, from JSON that is called binary."""
+    is_binary = request.mimetype == "application/octet-stream"
+    return is_binary and not body.lstrip().startswith(b"{")
+
+
 def _read_header_length() -> int | None:
-    text = request.headers.get(_HEADER_LENGTH)
+    text = request.headers.get(HEADER_LENGTH)
     if text is None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 10:
-        raise InferenceError(f"{_HEADER_LENGTH} is {text[:40]!r}: it is a number of bytes")
+        raise InferenceError(f"{HEADER_LENGTH} is {text[:40]!r}: it is a number of bytes")
     return int(text)
 
 
@@ -211,7 +176,7 @@ def _send(body: bytes, header_length: int | None) -> Response:
     kind = "application/json" if header_length is None else "application/octet-stream"
     response = Response(content_type=kind, headers=_FRESH)
     if header_length is not None:
-        response.headers[_HEADER_LENGTH] = str(header_length)
+        response.headers[HEADER_LENGTH] = str(header_length)
     response.vary.add("Accept-Encoding")
     coding = request.accept_encodings.best_match(CODINGS)
     if coding and len(body) >= _COMPRESSED_FROM_BYTES:
@@ -219,16 +184,3 @@ def _send(body: bytes, header_length: int | None) -> Response:
         body = gzip.compress(body, mtime=0) if coding == "gzip" else zlib.compress(body)
     response.data = body
     return response
-
-
-def describe_in(spec: dict[str, Any]) -> None:
-    """Adds to an OpenAPI document the bodies of requests, which have no schema to be made from.
-
-    And tells operations of a model from those of one of its versions, which one view answers.
-    """
-    for path, operations in spec["paths"].items():
-        if path.startswith(f"{blueprint.url_prefix}/") and "{version}" in path:
-            for operation in operations.values():
-                operation["operationId"] += "_of_version"
-    for path in _INFER_PATHS:
-        spec["paths"][path]["post"]["requestBody"] = _BODY

@@ -9,7 +9,7 @@ from marshmallow import RAISE
 
 from serving.access import needs
 from serving.context import get_engine, get_settings, get_storage
-from serving.errors import MediaTypeError, RequestError, UnknownChannelError
+from serving.errors import MediaTypeError, NotCurrentError, RequestError, UnknownChannelError
 from serving.inference.bodies import inflate, receiving, watch_client
 from serving.inference.noting import note_answered
 from serving.inference.schemas import RecogniseAnswer, RecogniseQuery
@@ -73,12 +73,13 @@ def _choose_version(model: str, query: dict[str, Any]) -> str:
     version, channel = query.get("version"), query.get("channel")
     if channel is None:
         return catalogue.choose_version(model, version)
-    if version is not None:
-        raise RequestError("version and channel were both given: allowed is one of them")
     channels = catalogue.find_release(model).channels
     if channel not in channels:
         raise UnknownChannelError(model, channel, sorted(channels))
-    return channels[channel].current
+    current = channels[channel].current
+    if version is not None and catalogue.choose_version(model, version) != current:
+        raise NotCurrentError(f"{model} {version} is not current in {channel}: that is {current}")
+    return current
 
 
 def receive_photo() -> bytes:

@@ -21,7 +21,8 @@ class RecogniseQuery(Schema):
     channel = String(
         validate=SHORT,
         metadata=describe(
-            "The channel whose current version shall answer, in place of a version; stable without."
+            "The channel whose current version shall answer; stable without. Beside a version it "
+            "says that this one must be current there."
         ),
     )
     top_k = Integer(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import escape
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from serving.api.document import list_operations
@@ -34,7 +35,7 @@ def test_docs_describe_every_operation_type_and_problem(client: FlaskClient, spe
         assert f'id="schema-{name}"' in page
     for _, _, name, title in KINDS:
         assert f'id="{name}"' in page
-        assert title in page
+        assert escape(title) in page
     for target in re.findall(r'href="#([^"]+)"', page):
         assert f'id="{target}"' in page
 

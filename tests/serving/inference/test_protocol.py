@@ -53,8 +53,11 @@ def test_pixels_that_are_no_whole_numbers_are_taken_as_they_are(client: FlaskCli
 
 def test_a_photos_file_may_be_the_whole_body(client: FlaskClient) -> None:
     headers = {"Inference-Header-Content-Length": "0", "Content-Type": "application/octet-stream"}
-    answer = client.post(URL, data=PHOTOS[1], headers=headers)
-    assert find_outputs(answer.json)["label"] == ["green"]
+    for given in (headers, {"Content-Type": headers["Content-Type"]}):
+        answer = client.post(URL, data=PHOTOS[1], headers=given)
+        assert find_outputs(answer.json)["label"] == ["green"]
+    body = json.dumps({"inputs": [PHOTO]}).encode()
+    assert find_outputs(client.post(URL, data=body, headers=given).json)["label"] == list(COLOURS)
 
 
 def test_one_photo_goes_the_same_way_as_recognise(client: FlaskClient) -> None:

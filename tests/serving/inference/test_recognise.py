@@ -72,7 +72,12 @@ def test_without_a_version_the_current_one_answers_also_a_form(client: FlaskClie
 def test_a_channels_current_version_answers(repository: Path, key_folder: Path) -> None:
     change_release("colours", repository, [key_folder], pin("beta", "1.0.0"))
     client = create_app(Settings(repository)).test_client()
-    for query, version in [("channel=beta", "1.0.0"), ("channel=stable", "1.1.0"), ("", "1.1.0")]:
+    for query, version in [
+        ("channel=beta", "1.0.0"),
+        ("channel=stable", "1.1.0"),
+        ("channel=beta&version=1.0.0", "1.0.0"),
+        ("", "1.1.0"),
+    ]:
         answer = client.post(f"{URL}?{query}", data=RED, content_type="image/jpeg")
         assert answer.json["version"] == version
 
@@ -184,7 +189,8 @@ def test_a_body_without_a_usable_photo_is_a_problem_that_says_why(
         ("topk=3", 422, "topk: Unknown field"),
         ("version=", 422, "version"),
         ("channel=beta", 404, "no channel 'beta'; there are: stable"),
-        ("channel=stable&version=1.0.0", 422, "allowed is one of them"),
+        ("channel=stable&version=1.0.0", 409, "not current in stable: that is 1.1.0"),
+        ("channel=stable&version=1.0", 404, "published are: 1.1.0, 1.0.0"),
         ("version=9.9.9", 404, "published are: 1.1.0, 1.0.0"),
         ("version=../../x", 404, "published are: 1.1.0, 1.0.0"),
     ],
