@@ -12,6 +12,7 @@ from mobile_assets.release import Release
 from serving.access import needs
 from serving.context import get_database, get_retention, get_rollouts, get_storage
 from serving.errors import RequestError, UnknownFileError
+from serving.observing import metrics
 from serving.rollouts import Rollouts, hash_device, now_ms
 from serving.schemas import ReportAnswer, ReportRequest
 from serving.state.database import Database
@@ -63,6 +64,9 @@ def report(model: str, json_data: dict[str, Any]) -> tuple[dict[str, Any], int, 
     release = get_storage().catalogue.find_release(model)
     found = Report(**given, details=json_data)
     counted = take_report(get_database(), get_rollouts(), release, found)
+    if counted:
+        passed = "true" if found.passed else "false"
+        metrics.REPORTS.labels(model, found.version, found.event, passed).inc()
     get_retention().prune(get_storage().catalogue.releases.values())
     return {"counted": counted}, 202, {"Cache-Control": "no-store"}
 

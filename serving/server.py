@@ -16,7 +16,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from serving.access.public import describe_public_scopes, is_loopback
 from serving.errors import ServingError
-from serving.observing import logs, processes
+from serving.observing import logs, processes, tracing
 from serving.observing.processes import Shared, choose_slot
 from serving.settings import Settings
 from serving.worker import BoundedWorker
@@ -62,6 +62,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "pre_fork": _number_worker,
             "post_fork": _take_number,
             "post_worker_init": _begin_work,
+            "worker_exit": _stop_worker,
             "child_exit": _forget_worker,
             # Newer versions open a socket for remote control; nobody here asked for one.
             "control_socket_disable": True,
@@ -79,6 +80,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from serving.app import create_app
 
         app = create_app(self.settings)
+        tracing.start(app)
         if self.shared.metrics_port is not None:
             from serving.observing.listener import MetricsListener
 
@@ -192,6 +194,10 @@ def _number_worker(arbiter: Arbiter, worker: Worker) -> None:
 
 def _take_number(arbiter: Arbiter, worker: Worker) -> None:
     arbiter.app.shared.slot = worker.slot
+
+
+def _stop_worker(arbiter: Arbiter, worker: Worker) -> None:
+    tracing.stop()
 
 
 def _forget_worker(arbiter: Arbiter, worker: Worker) -> None:

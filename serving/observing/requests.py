@@ -69,6 +69,9 @@ def shorten_address(address: str, how: str) -> str:
 def _begin() -> None:
     setattr(g, _BEGUN, time.perf_counter())
     metrics.IN_PROGRESS.inc()
+    method, route = _find_route()
+    if route not in _PROBES:
+        tracing.begin_request(method, route)
 
 
 def _watch_end(client_address: str, response: Response) -> Response:
@@ -76,11 +79,15 @@ def _watch_end(client_address: str, response: Response) -> Response:
     if begun_s is None:  # refused before it was begun
         return response
     # At the end there is no request at hand any more: all but the time is known now.
-    method = request.method if request.method in _METHODS else _OTHER
-    route = request.url_rule.rule if request.url_rule else _NO_ROUTE
+    method, route = _find_route()
     fields = _describe(response, method, route, client_address)
-    response.call_on_close(partial(_finish, begun_s, method, route, fields))
+    response.call_on_close(partial(_finish, begun_s, method, route, fields, tracing.find_span()))
     return response
+
+
+def _find_route() -> tuple[str, str]:
+    method = request.method if request.method in _METHODS else _OTHER
+    return method, request.url_rule.rule if request.url_rule else _NO_ROUTE
 
 
 def _describe(
@@ -112,13 +119,15 @@ def _find_trace() -> dict[str, str]:
     return {"trace_id": found[1]} if found else {}
 
 
-def _finish(begun_s: float, method: str, route: str, fields: dict[str, Any]) -> None:
+def _finish(begun_s: float, method: str, route: str, fields: dict[str, Any], span: Any) -> None:
     took_s = time.perf_counter() - begun_s
     status = fields["http.response.status_code"]
     metrics.IN_PROGRESS.dec()
     metrics.REQUESTS.labels(method, route, status).inc()
     metrics.REQUEST_SECONDS.labels(method, route).observe(took_s)
     metrics.RESPONSE_BYTES.labels(route).inc(fields.get("http.response.body.size", 0))
+    if span is not None:
+        tracing.end_request(span, fields)
     quiet = route in _PROBES and status < 400
     level = logging.DEBUG if quiet else logging.ERROR if status == 500 else logging.INFO
     if LOGGER.isEnabledFor(level):

@@ -2,7 +2,7 @@
 
 import time
 
-from serving.observing import metrics
+from serving.observing import metrics, tracing
 
 
 class StageClock:
@@ -21,6 +21,7 @@ class StageClock:
         now_s = time.perf_counter()
         took_s = now_s - self._last_s
         metrics.STAGE_SECONDS.labels(stage).observe(took_s)
+        tracing.note_span(stage, took_s)
         self.timings_ms[stage] = round(self.timings_ms.get(stage, 0.0) + 1000 * took_s, 3)
         self._last_s = now_s
 

@@ -5,7 +5,7 @@ import time
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
-from serving.observing import metrics
+from serving.observing import metrics, tracing
 
 _BEGUN = "ghostlens_begun_s"
 # What `serving.state` tells SQLite and PostgreSQL of a transaction.
@@ -31,7 +31,9 @@ def _end(connection: Connection) -> None:
         options = connection.get_execution_options()
         writing = options.get(_WRITING, not options.get(_READING, False))
         kind = "write" if writing else "read"
-        metrics.TRANSACTION_SECONDS.labels(kind).observe(time.perf_counter() - begun_s)
+        took_s = time.perf_counter() - begun_s
+        metrics.TRANSACTION_SECONDS.labels(kind).observe(took_s)
+        tracing.note_span(f"database {kind}", took_s, **{"db.system.name": connection.dialect.name})
 
 
 def _count_error(context: ExceptionContext) -> None:
