@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from serving.access.tokens import hide_tokens
 from serving.observing.request_ids import request_id
 
 
@@ -59,6 +60,9 @@ def make_json_formatter() -> logging.Formatter:
         ) -> None:
             log_data.update(describe(record))
 
+        def format(self, record: logging.LogRecord) -> str:
+            return hide_tokens(super().format(record))
+
     return _Formatter()
 
 
@@ -76,7 +80,7 @@ class TextFormatter(logging.Formatter):
         words += [f"[{fields['request_id']}]"] if "request_id" in fields else []
         traceback = fields.get("exception.stacktrace", "").split("\n")
         lines = [" ".join(words), *(f"    {line}" for line in traceback if line)]
-        return "\n".join(map(_show_controls, lines))
+        return hide_tokens("\n".join(map(_show_controls, lines)))
 
 
 def _show_controls(line: str) -> str:

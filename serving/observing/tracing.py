@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, request
 
+from serving.access.tokens import hide_tokens
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
@@ -103,7 +105,9 @@ def end_request(span: "Span", fields: Mapping[str, Any]) -> None:
     from opentelemetry.trace import StatusCode
 
     for name, value in fields.items():
-        if isinstance(value, str | int | float):
+        if isinstance(value, str):
+            span.set_attribute(name, hide_tokens(value))
+        elif isinstance(value, int | float):
             span.set_attribute(name, value)
     if fields["http.response.status_code"] >= 500:
         span.set_status(StatusCode.ERROR)

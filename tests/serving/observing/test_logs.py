@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.access.tokens import make_token
 from serving.observing.gunicorn_logs import GunicornLogger
 from serving.observing.logs import TextFormatter, make_json_formatter
 from serving.observing.requests import shorten_address
@@ -101,6 +102,15 @@ def test_a_path_cannot_forge_a_line(observed: Observed) -> None:
     found = observed.wait_for_log("forger")
     assert found["severity"] == "INFO"
     assert found["url.path"] == '/\r\n{"severity":"ERROR"}\n\x1b[31m\u2028\x00'
+
+
+def test_a_key_that_somebody_put_into_an_address_is_cut_short() -> None:
+    token = make_token("k1k1k1k1")
+    record = make_record(f"GET /{token}", **{"url.path": f"/{token}"})
+    for formatter in (make_json_formatter(), TextFormatter()):
+        line = formatter.format(record)
+        assert "k1k1k1k1" in line
+        assert token not in line
 
 
 @given(st.text(), st.text())

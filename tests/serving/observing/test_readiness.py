@@ -25,7 +25,7 @@ URL = "/v1/models/colours/recognise"
 
 def make_readiness(repository: Path) -> Readiness:
     storage = Storage(repository)
-    return Readiness(storage, Engine(storage, Places(1, 1, 1), 1 << 28))
+    return Readiness(storage, Engine(LoadedVersions(storage, 1 << 28), Places(1, 1, 1)))
 
 
 def test_a_process_is_ready_once_its_current_version_is_in_memory(
