@@ -16,6 +16,8 @@ from serving.api.views import send_static
 from serving.context import attach_services
 from serving.corrections import review_views
 from serving.corrections import views as correction_views
+from serving.dashboard import api as drift_api
+from serving.dashboard import usage
 from serving.inference import protocol, recognise
 from serving.inference.document import describe_in as describe_inference
 from serving.observing import exposition, request_ids, requests, transactions
@@ -70,6 +72,8 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         reports.blueprint,
         correction_views.blueprint,
         review_views.blueprint,
+        usage.blueprint,
+        drift_api.blueprint,
         recognise.blueprint,
         protocol.blueprint,
         files.blueprint,

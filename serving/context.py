@@ -8,6 +8,7 @@ from flask import current_app
 
 from serving.corrections.keeping import KeptPhotos
 from serving.dashboard.counting import Counting
+from serving.dashboard.watch import Watch
 from serving.inference.engine import Engine
 from serving.inference.loaded import LoadedVersions
 from serving.inference.places import Places
@@ -35,6 +36,7 @@ class _Services:
     retention: Retention
     counting: Counting
     kept_photos: KeptPhotos
+    watch: Watch
     settings: Settings
     readiness: Readiness
 
@@ -48,7 +50,8 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     rule = Rule.from_settings(settings)
     rollouts = Rollouts(database, rule, partial(find_first_share, storage))
     retention = Retention(database, settings.keep_reports_days)
-    counting = Counting(database, settings.count_every_s, settings.keep_counts_days)
+    watch = Watch(storage, database, bool(settings.server_takes_all))
+    counting = Counting(database, settings.count_every_s, settings.keep_counts_days, watch.look)
     readiness = Readiness(storage, engine)
     photos = KeptPhotos.from_settings(database, settings)
     app.extensions[_EXTENSION] = _Services(
@@ -59,6 +62,7 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
         retention,
         counting,
         photos,
+        watch,
         settings,
         readiness,
     )
@@ -116,6 +120,11 @@ def get_readiness() -> Readiness:
 def get_kept_photos() -> KeptPhotos:
     """Returns the photos of corrections of the app that answers now."""
     return _find_services().kept_photos
+
+
+def get_watch() -> Watch:
+    """Returns what looks for drift in the app that answers now."""
+    return _find_services().watch
 
 
 def get_settings() -> Settings:

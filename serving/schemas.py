@@ -30,7 +30,7 @@ def _check_unicode(text: str) -> None:
         raise ValidationError("Half of a surrogate pair is no character.")
 
 
-_DEVICE_ID: list[Callable[[Any], Any]] = [Length(min=1, max=128), _check_unicode]
+DEVICE_ID: list[Callable[[Any], Any]] = [Length(min=1, max=128), _check_unicode]
 
 
 def describe(text: str, example: object = None) -> dict[str, object]:
@@ -141,7 +141,7 @@ class CheckRequest(Schema):
     os_version = String(validate=SHORT, metadata=describe("Of the operating system.", "17.4.1"))
     app_version = String(validate=SHORT, metadata=describe("A semantic version.", "2.1.0"))
     device_id = String(
-        validate=_DEVICE_ID,
+        validate=DEVICE_ID,
         metadata=describe(
             "The same at each check: decides which rollouts include the device. None do without."
         ),
@@ -248,7 +248,7 @@ class ReportRequest(Schema):
         required=True, metadata=describe("Made by the device; the same one twice counts once.")
     )
     device_id = String(
-        required=True, validate=_DEVICE_ID, metadata=describe("The same as in checks.")
+        required=True, validate=DEVICE_ID, metadata=describe("The same as in checks.")
     )
     version = String(required=True, validate=Length(max=MAX_VERSION_CHARS))
     artifact_sha256 = String(

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from sqlalchemy import delete
 from sqlalchemy.engine import Connection
@@ -18,28 +19,36 @@ from serving.dashboard.tables import scan_counts
 from serving.errors import StateError
 from serving.state.database import Database, insert_into
 
-_PRUNE_EVERY_S = 3600
+_HOUR_S = 3600
 _KEY_NAMES = [column.name for column in scan_counts.primary_key]
 
 
 class Counting:
     """The counts of one process. Safe to use from threads."""
 
-    def __init__(self, database: Database, every_s: float, keep_days: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        every_s: float,
+        keep_days: int,
+        each_hour: Callable[[], None] | None = None,
+    ) -> None:
         """Counts nothing yet.
 
         Args:
             database: what all processes share.
             every_s: how long counts stay in memory, in seconds.
             keep_days: how long they stay in the database, in days.
+            each_hour: called about once an hour while there are scans, outside of any request.
         """
+        self._each_hour = each_hour
         self._database, self._every_s, self._keep_days = database, every_s, keep_days
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._counts: Counts = Counter()
         self._timer: threading.Timer | None = None
         self._registered = False
-        self._prune_due_s = 0.0
+        self._hour_due_s = 0.0
 
     def note(self, scan: Scan) -> None:
         """Counts a scan."""
@@ -63,7 +72,6 @@ class Counting:
             try:
                 with self._database.write() as connection:
                     add_counts(connection, counts)
-                    self._prune(connection)
             except StateError as error:
                 logging.getLogger("serving").error("scans are not counted yet: %s", error)
                 with self._lock:
@@ -76,16 +84,27 @@ class Counting:
         if not self._registered:
             self._registered = True
             atexit.register(self.flush)
-        self._timer = threading.Timer(self._every_s, self.flush)
+        self._timer = threading.Timer(self._every_s, self._work)
         self._timer.daemon = True
         self._timer.start()
 
-    def _prune(self, connection: Connection) -> None:
-        if time.monotonic() < self._prune_due_s:
+    def _work(self) -> None:
+        self.flush()
+        if time.monotonic() < self._hour_due_s:
             return
-        self._prune_due_s = time.monotonic() + _PRUNE_EVERY_S
-        before = today() - self._keep_days
-        connection.execute(delete(scan_counts).where(scan_counts.c.day < before))
+        self._hour_due_s = time.monotonic() + _HOUR_S
+        self.prune()
+        if self._each_hour is not None:
+            self._each_hour()
+
+    def prune(self) -> None:
+        """Deletes counts that are older than they are kept; a failure is told in the log."""
+        old = scan_counts.c.day < today() - self._keep_days
+        try:
+            with self._database.write() as connection:
+                connection.execute(delete(scan_counts).where(old))
+        except StateError as error:
+            logging.getLogger("serving").error("old counts of scans are kept: %s", error)
 
 
 def add_counts(connection: Connection, counts: Counts) -> None:

@@ -34,3 +34,11 @@ usage_reports = Table(
     Column("received_ms", BigInteger, nullable=False),
 )
 Index("usage_reports_aged", usage_reports.c.received_ms)
+# Alarms that are on: told once, by whichever process finds them first.
+drift_alarms = Table(
+    "drift_alarms",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("name", String, primary_key=True),  # see `serving.dashboard.drift.Finding.name`
+    Column("since_ms", BigInteger, nullable=False),
+)

@@ -86,6 +86,20 @@ REPORTS = _count("reports_total", "Devices' reports.", "model", "version", "even
 DEVICE_SCANS = _count(
     "device_scans_total", "Scans that devices say they made.", "model", "version", "verdict"
 )
+DRIFT = Gauge(
+    "ghostlens_drift_effect",
+    "How far the last seven days differ beyond chance, 0 to 1; see docs/dashboard.md.",
+    ("model", "place", "subject", "against"),
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",  # whichever process looked last
+)
+DRIFT_ALARM = Gauge(
+    "ghostlens_drift_alarm",
+    "Whether that is an alarm: 1 or 0.",
+    ("model", "place", "subject", "against"),
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 CORRECTIONS = _count("corrections_total", "Corrections that were taken.", "model")
 TRANSACTION_SECONDS = _measure(
     "database_transaction_seconds",

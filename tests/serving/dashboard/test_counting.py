@@ -131,6 +131,7 @@ def test_counts_older_than_they_are_kept_go(tmp_path: Path) -> None:
     for scan in (old, kept):
         counting.note(scan)
     counting.flush()
+    counting.prune()
     assert read(tmp_path, LABEL) == {"kept": 1}
 
 
