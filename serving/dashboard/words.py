@@ -28,21 +28,17 @@ def describe_difference(
     """
     where = _AGAINST[against]
     if subject == CONFIDENCE:
-        shares = [_share(counts[_HIGH_FROM:], counts) for counts in (now, before)]
-        return f"{_percent(shares[0])} of answers are 90 % sure or surer, and {_percent(shares[1])} {where}"
+        own, theirs = (_share(counts[_HIGH_FROM:], counts) for counts in (now, before))
+        return f"{own} of answers are 90 % sure or surer, and {theirs} {where}"
     if subject == VERDICT:
-        open_ones = [items.index(UNSURE), items.index(UNKNOWN)]
-        shares = [_share([counts[at] for at in open_ones], counts) for counts in (now, before)]
-        return f"{_percent(shares[0])} of scans are unsure or unknown, and {_percent(shares[1])} {where}"
-    moved = [_share([n], now) - _share([b], before) for n, b in zip(now, before, strict=True)]
-    most = max(range(len(items)), key=lambda at: abs(moved[at]))
+        places = [items.index(UNSURE), items.index(UNKNOWN)]
+        own, theirs = (_share([counts[at] for at in places], counts) for counts in (now, before))
+        return f"{own} of scans are unsure or unknown, and {theirs} {where}"
+    of = sum(now) or 1, sum(before) or 1
+    most = max(range(len(items)), key=lambda at: abs(now[at] / of[0] - before[at] / of[1]))
     own, theirs = _share([now[most]], now), _share([before[most]], before)
-    return f"{items[most]} moved most: {_percent(own)} of scans, and {_percent(theirs)} {where}"
+    return f"{items[most]} moved most: {own} of scans, and {theirs} {where}"
 
 
-def _share(part: Sequence[int], whole: Sequence[int]) -> float:
-    return sum(part) / sum(whole) if sum(whole) else 0.0
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _share(part: Sequence[int], whole: Sequence[int]) -> str:
+    return f"{100 * sum(part) / (sum(whole) or 1):.0f} %"

@@ -104,7 +104,12 @@ def test_counts_that_cannot_be_written_are_kept_and_no_request_fails(
     counting.note(SCAN)
     assert "not counted yet" in caplog.text
     blocked.unlink()
-    counting.flush()
+
+    def is_written() -> bool:
+        counting.flush()  # the database asks again only after a pause
+        return (blocked / "state.db").exists()
+
+    wait_for(is_written)
     assert read(blocked, VERDICT) == {"sure": 2}
     counting.flush()
     assert read(blocked, VERDICT) == {"sure": 2}
