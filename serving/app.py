@@ -17,7 +17,7 @@ from serving.context import attach_services
 from serving.corrections import review_views
 from serving.corrections import views as correction_views
 from serving.dashboard import api as drift_api
-from serving.dashboard import usage
+from serving.dashboard import page, usage
 from serving.inference import protocol, recognise
 from serving.inference.document import describe_in as describe_inference
 from serving.observing import exposition, request_ids, requests, transactions
@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         review_views.blueprint,
         usage.blueprint,
         drift_api.blueprint,
+        page.blueprint,
         recognise.blueprint,
         protocol.blueprint,
         files.blueprint,
