@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from serving.access.commands import keys_group
+from serving.corrections.commands import corrections_group
 from serving.objects import read_place
 from serving.options import FOLDER, KEYS, REPOSITORY, check_signers, print_expiries
 from serving.publish import resign
@@ -24,7 +25,14 @@ def main() -> None:
     """Signed bundles out to phones, and answers for those that are not sure."""
 
 
-for _command in (changelog_command, keys_group, publish_command, releases, trust):
+for _command in (
+    changelog_command,
+    corrections_group,
+    keys_group,
+    publish_command,
+    releases,
+    trust,
+):
     main.add_command(_command)
 
 

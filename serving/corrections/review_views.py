@@ -16,9 +16,9 @@ from serving.corrections.schemas import (
     CorrectionQuery,
     DecisionRequest,
 )
-from serving.corrections.store import Decision, Found, decide, find, list_some
+from serving.corrections.store import Decision, Found, decide, find, format_ms, list_some
 from serving.corrections.tables import ACCEPTED, LABEL
-from serving.corrections.views import describe, format_ms
+from serving.corrections.views import describe
 from serving.errors import RequestError
 from serving.idempotency import idempotent
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import UUID, AwareDateTime, List, Nested, String
+from apiflask.fields import UUID, AwareDateTime, Integer, List, Nested, String
 from apiflask.validators import Length, OneOf, Range
 from marshmallow import ValidationError, validates_schema
 
 from mobile_assets.released import CLOUD, DEVICE
-from serving.api.fields import Boolean, Float, Integer
+from serving.api.fields import Boolean, Float
 from serving.corrections.tables import ACCEPTED, KINDS, NOT_AN_ITEM, REJECTED, STATES
 from serving.schemas import MAX_VERSION_CHARS, SHA256_DIGITS, describe
 from training.evaluation.confidence import VERDICTS

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
+from mobile_assets.release import format_time
 from serving.corrections.photos import CleanPhoto, looks_same
 from serving.corrections.tables import (
     ACCEPTED,
@@ -313,6 +314,11 @@ def count_pairs(
         .limit(limit)
     )
     return [Pair(*row) for row in connection.execute(query)]
+
+
+def format_ms(time_ms: int | None) -> str | None:
+    """Returns a time in milliseconds since 1970 as RFC 3339, in UTC."""
+    return None if time_ms is None else format_time(datetime.fromtimestamp(time_ms / 1000, UTC))
 
 
 def _find_twins(connection: Connection, row: dict[str, Any]) -> list[Found]:

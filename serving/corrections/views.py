@@ -1,11 +1,9 @@
 """`POST /v1/models/{model}/corrections`: a scan's answer was wrong, this is it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from apiflask import APIBlueprint
 
-from mobile_assets.release import format_time
 from serving.access import needs
 from serving.context import (
     get_database,
@@ -25,10 +23,12 @@ from serving.corrections.store import (
     Said,
     SentPhoto,
     find_known,
+    format_ms,
     take,
 )
 from serving.idempotency import idempotent
 from serving.inference.bodies import watch_client
+from serving.observing.metrics import CORRECTIONS
 from serving.rollouts import now_ms
 from training.files import sha256_bytes
 
@@ -72,6 +72,8 @@ def correct(model: str) -> tuple[dict[str, Any], int, dict[str, str]]:
     if known is not None:
         return describe(known), 200, _FRESH
     found, is_new = _store(said, photo)
+    if is_new:
+        CORRECTIONS.labels(model).inc()
     return describe(found), 201 if is_new else 200, _FRESH
 
 
@@ -119,11 +121,6 @@ def describe(found: Found) -> dict[str, Any]:
             "why": found.photo,
         },
     }
-
-
-def format_ms(time_ms: int | None) -> str | None:
-    """Returns a time in milliseconds since 1970 as RFC 3339, in UTC."""
-    return None if time_ms is None else format_time(datetime.fromtimestamp(time_ms / 1000, UTC))
 
 
 def describe_in(spec: dict[str, Any]) -> None:
