@@ -71,6 +71,20 @@ class ScopeError(ServingError):
         self.scope = scope
 
 
+class QuotaError(ServingError):
+    """So much was asked lately that no more is answered for a while.
+
+    Attributes:
+        policy: the limit that was reached.
+        retry_after_s: when it begins again, in seconds.
+    """
+
+    def __init__(self, message: str, policy: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.policy = policy
+        self.retry_after_s = retry_after_s
+
+
 class ProxyError(ServingError):
     """A request came through a proxy that the server was not told of."""
 

@@ -28,6 +28,7 @@ from serving.errors import (
     NotCurrentError,
     NotReadyError,
     ProxyError,
+    QuotaError,
     RemoteError,
     RequestError,
     RunningError,
@@ -62,6 +63,7 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (DigestError, 400, "digest", "The body has another digest"),
     (KeyNeededError, 401, "key-needed", "A key is needed"),
     (ScopeError, 403, "scope", "The key may not do that"),
+    (QuotaError, 429, "quota-exceeded", "Too much was asked lately"),
     (ProxyError, 403, "proxy", "Through an unknown proxy"),
     (SlowBodyError, 408, "slow-body", "The body took too long"),
     (BodyLengthError, 413, "body-length", "The body is too long"),
@@ -171,7 +173,7 @@ def _answer_typed(error: GhostlensError) -> Response:
     for kind, status, name, title in KINDS:
         if isinstance(error, kind):
             response = make_problem(status, str(error), name, title)
-            if isinstance(error, BusyError | RunningError):
+            if isinstance(error, BusyError | RunningError | QuotaError):
                 response.headers["Retry-After"] = str(error.retry_after_s)
             elif isinstance(error, KeyNeededError | ScopeError):
                 add_challenge(response, error)

@@ -57,6 +57,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": _GRACEFUL_TIMEOUT_S,
             "keepalive": _KEEP_ALIVE_S,
             "loglevel": "warning",
+            # What proxies say is read by the app, which knows how many there are.
+            "forwarded_allow_ips": "",
             "logger_class": "serving.observing.gunicorn_logs.GunicornLogger",
             "when_ready": _start_listening,
             "pre_fork": _number_worker,

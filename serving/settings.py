@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
 from serving.access.origins import read_origins
+from serving.access.rates import ADDRESS_LIMITS, KEY_LIMITS, Rate, read_limits
 from serving.access.scopes import read_scopes
 from serving.errors import SettingsError
 from serving.objects import read_place
@@ -117,6 +118,10 @@ class Settings:
         most_scans_a_day: scans that one device may tell of a day; more are not counted.
         server_takes_all: 1 where apps send every photo here, 0 where they send what their device
             is not sure of: only the former are judged by what validation photos are like.
+        key_limits: how often each key may ask, by scope: `GHOSTLENS_KEY_LIMITS=pull=300/minute,
+            report=none` changes two, and leaves the others as they are.
+        address_limits: the same of each client that asks without a key: an IPv4 address, or an
+            IPv6 network of 64 bits; and of `refused`, requests whose key was none.
         cors_origins: the origins whose pages may ask from a browser, as in "https://shop.example".
 
     Raises:
@@ -160,6 +165,8 @@ class Settings:
     keep_counts_days: int = 400
     most_scans_a_day: int = 2_000
     server_takes_all: int = 0
+    key_limits: Mapping[str, Rate] = field(default_factory=lambda: KEY_LIMITS)
+    address_limits: Mapping[str, Rate] = field(default_factory=lambda: ADDRESS_LIMITS)
     cors_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -274,6 +281,10 @@ def _read(variable: str, name: str, text: str) -> object:
         return tuple(model.strip() for model in text.split(",") if model.strip())
     if name == "public_scopes":
         return read_scopes(text)
+    if name == "key_limits":
+        return read_limits(text, KEY_LIMITS)
+    if name == "address_limits":
+        return read_limits(text, ADDRESS_LIMITS)
     if name == "cors_origins":
         return read_origins(text)
     if name in ("trusted_root", "state"):

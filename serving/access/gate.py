@@ -2,12 +2,16 @@
 
 from apiflask import APIFlask
 from flask import Response, current_app, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from serving.access.caller import Key, current_key, note_key
+from serving.access.cors import allow_origins
 from serving.access.credentials import read_token
+from serving.access.limiting import add_fields
 from serving.access.public import list_public_scopes
-from serving.access.scopes import find_scope
-from serving.access.services import attach_access, get_key_ring
+from serving.access.rates import REFUSED
+from serving.access.scopes import RECOGNISE, find_scope
+from serving.access.services import attach_access, get_key_ring, get_limiter
 from serving.context import get_settings
 from serving.errors import KeyNeededError, ProxyError, ScopeError
 
@@ -18,8 +22,16 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-P
 def attach(app: APIFlask) -> None:
     """Makes an app ask for keys."""
     attach_access(app)
+    with app.app_context():
+        settings = get_settings()
+    if settings.proxies:
+        # Proxies add what they saw at the end, so that what a client wrote there itself is not
+        # read. Its name for us comes as `Host`, and a prefix is not taken from anybody.
+        trusted = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=0)  # type: ignore[method-assign]
+    allow_origins(app, settings.cors_origins)
     app.before_request(check_request)
-    app.after_request(keep_from_shared_caches)
+    app.after_request(finish_answer)
 
 
 def check_request() -> None:
@@ -29,6 +41,7 @@ def check_request() -> None:
         ProxyError: it came through a proxy that the server was not told of.
         KeyNeededError: it needs a key, and has none that counts.
         ScopeError: its key may not do that.
+        QuotaError: its key, or its client, asked too often.
         RequestError: its key stands where it must not.
         StateError: keys cannot be looked up; nothing is allowed then.
     """
@@ -39,23 +52,43 @@ def check_request() -> None:
     scope = find_scope(current_app, endpoint)
     if scope is None:
         return
-    settings = get_settings()
-    token = read_token(settings)
-    if token is None:
-        if scope not in list_public_scopes(settings):
-            raise KeyNeededError(f"{request.method} {request.path} needs a key for {scope}")
+    key = _find_key()
+    if key is None:
+        _check_public(scope)
         return
-    key = get_key_ring().find(token)
     note_key(key)
     _check_key(key, scope)
+    get_limiter().count_request(scope, key, "")
+    if scope == RECOGNISE and request.method == "POST":
+        get_limiter().reserve_photo(key)
 
 
-def keep_from_shared_caches(response: Response) -> Response:
-    """Forbids caches that several clients share to keep what needed a key."""
+def finish_answer(response: Response) -> Response:
+    """Says what the limits are, and forbids caches that several clients share to keep it."""
+    get_limiter().settle()
+    add_fields(response)
     if current_key() is not None and not response.cache_control.no_store:
         response.cache_control.public = False
         response.cache_control.private = True
     return response
+
+
+def _find_key() -> Key | None:
+    """Returns the key of the request at hand; counts a client whose key is none."""
+    try:
+        token = read_token(get_settings())
+        return None if token is None else get_key_ring().find(token)
+    except KeyNeededError:
+        get_limiter().count_request(REFUSED, None, request.remote_addr or "")
+        raise
+
+
+def _check_public(scope: str) -> None:
+    settings = get_settings()
+    if scope not in list_public_scopes(settings):
+        raise KeyNeededError(f"{request.method} {request.path} needs a key for {scope}")
+    if settings.public_scopes is not None:  # else whoever asks is at this machine
+        get_limiter().count_request(scope, None, request.remote_addr or "")
 
 
 def _check_key(key: Key, scope: str) -> None:

@@ -23,8 +23,10 @@ def read_origins(text: str) -> tuple[str, ...]:
             raise SettingsError(
                 f"no origin {origin!r}: allowed are as https://shop.example, without a path or *"
             )
-        if not parts.hostname or "@" in parts.netloc or origin != origin.lower():
-            raise SettingsError(f"no origin {origin!r}: browsers write them in small letters")
+        if not parts.hostname or set("@*") & set(origin) or origin != origin.lower():
+            raise SettingsError(
+                f"no origin {origin!r}: allowed is each by its name, in small letters"
+            )
     return origins
 
 

@@ -1,7 +1,6 @@
 """What needs no key: what a setting names, or all of it for somebody at this very machine."""
 
 import ipaddress
-from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from flask import request
@@ -17,9 +16,20 @@ def list_public_scopes(settings: Settings) -> tuple[str, ...]:
     """Returns what the request at hand needs no key for."""
     if settings.public_scopes is not None:
         return settings.public_scopes
-    if settings.proxies or not _is_from_this_machine(settings.cors_origins):
-        return ()
-    return tuple(SCOPES)
+    return tuple(SCOPES) if is_from_this_machine(settings) else ()
+
+
+def is_from_this_machine(settings: Settings) -> bool:
+    """Tells whether somebody at this machine asks, and no page from elsewhere in their name.
+
+    Behind a proxy nobody is: it may stand on this machine, and send what the whole world asks.
+    """
+    if settings.proxies or not is_loopback(request.remote_addr or ""):
+        return False
+    # Whoever owns a name may let it lead here, and their page then asks as one of our own.
+    if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+        return False
+    return comes_from_allowed_page(settings.cors_origins)
 
 
 def describe_public_scopes(settings: Settings) -> str:
@@ -40,13 +50,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _is_from_this_machine(allowed: Collection[str]) -> bool:
-    """Tells whether somebody at this machine asks, and no page from elsewhere in their name."""
-    if not is_loopback(request.remote_addr or ""):
-        return False
-    # Whoever owns a name may let it lead here, and their page then asks as one of our own.
-    if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-        return False
-    return comes_from_allowed_page(allowed)

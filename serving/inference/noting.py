@@ -1,5 +1,6 @@
 """What is noted of every recognised photo."""
 
+from serving.access.limiting import note_photo
 from serving.context import get_counting
 from serving.dashboard.counts import ON_SERVER, Scan, today
 from serving.inference.engine import Answered
@@ -15,6 +16,7 @@ def note_answered(model: str, version: str, answered: Answered) -> None:
         answered: what was answered. Times are those of the request, which may have had several
             photos.
     """
+    note_photo()
     found = answered.found
     first, total_ms = found.answers[0], answered.timings_ms.get("total")
     said = (found.verdict, first.label, first.probability)
