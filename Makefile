@@ -10,11 +10,12 @@ VERSION ?= 1.0.0
 PORT ?= 8000
 TEST_JOBS ?= 2
 
+SERVE_LOCK = deploy/requirements-serve.lock
 BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download bench-fleet bench-serving report test test-fast lint format lock clean
+.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download bench-fleet bench-serving check-serve report test test-fast lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -87,9 +88,16 @@ format: setup ## let ruff rewrite the files
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-lock: setup ## resolve the newest allowed versions into requirements.lock
+lock: setup ## resolve the newest allowed versions into requirements.lock, and the server's alone, with hashes
 	$(RUN) -m piptools compile --quiet --upgrade --extra dev --strip-extras --no-emit-options --no-header --output-file requirements.lock pyproject.toml
 	sed -i -E -e 's/^(torch==[0-9.]+)\+cpu/\1/' -e '/^ghostlens @/,/# via ghostlens/d' requirements.lock
+	$(RUN) -m piptools compile --quiet --generate-hashes --extra serve,heic,postgres,s3,tracing --no-strip-extras --no-emit-options --no-header --no-annotate --constraint requirements.lock --output-file $(SERVE_LOCK) pyproject.toml
+	sed -i -E -e '/^# WARNING: pip install will/,/^# Consider using/d' -e '/^ghostlens(\[[a-z,0-9]+\])? @/d' $(SERVE_LOCK)
+
+check-serve: ## the server in an environment of its own, from the server's lock alone: does it recognise?
+	$(PYTHON) -m venv $(OUT)/serve-only
+	$(OUT)/serve-only/bin/python -m pip install --quiet --require-hashes --requirement $(SERVE_LOCK)
+	PYTHONPATH=. $(OUT)/serve-only/bin/python -m deploy.check_serve $(firstword $(wildcard $(OUT)/repository) out/demo/repository)
 
 clean: ## remove what the targets made, the environment included
 	rm -rf $(VENV) out .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
