@@ -9,6 +9,7 @@ import click
 
 from serving.access.commands import keys_group
 from serving.corrections.commands import corrections_group
+from serving.database_commands import database
 from serving.objects import read_place
 from serving.options import FOLDER, KEYS, REPOSITORY, check_signers, print_expiries
 from serving.publish import resign
@@ -28,6 +29,7 @@ def main() -> None:
 for _command in (
     changelog_command,
     corrections_group,
+    database,
     keys_group,
     publish_command,
     releases,
@@ -79,6 +81,8 @@ def run(host: str, port: int, **given: Path | str | int | None) -> None:
     """Serve a repository until SIGTERM or Ctrl-C."""
     from serving.server import serve
 
+    if given["state"] is not None and given["database"] is None:
+        given["database"] = ""  # the command line comes before the environment
     serve(Settings.from_environment(None, **given), host, port)
 
 

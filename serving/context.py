@@ -46,7 +46,7 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     storage = Storage(settings.repository, settings.trusted_root, settings.files_url)
     places = Places(settings.recognise_at_once, settings.recognise_queue, settings.recognise_wait_s)
     engine = Engine(_make_versions(storage, settings), places)
-    database = Database(settings.state_place)
+    database = Database(settings.state_place, settings.database_connections)
     rule = Rule.from_settings(settings)
     rollouts = Rollouts(database, rule, partial(find_first_share, storage))
     retention = Retention(database, settings.keep_reports_days)

@@ -39,6 +39,7 @@ _RANGES = {
     "models_memory_mb": (1, 1 << 20),
     "remote_wait_s": (1, 600),
     "remote_fallback": (0, 1),
+    "database_connections": (1, 100),
     "halt_limit_bp": (1, 9_999),
     "halt_least_failing": (1, 1_000),
     "raise_least_reports": (1, 1_000_000),
@@ -91,6 +92,7 @@ class Settings:
             `<repository>-state` beside a repository that is a folder.
         database: the same in a PostgreSQL database, which the servers of several machines can
             share: `postgresql://user@host/name`. Empty keeps it in the folder.
+        database_connections: to it that each process keeps open, at most.
         halt_limit_bp: failing devices of 10,000 above which a rollout is halted.
         halt_least_failing: but not before so many devices failed.
         raise_least_reports: devices that must have reported before a raise takes effect.
@@ -146,6 +148,7 @@ class Settings:
     remote_key: str = field(default="", repr=False)
     state: Path | None = None
     database: str = field(default="", repr=False)
+    database_connections: int = 5
     halt_limit_bp: int = 200
     halt_least_failing: int = 3
     raise_least_reports: int = 20

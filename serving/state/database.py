@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Table
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,16 +34,19 @@ class Database:
     It is made, and brought up to date, at the first use. A process makes its own after a fork.
     """
 
-    def __init__(self, place: Path | str) -> None:
+    def __init__(self, place: Path | str, connections: int = 5) -> None:
         """Remembers where to look; nothing is made or asked yet.
 
         Args:
             place: a folder, in which a SQLite file lies, or `postgresql://user@host/name`.
+            connections: that are kept open, at most; who gets none within 10 s is refused.
 
         Raises:
             StateError: another kind of address.
         """
-        self.place = File(place) if isinstance(place, Path) else Server(place)
+        self.place: File | Server = (
+            File(place, connections) if isinstance(place, Path) else Server(place, connections)
+        )
         self._failure: StateError | None = None
         self._ask_again_s = 0.0
         self._lock = threading.Lock()
@@ -77,6 +80,32 @@ class Database:
         """
         with self._transact(writing=True) as connection:
             yield connection
+
+    @contextmanager
+    def peek(self) -> Iterator[Connection]:
+        """Gives a connection to it as it is, whatever its tables are.
+
+        Raises:
+            StateError: it cannot be made or read.
+        """
+        try:
+            engine = self.place.connect()
+            try:
+                with engine.connect() as connection, self.place.begin(connection, writing=False):
+                    yield connection
+            finally:
+                engine.dispose()
+        except SQLAlchemyError as error:
+            raise self._translate(error) from error
+
+    def find_problems(self) -> list[str]:
+        """Returns in words what is wrong with it; nothing where it can be used."""
+        try:
+            with self.read() as connection:
+                connection.execute(select(1))
+        except StateError as error:
+            return [str(error)]
+        return self.place.find_problems()
 
     def close(self) -> None:
         """Closes its connections; the next use opens new ones."""

@@ -24,7 +24,6 @@ _LOCK_TIMEOUT_S = 10
 _STATEMENT_TIMEOUT_S = 30
 # A process that stopped in the middle of a transaction would keep the others from writing.
 _IDLE_TIMEOUT_S = 30
-_CONNECTIONS = 5
 # Any number will do; those who use one database lock by the same.
 _WRITER_LOCK = 0x6768_6F73_746C_656E  # "ghostlen"
 _LOCK = text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
@@ -33,13 +32,14 @@ _LOCK = text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 class Server:
     """A database that others made; its tables are made at the first use."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, connections: int) -> None:
         try:
             url = make_url(address)
         except (ArgumentError, ValueError):  # of a port; its words may hold the password
             url = None
         if url is None or url.drivername not in _SCHEMES:
             raise StateError(f"not the address of a database: allowed is {_ALLOWED}")
+        self._connections = connections
         self._url = url.set(drivername=f"{SCHEME}+psycopg")
         host = url.host or url.query.get("host", "")
         self._name = f"{SCHEME}://{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
@@ -52,6 +52,10 @@ class Server:
     def exists(self) -> bool:
         """Tells that there may be something in it, which only asking shows."""
         return True
+
+    def find_problems(self) -> list[str]:
+        """Returns nothing: what can be wrong shows when it is asked."""
+        return []
 
     def connect(self) -> Engine:
         """Makes what connections come from; the server is not asked yet.
@@ -71,7 +75,7 @@ class Server:
         settings["options"] = f"{limits} {given.get('options', '')}".strip()
         return create_engine(
             self._url.update_query_dict(settings),
-            pool_size=_CONNECTIONS,
+            pool_size=self._connections,
             max_overflow=0,
             pool_timeout=_LOCK_TIMEOUT_S,
             pool_pre_ping=True,

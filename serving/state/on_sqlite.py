@@ -27,16 +27,18 @@ _FIXED_BRANCHES = ((3, 44, 6), (3, 50, 7))
 _PRIMARY = 0xFF  # of an extended result code
 # How long a writer waits for the others.
 _BUSY_TIMEOUT_S = 10
-# Of a process; each is an open file. What does not get one in time is told so.
-_CONNECTIONS = 8
+NETWORK_ADVICE = (
+    "locks may not hold there, and two machines would damage the file; use a local disk, or "
+    "PostgreSQL"
+)
 _WRITING = "ghostlens_writing"
 
 
 class File:
     """A file in a folder; both are made at the first use."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE_NAME
+    def __init__(self, folder: Path, connections: int) -> None:
+        self.path, self._connections = folder / FILE_NAME, connections
 
     @property
     def name(self) -> str:
@@ -46,6 +48,11 @@ class File:
     def exists(self) -> bool:
         """Tells whether there is a file."""
         return self.path.is_file()
+
+    def find_problems(self) -> list[str]:
+        """Returns in words what is wrong with where the file lies."""
+        kind = find_network_file_system(self.path.parent)
+        return [f"{self.name} lies on {kind}: {NETWORK_ADVICE}"] if kind else []
 
     def connect(self) -> Engine:
         """Makes what connections come from, the folder and the file.
@@ -62,7 +69,7 @@ class File:
         engine = create_engine(
             f"sqlite:///{self.path}",
             connect_args={"timeout": _BUSY_TIMEOUT_S},
-            pool_size=_CONNECTIONS,
+            pool_size=self._connections,
             max_overflow=0,
             pool_timeout=_BUSY_TIMEOUT_S,
         )
@@ -80,13 +87,17 @@ class File:
         with connection.execution_options(**{_WRITING: writing}).begin():
             yield
 
+    def copy_before(self, revision: str) -> Path:
+        """Returns where a copy lies of the file as it was before a revision."""
+        return self.path.with_name(f"{self.path.stem}-before-{revision}{self.path.suffix}")
+
     def keep_copy(self, revision: str) -> Path:
         """Copies the file beside itself, as it is before a transaction that is under way.
 
         Args:
             revision: what the transaction leads to; it stands in the name of the copy.
         """
-        copy = self.path.with_name(f"{self.path.stem}-before-{revision}{self.path.suffix}")
+        copy = self.copy_before(revision)
         whole = copy.with_name(f".{copy.name}.part")
         with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(whole)) as out:
             source.backup(out)
