@@ -35,6 +35,10 @@ class StateError(ServingError):
     """What the server remembers cannot be read or written."""
 
 
+class NewerStateError(StateError):
+    """A newer server has used the state, and this one does not know its tables."""
+
+
 class AuditError(ServingError):
     """The audit log is not what was appended to it."""
 

@@ -1,10 +1,11 @@
 """Whether the process answers, and whether it has something verified to answer from."""
 
+import logging
 from typing import Any
 
 from apiflask import APIBlueprint
 
-from serving.context import get_engine, get_readiness, get_storage
+from serving.context import get_database, get_engine, get_readiness, get_storage
 from serving.errors import NotReadyError
 from serving.schemas import Live, Ready
 
@@ -15,6 +16,11 @@ _NOT_READY: Any = {
         "content": {"application/json": {"schema": Ready}},
     }
 }
+# What exactly is wrong stands in the log: it tells of the server's insides.
+_NO_STATE = (
+    "what the server remembers cannot be used as it should: reports may be refused, and nobody new "
+    "is offered what is rolled out; its log says why"
+)
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -47,6 +53,9 @@ def show_ready() -> tuple[dict[str, Any], int, dict[str, str]]:
     reason = get_readiness().find_reason()
     current = {model: release.current for model, release in catalogue.releases.items()}
     problems += get_engine().find_problems(current)
+    if state_problems := get_database().find_problems():
+        logging.getLogger("serving").error("%s", "; ".join(state_problems))
+        problems.append(_NO_STATE)
     expires = catalogue.state.expiries()
     answer = {
         "status": "not ready" if reason else "degraded" if problems else "ready",

@@ -15,7 +15,7 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from serving.access.public import describe_public_scopes, is_loopback
-from serving.errors import ServingError
+from serving.errors import NewerStateError, ServingError, StateError
 from serving.observing import logs, processes, tracing
 from serving.observing.processes import Shared, choose_slot
 from serving.settings import Settings
@@ -123,8 +123,10 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
     Raises:
         ServingError: the address cannot be listened on.
+        NewerStateError: a newer server has used the state.
     """
     _check_address(host, port)
+    _prepare_state(settings)
     if settings.public_scopes is None and not is_loopback(host):
         settings = replace(settings, public_scopes=())
     logs.configure(settings.log_level, settings.log_format)
@@ -141,6 +143,25 @@ def _check_address(host: str, port: int) -> None:
             listener.bind(address)
     except OSError as error:
         raise ServingError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _prepare_state(settings: Settings) -> None:
+    """Brings the state up to date, or says why it cannot be used; its connections end here."""
+    from serving.state.database import Database
+
+    database = Database(settings.state_place)
+    problems = database.place.find_problems()
+    try:
+        with database.write():
+            pass
+    except NewerStateError:
+        raise
+    except StateError as error:
+        problems.append(f"{error}; until that changes reports are refused, and rollouts are held")
+    finally:
+        database.close()
+    for problem in problems:
+        click.echo(f"WARNING: {problem}", err=True)
 
 
 def count_cores() -> int:

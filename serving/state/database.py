@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError, TimeoutError
 
 from serving.errors import StateError
 from serving.state.migrations import HEAD
@@ -23,8 +23,8 @@ from serving.state.tables import metadata
 from serving.state.upgrading import read_revision, upgrade
 
 __all__ = ["Database", "insert_into", "metadata"]
-# After a failed start nobody asks anew for so long: requests that come meanwhile would each wait
-# for a server that does not answer, one after the other.
+# After a failure to connect nobody asks anew for so long: else each request would wait for a server
+# that does not answer.
 _PAUSE_S = 1.0
 
 
@@ -99,7 +99,7 @@ class Database:
             raise self._translate(error) from error
 
     def find_problems(self) -> list[str]:
-        """Returns in words what is wrong with it; nothing where it can be used."""
+        """Returns in words what is wrong with it; nothing where it can be read."""
         try:
             with self.read() as connection:
                 connection.execute(select(1))
@@ -117,26 +117,31 @@ class Database:
     @contextmanager
     def _transact(self, writing: bool) -> Iterator[Connection]:
         try:
-            with (
-                self._open().connect() as connection,
-                self.place.begin(connection, writing),
-            ):
+            with self._connect() as connection, self.place.begin(connection, writing):
                 yield connection
         except SQLAlchemyError as error:
             raise self._translate(error) from error
 
-    def _open(self) -> Engine:
-        with self._lock:
-            if self._engine is None:
-                if self._failure is not None and time.monotonic() < self._ask_again_s:
-                    raise self._failure
-                try:
-                    self._engine = self._start()
-                except (SQLAlchemyError, StateError) as error:
-                    self._failure = self._translate(error)
-                    self._ask_again_s = time.monotonic() + _PAUSE_S
-                    raise self._failure from error
-            return self._engine
+    def _connect(self) -> Connection:
+        self._fail_again()
+        try:
+            with self._lock:
+                self._fail_again()
+                self._engine = self._engine or self._start()
+            connection = self._engine.connect()
+        except TimeoutError:  # all connections are in use, as it is when too many come
+            raise
+        except (SQLAlchemyError, StateError) as error:
+            self._failure = self._translate(error)
+            self._ask_again_s = time.monotonic() + _PAUSE_S
+            raise self._failure from error
+        self._failure = None
+        return connection
+
+    def _fail_again(self) -> None:
+        failure = self._failure
+        if failure is not None and time.monotonic() < self._ask_again_s:
+            raise type(failure)(str(failure))
 
     def _start(self) -> Engine:
         engine = self.place.connect()
@@ -169,4 +174,5 @@ def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sql
         table: where to.
     """
     on_postgresql = connection.dialect.name == "postgresql"
-    return postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+    made = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+    return made.execution_options(preserve_rowcount=True)  # which inserts have not by themselves

@@ -24,6 +24,8 @@ _LOCK_TIMEOUT_S = 10
 _STATEMENT_TIMEOUT_S = 30
 # A process that stopped in the middle of a transaction would keep the others from writing.
 _IDLE_TIMEOUT_S = 30
+# Execution option that tells who watches transactions which of them write.
+WRITING = "ghostlens_writing"
 # Any number will do; those who use one database lock by the same.
 _WRITER_LOCK = 0x6768_6F73_746C_656E  # "ghostlen"
 _LOCK = text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
@@ -84,6 +86,7 @@ class Server:
     @contextmanager
     def begin(self, connection: Connection, writing: bool) -> Iterator[None]:
         """Begins a transaction, and ends it; one that writes waits for all others that do."""
+        connection = connection.execution_options(**{WRITING: writing})
         if not writing:
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from serving.errors import StateError
 from serving.state.mounts import find_network_file_system
+from serving.state.on_postgresql import WRITING
 
 FILE_NAME = "state.db"
 WAL, ROLLBACK = "wal", "truncate"
@@ -31,7 +32,6 @@ NETWORK_ADVICE = (
     "locks may not hold there, and two machines would damage the file; use a local disk, or "
     "PostgreSQL"
 )
-_WRITING = "ghostlens_writing"
 
 
 class File:
@@ -84,7 +84,7 @@ class File:
     @contextmanager
     def begin(self, connection: Connection, writing: bool) -> Iterator[None]:
         """Begins a transaction, and ends it."""
-        with connection.execution_options(**{_WRITING: writing}).begin():
+        with connection.execution_options(**{WRITING: writing}).begin():
             yield
 
     def copy_before(self, revision: str) -> Path:
@@ -180,7 +180,7 @@ def _set_up(connection: sqlite3.Connection, journal: str) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get(_WRITING, False)
+    writing = connection.get_execution_options().get(WRITING, False)
     # PostgreSQL refuses to write in a transaction that only reads; so it is here.
     connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

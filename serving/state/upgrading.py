@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
-from serving.errors import StateError
+from serving.errors import NewerStateError
 from serving.state.migrations import HEAD
 from serving.state.on_postgresql import Server
 from serving.state.on_sqlite import File
@@ -32,7 +32,7 @@ def upgrade(connection: Connection, place: File | Server) -> None:
         place: where it is; a file that holds something is copied first.
 
     Raises:
-        StateError: a newer server has used the database.
+        NewerStateError: a newer server has used the database.
     """
     revision = read_revision(connection)
     if revision == HEAD:  # another process was faster
@@ -44,7 +44,7 @@ def upgrade(connection: Connection, place: File | Server) -> None:
 
     scripts = ScriptDirectory(str(_SCRIPTS))
     if revision is not None and revision not in {x.revision for x in scripts.walk_revisions()}:
-        raise StateError(
+        raise NewerStateError(
             f"a newer server has used the state in {place.name}: it is at {revision!r}, and this "
             f"one knows the steps up to {HEAD!r}"
         )
