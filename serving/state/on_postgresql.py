@@ -34,7 +34,7 @@ _LOCK = text(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 class Server:
     """A database that others made; its tables are made at the first use."""
 
-    def __init__(self, address: str, connections: int) -> None:
+    def __init__(self, address: str, connections: int = 5) -> None:
         try:
             url = make_url(address)
         except (ArgumentError, ValueError):  # of a port; its words may hold the password
