@@ -6,7 +6,7 @@ and which key is needed follow from its address, its body and its scope, and are
 
 import copy
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
@@ -243,7 +243,7 @@ def _can_arise(name: str, path: str, operation: dict[str, Any]) -> bool:
 
 def _describe_schemas(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
-    answers = set(_list_answers(spec))
+    answers = _list_schemas(spec, _list_answers) - _list_schemas(spec, _list_bodies)
     for name, schema in schemas.items():
         properties = schema.get("properties", {})
         optional = {field for field, form in properties.items() if form.pop("x-optional", False)}
@@ -265,21 +265,29 @@ def _modernise(form: dict[str, Any]) -> None:
         _modernise(form["items"])
 
 
-def _list_answers(spec: dict[str, Any]) -> Iterator[str]:
-    """Yields the names of all schemas that answers hold."""
+def _list_schemas(
+    spec: dict[str, Any], list_contents: Callable[[dict[str, Any]], Iterator[Any]]
+) -> set[str]:
+    """Returns the names of all schemas that some contents of the operations hold."""
     waiting = [
-        content["schema"]
-        for _, _, operation in list_operations(spec)
-        for answer in operation["responses"].values()
-        for content in answer.get("content", {}).values()
+        part for _, _, operation in list_operations(spec) for part in list_contents(operation)
     ]
     seen: set[str] = set()
     while waiting:
-        for name in _find_refs(waiting.pop()):
-            if name not in seen:
-                seen.add(name)
-                yield name
-                waiting.append(spec["components"]["schemas"][name])
+        new = set(_find_refs(waiting.pop())) - seen
+        seen |= new
+        waiting += [spec["components"]["schemas"][name] for name in new]
+    return seen
+
+
+def _list_answers(operation: dict[str, Any]) -> Iterator[Any]:
+    for answer in operation["responses"].values():
+        for content in answer.get("content", {}).values():
+            yield content["schema"]
+
+
+def _list_bodies(operation: dict[str, Any]) -> Iterator[Any]:
+    yield from operation.get("requestBody", {}).get("content", {}).values()
 
 
 def _find_refs(value: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ REMEDIES = {
     "no-artifact": "Ask another version, or have one published with a LiteRT artifact.",
     "not-current": "Ask without a version for the current one; `detail` names it.",
     "unknown-correction": "List the corrections again: it may have been deleted with its model.",
-    "correction": "Make a new id: this one was used for another correction.",
+    "correction": "`detail` names what was said before; a new correction needs a new id.",
     "remote": "Ask again later: another server answers for this one, and does not now.",
     "running": "Send the same again in a moment, with the same key.",
     "inference": "Read `detail`: it says which part of the request is wrong, and what is allowed.",

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import UUID, AwareDateTime, Integer, List, Nested, String
+from apiflask.fields import UUID, AwareDateTime, List, Nested, String
 from apiflask.validators import Length, OneOf, Range
 from marshmallow import ValidationError, validates_schema
 
 from mobile_assets.released import CLOUD, DEVICE
-from serving.api.fields import Boolean, Float
+from serving.api.fields import Boolean, Float, QueryInteger
 from serving.corrections.tables import ACCEPTED, KINDS, NOT_AN_ITEM, REJECTED, STATES
 from serving.schemas import MAX_VERSION_CHARS, SHA256_DIGITS, describe
 from training.evaluation.confidence import VERDICTS
@@ -157,7 +157,7 @@ class CorrectionQuery(Schema):
     cursor = String(
         validate=Length(min=1, max=200), metadata=describe("`next` of the page before.")
     )
-    limit = Integer(load_default=50, validate=Range(min=1, max=MAX_LISTED))
+    limit = QueryInteger(load_default=50, validate=Range(min=1, max=MAX_LISTED))
 
 
 class DecisionRequest(Schema):

@@ -5,6 +5,7 @@ from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, St
 from apiflask.validators import Length, OneOf, Range
 
 from mobile_assets.released import CLOUD, DEVICE
+from serving.api.fields import QueryInteger
 from serving.schemas import MAX_VERSION_CHARS, SHORT, describe
 from training.evaluation.confidence import VERDICTS
 
@@ -25,7 +26,7 @@ class RecogniseQuery(Schema):
             "says that this one must be current there."
         ),
     )
-    top_k = Integer(
+    top_k = QueryInteger(
         load_default=5,
         validate=Range(min=1, max=MAX_TOP_K),
         metadata=describe("The number of answers."),

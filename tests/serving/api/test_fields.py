@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
-from serving.api.fields import Boolean, Float, Integer
+from serving.api.fields import Boolean, Float, Integer, QueryInteger
 
 JSON = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just([1]))
 
@@ -34,6 +34,23 @@ def test_a_whole_number_stays_one_however_it_is_written() -> None:
     found = Form().load({"count": 5.0, "share": 5, "passed": False})
     assert found == {"count": 5, "share": 5.0, "passed": False}
     assert type(found["count"]) is int
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("5", 5),
+        ("-1", -1),
+        ("007", 7),
+        *((text, None) for text in (" 5", "1_0", "5.0", "٣", "", "9" * 5000, "+5", 5)),
+    ],
+)
+def test_a_number_in_a_query_is_digits(text: str, number: int | None) -> None:
+    form = Schema.from_dict({"count": QueryInteger()})()
+    if number is None:
+        assert form.validate({"count": text})
+    else:
+        assert form.load({"count": text}) == {"count": number}
 
 
 @pytest.mark.parametrize("share", [float("nan"), float("inf"), 10**400])
