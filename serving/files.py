@@ -14,6 +14,15 @@ from serving.context import get_storage
 from serving.objects import find_cache_control, find_content_type
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
+_SIGNED = {
+    "type": "object",
+    "description": "As TUF's specification describes it, and as it was signed.",
+    "required": ["signatures", "signed"],
+    "properties": {
+        "signatures": {"type": "array", "items": {"type": "object"}},
+        "signed": {"type": "object"},
+    },
+}
 _TARGET_RESPONSES = {
     206: "A part",
     307: "Served elsewhere",
@@ -58,6 +67,8 @@ def send_target(path: str) -> Response:
 
 def describe_in(spec: dict[str, Any]) -> None:
     """Corrects an OpenAPI document: no body with 304, and a part is of the type of the whole."""
+    metadata = spec["paths"]["/metadata/{name}"]["get"]
+    metadata["responses"]["200"]["content"]["application/json"]["schema"] = _SIGNED
     for path in spec["paths"].values():
         for operation in path.values():
             responses = operation["responses"]

@@ -92,7 +92,12 @@ class Problem(Schema):
     title = String(metadata={"description": "The kind of problem in a few words."})
     status = Integer(metadata={"description": "The HTTP status."})
     detail = String(metadata={"description": "What happened here, and what is allowed."})
-    instance = String(metadata={"description": "The path that was asked for."})
+    instance = String(
+        metadata={
+            "description": "The path that was asked for; none where the request has none.",
+            "x-optional": True,
+        }
+    )
     request_id = String(
         metadata={"description": "Of the request, as in X-Request-ID and in the server's log."}
     )

@@ -27,6 +27,8 @@ _TIMEOUT_S = 60
 # A phone on a slow network may still be reading a model file when the server is told to stop.
 _GRACEFUL_TIMEOUT_S = 10
 _KEEP_ALIVE_S = 15
+# Of method and address; the most that gunicorn allows, which our longest queries fit into.
+_LONGEST_LINE_BYTES = 8190
 # Connections beyond these wait in the kernel, unseen by the app. All are taken on fast, so that
 # the app itself refuses what it cannot answer in time.
 _CONNECTIONS = 4096
@@ -56,6 +58,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "timeout": _TIMEOUT_S,
             "graceful_timeout": _GRACEFUL_TIMEOUT_S,
             "keepalive": _KEEP_ALIVE_S,
+            "limit_request_line": _LONGEST_LINE_BYTES,
             "loglevel": "warning",
             # What proxies say is read by the app, which knows how many there are.
             "forwarded_allow_ips": "",

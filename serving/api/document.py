@@ -79,6 +79,7 @@ _HEADERS_OF_STATUS = {
 _DESCRIPTIONS = {
     "304": "Not modified: what the client has is current",
     "413": "The body is too long",
+    "414": "The address is too long",
     "429": "Too many requests, or none left of the quota",
 }
 # Where a kind of problem can arise, by what its operation's address holds; others can wherever
@@ -193,6 +194,8 @@ def _add_answers(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses += _BODY_STATUSES
     if "{" in path:
         statuses.append("404")
+    if any(entry["in"] == "query" for entry in operation["parameters"]):
+        statuses.append("414")
     if method == "get" and not path.endswith(_FRESH) and not path.startswith(_FRESH[:3]):
         answers.setdefault("304", {})
         statuses.append("412")

@@ -15,6 +15,7 @@ OPERATIONS = {
     "post_recognise_recognise": "recognise",
     "post_inference_infer": "infer",
     "post_reports_report": "report",
+    "post_corrections_correct": "correct",
 }
 
 

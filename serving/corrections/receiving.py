@@ -116,7 +116,10 @@ def describe_body(operation: dict[str, Any]) -> None:
                 PHOTO: {"type": "string", "format": "binary", "description": "A photo's file."},
             },
         },
-        "encoding": {DOCUMENT: {"contentType": JSON_TYPE}},
+        "encoding": {
+            DOCUMENT: {"contentType": JSON_TYPE},
+            PHOTO: {"contentType": "image/*"},
+        },
     }
 
 

@@ -26,6 +26,7 @@ from serving.corrections.store import (
     format_ms,
     take,
 )
+from serving.corrections.tables import KINDS, NOT_AN_ITEM
 from serving.idempotency import idempotent
 from serving.inference.bodies import watch_client
 from serving.observing.metrics import CORRECTIONS
@@ -124,5 +125,12 @@ def describe(found: Found) -> dict[str, Any]:
 
 
 def describe_in(spec: dict[str, Any]) -> None:
-    """Adds the form to an OpenAPI document."""
+    """Adds to an OpenAPI document the form, and that what is no item has no name."""
     describe_body(spec["paths"][PATH]["post"])
+    spec["components"]["schemas"]["RightEntry"]["oneOf"] = [
+        {
+            "properties": {"kind": {"enum": [kind for kind in KINDS if kind != NOT_AN_ITEM]}},
+            "required": ["name"],
+        },
+        {"properties": {"kind": {"const": NOT_AN_ITEM}, "name": False}},
+    ]

@@ -16,7 +16,7 @@ _BINARY_SIZE = {
     "type": "object",
     "properties": {
         "binary_data_size": {
-            "type": "integer",
+            "type": ["integer", "null"],
             "minimum": 0,
             "description": "Bytes of the data that follow the JSON, in place of `data`.",
         }
@@ -29,7 +29,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "required": ["inputs"],
         "properties": {
             "id": {
-                "type": "string",
+                "type": ["string", "null"],
                 "maxLength": MAX_ID_CHARS,
                 "description": "Comes back with the answer.",
             },
@@ -49,6 +49,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
             "outputs": {
                 "type": "array",
                 "maxItems": len(OUTPUTS),
+                "uniqueItems": True,
                 "description": "Those that are wanted, each once; all without.",
                 "items": {"$ref": "#/components/schemas/InferenceWanted"},
             },
@@ -59,7 +60,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "description": "Of a request; others mean nothing here.",
         "properties": {
             "timeout": {
-                "type": "integer",
+                "type": ["integer", "null"],
                 "minimum": 0,
                 "description": "What the client waits, in microseconds; 0 is as long as the server "
                 "allows.",
@@ -141,13 +142,17 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         },
     },
 }
+# One red pixel.
+_RED_PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGO4IycHAALyARlzRAvLAAAAAElFTkSuQmCC"
+)
 _BODY = {
     "required": True,
     "content": {
         "application/json": {
             "schema": {"$ref": "#/components/schemas/InferenceRequest"},
             "example": {
-                "inputs": [{"name": PHOTO, "datatype": BYTES, "shape": [1], "data": ["/9j/4AAQ"]}],
+                "inputs": [{"name": PHOTO, "datatype": BYTES, "shape": [1], "data": [_RED_PNG]}],
                 "outputs": [{"name": "label"}, {"name": "verdict"}],
             },
         },
@@ -162,6 +167,14 @@ _BODY = {
         },
     },
 }
+_BINARY_ANSWER = {
+    "schema": {
+        "type": "string",
+        "format": "binary",
+        "description": "Where binary data was asked for: the JSON, of as many bytes as "
+        f"`{HEADER_LENGTH}` says, and then the outputs' data.",
+    }
+}
 
 
 def describe_in(spec: dict[str, Any]) -> None:
@@ -174,5 +187,7 @@ def describe_in(spec: dict[str, Any]) -> None:
             for operation in operations.values():
                 operation["operationId"] += "_of_version"
     for path in _INFER_PATHS:
-        spec["paths"][path]["post"]["requestBody"] = _BODY
+        operation = spec["paths"][path]["post"]
+        operation["requestBody"] = _BODY
+        operation["responses"]["200"]["content"]["application/octet-stream"] = _BINARY_ANSWER
     spec["components"]["schemas"] |= _SCHEMAS

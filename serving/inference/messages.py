@@ -152,10 +152,12 @@ def _read_parameters(table: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _read_timeout_s(parameters: dict[str, Any]) -> float | None:
     found = parameters.get("timeout")  # in microseconds
-    if found is None or found == 0:
+    if found is None:
         return None
     if type(found) is not int or found < 0:
         raise InferenceError("timeout is a whole number of microseconds")
+    if found == 0:
+        return None
     return float(min(found, 1 << 53)) / _MICROSECONDS
 
 

@@ -28,7 +28,8 @@ _BODY = {
                 "type": "object",
                 "required": [_FIELD],
                 "properties": {_FIELD: _PHOTO_SCHEMA},
-            }
+            },
+            "encoding": {_FIELD: {"contentType": "image/*"}},
         },
     },
 }

@@ -148,8 +148,14 @@ class InferenceVersions(Schema):
 class InferenceOutput(InferenceTensor):
     """A tensor of an answer."""
 
-    parameters = Dict(keys=String(), values=Raw())
-    data = List(Raw(), metadata=describe("Row by row; none where it follows as binary data."))
+    parameters = Dict(keys=String(), values=Raw(), metadata={"x-optional": True})
+    data = List(
+        Raw(),
+        metadata={
+            "description": "Row by row; none where it follows as binary data.",
+            "x-optional": True,
+        },
+    )
 
 
 class InferenceAnswer(Schema):
@@ -157,5 +163,5 @@ class InferenceAnswer(Schema):
 
     model_name = String()
     model_version = String()
-    id = String(metadata=describe("As the request had it."))
+    id = String(metadata={"description": "As the request had it.", "x-optional": True})
     outputs = List(Nested(InferenceOutput))
