@@ -23,7 +23,7 @@ from serving.inference.document import describe_in as describe_inference
 from serving.observing import exposition, request_ids, requests, transactions
 from serving.settings import Settings
 
-API_VERSION = "1.0.0"
+API_VERSION = "1.1.0"
 # Pages take nothing from elsewhere, run no inline script and stand in no frame; `blob:` shows the
 # photo that was chosen.
 _PAGE_POLICY = (

@@ -25,6 +25,7 @@ OPENAPI_TAGS = {
     "Recognition": "Names for photos that a device is not sure of.",
     "Open Inference Protocol": "The same network for what speaks version 2 of the protocol: "
     "Triton's and KServe's clients, gateways, load tests.",
+    "Corrections": "What staff said of wrong answers, and what was decided about it.",
     "Files": "Signed metadata and published files, for TUF clients and caches.",
     "Health": "For whatever starts, stops and watches the server.",
 }
@@ -90,6 +91,9 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "unknown-channel": ("/recognise",),
     "unknown-file": ("{path}", "{name}", "/reports"),
     "not-current": ("/recognise",),
+    "unknown-correction": ("{correction_id}",),
+    "correction": ("/corrections",),
+    "remote": ("/recognise", "/infer"),
     "no-artifact": ("/recognise", "/infer", "/ready", "/v2/models/{model}"),
     "malformed": ("/check", "/reports", "/corrections", "/usage"),
     "inference": ("/infer",),

@@ -16,6 +16,7 @@ OPERATIONS = {
     "post_inference_infer": "infer",
     "post_reports_report": "report",
     "post_corrections_correct": "correct",
+    "post_usage_report_usage": "usage",
 }
 
 

@@ -42,6 +42,7 @@ EXPECTED = {
     "infer": ("sure red", {"model_version": "1.1.0"}),
     "report": ("counted", {"counted": True}),
     "correct": ("(open|duplicate) the photo: (off|not-sent|duplicate)", {"photo": {"kept": False}}),
+    "usage": ("counted", {"counted": True}),
 }
 
 
@@ -63,6 +64,7 @@ def given(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             "LABEL": "green",
             "RIGHT": "red",
             "SCANNED_AT": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "DAY": f"{datetime.now(UTC):%Y-%m-%d}",
             "ARTIFACT_SHA256": next(x["sha256"] for x in files if x["role"] == "artifact"),
         }
 
