@@ -17,6 +17,7 @@ REMEDIES = {
     "key-needed": "Give a key as `Authorization: Bearer` or `X-API-Key`.",
     "scope": "Ask whoever runs the server for a key that may.",
     "proxy": "Have the server told how many proxies stand before it (GHOSTLENS_PROXIES).",
+    "quota-exceeded": "Ask again after as many seconds as `Retry-After` says, and less often.",
     "slow-body": "Send it again, over a faster connection or smaller.",
     "body-length": "Send less; `detail` says how much is allowed.",
     "media-type": "State the type that the body has; `detail` names those that are taken.",
