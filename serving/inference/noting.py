@@ -1,5 +1,9 @@
 """What is noted of every recognised photo."""
 
+from functools import lru_cache
+
+from prometheus_client import Counter
+
 from serving.access.limiting import note_photo
 from serving.context import get_counting
 from serving.dashboard.counts import ON_SERVER, Scan, today
@@ -21,7 +25,7 @@ def note_answered(model: str, version: str, answered: Answered) -> None:
     first, total_ms = found.answers[0], answered.timings_ms.get("total")
     said = (found.verdict, first.label, first.probability)
     get_counting().note(Scan(model, version, ON_SERVER, today(), *said, total_ms))
-    metrics.PHOTOS.labels(model, version, answered.answered_by, found.verdict).inc()
+    _find_photos(model, version, answered.answered_by, found.verdict).inc()
     requests.note(
         model=model,
         version=version,
@@ -29,3 +33,8 @@ def note_answered(model: str, version: str, answered: Answered) -> None:
         verdict=found.verdict,
         stage_ms=answered.timings_ms,
     )
+
+
+@lru_cache(maxsize=1024)
+def _find_photos(model: str, version: str, answered_by: str, verdict: str) -> Counter:
+    return metrics.PHOTOS.labels(model, version, answered_by, verdict)

@@ -1,6 +1,8 @@
 """Logs: a line of JSON for each event on stderr, or words where that is a terminal."""
 
+import json
 import logging
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -8,6 +10,8 @@ from typing import Any
 
 from serving.access.tokens import hide_tokens
 from serving.observing.request_ids import request_id
+
+_ENCODER = json.JSONEncoder(default=str)
 
 
 def configure(level: str, form: str) -> None:
@@ -19,11 +23,13 @@ def configure(level: str, form: str) -> None:
     """
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
-    handler.setFormatter(TextFormatter() if as_text else make_json_formatter())
+    handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    # Nothing here shows them, and each record would look for them.
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     # Of libraries only what goes wrong.
     for name in ("urllib3", "botocore", "boto3", "s3transfer", "alembic", "tuf", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -31,13 +37,13 @@ def configure(level: str, form: str) -> None:
 
 def describe(record: logging.LogRecord) -> dict[str, Any]:
     """Returns a record as fields, most of them named by OpenTelemetry's semantic conventions."""
-    written = datetime.fromtimestamp(record.created, UTC)
+    written = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
     fields: dict[str, Any] = {
-        "timestamp": f"{written:%Y-%m-%dT%H:%M:%S}.{written.microsecond // 1000:03d}Z",
+        "timestamp": f"{written.isoformat(timespec='milliseconds')}Z",
         "severity": record.levelname,
         "message": record.getMessage(),
         "logger": record.name,
-        "process.pid": record.process,
+        "process.pid": os.getpid(),
         **getattr(record, "fields", {}),
     }
     if "request_id" not in fields and request_id():
@@ -50,20 +56,12 @@ def describe(record: logging.LogRecord) -> dict[str, Any]:
     return fields
 
 
-def make_json_formatter() -> logging.Formatter:
-    """Returns what writes a record as one line of ASCII: JSON escapes all that could end it."""
-    from pythonjsonlogger.json import JsonFormatter  # not needed on a terminal
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of ASCII: JSON escapes all that could end it."""
 
-    class _Formatter(JsonFormatter):
-        def add_fields(
-            self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
-        ) -> None:
-            log_data.update(describe(record))
-
-        def format(self, record: logging.LogRecord) -> str:
-            return hide_tokens(super().format(record))
-
-    return _Formatter()
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line."""
+        return hide_tokens(_ENCODER.encode(describe(record)))
 
 
 class TextFormatter(logging.Formatter):

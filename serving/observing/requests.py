@@ -4,10 +4,11 @@ import ipaddress
 import logging
 import re
 import time
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
+from prometheus_client import Histogram
 
 from serving.access import current_key
 from serving.observing import metrics, tracing
@@ -52,6 +53,7 @@ def note_problem(kind: str) -> None:
     g.setdefault(_FIELDS, {})["error.type"] = kind
 
 
+@lru_cache(maxsize=1024)
 def shorten_address(address: str, how: str) -> str:
     """Returns what may be logged of a client's address; see `Settings.log_client_address`."""
     if how == "off":
@@ -68,7 +70,6 @@ def shorten_address(address: str, how: str) -> str:
 
 def _begin() -> None:
     setattr(g, _BEGUN, time.perf_counter())
-    metrics.IN_PROGRESS.inc()
     method, route = _find_route()
     if route not in _PROBES:
         tracing.begin_request(method, route)
@@ -119,17 +120,23 @@ def _find_trace() -> dict[str, str]:
     return {"trace_id": found[1]} if found else {}
 
 
+@lru_cache(maxsize=1024)
+def _find_seconds(method: str, route: str, status: int) -> Histogram:
+    return metrics.REQUEST_SECONDS.labels(method, route, status)
+
+
 def _finish(begun_s: float, method: str, route: str, fields: dict[str, Any], span: Any) -> None:
     took_s = time.perf_counter() - begun_s
     status = fields["http.response.status_code"]
-    metrics.IN_PROGRESS.dec()
-    metrics.REQUESTS.labels(method, route, status).inc()
-    metrics.REQUEST_SECONDS.labels(method, route).observe(took_s)
-    metrics.RESPONSE_BYTES.labels(route).inc(fields.get("http.response.body.size", 0))
+    _find_seconds(method, route, status).observe(took_s)
     if span is not None:
         tracing.end_request(span, fields)
     quiet = route in _PROBES and status < 400
     level = logging.DEBUG if quiet else logging.ERROR if status == 500 else logging.INFO
     if LOGGER.isEnabledFor(level):
         fields["http.server.request.duration_ms"] = round(1000 * took_s, 3)
-        LOGGER.log(level, "%s %s %s", method, fields["url.path"], status, extra={"fields": fields})
+        words = f"{method} {fields['url.path']} {status}"
+        # Made here, as a logger would walk up the stack to say where it was called.
+        record = logging.LogRecord(LOGGER.name, level, __file__, 0, words, None, None)
+        record.fields = fields
+        LOGGER.handle(record)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serving.access.tokens import make_token
 from serving.observing.gunicorn_logs import GunicornLogger
-from serving.observing.logs import TextFormatter, make_json_formatter
+from serving.observing.logs import JsonFormatter, TextFormatter
 from serving.observing.requests import shorten_address
 from tests.mobile_assets.builds import COLOURS, make_photo
 from tests.serving.observing.conftest import Observed
@@ -107,7 +107,7 @@ def test_a_path_cannot_forge_a_line(observed: Observed) -> None:
 def test_a_key_that_somebody_put_into_an_address_is_cut_short() -> None:
     token = make_token("k1k1k1k1")
     record = make_record(f"GET /{token}", **{"url.path": f"/{token}"})
-    for formatter in (make_json_formatter(), TextFormatter()):
+    for formatter in (JsonFormatter(), TextFormatter()):
         line = formatter.format(record)
         assert "k1k1k1k1" in line
         assert token not in line
@@ -115,7 +115,7 @@ def test_a_key_that_somebody_put_into_an_address_is_cut_short() -> None:
 
 @given(st.text(), st.text())
 def test_any_text_is_one_line_of_json_in_plain_ascii(message: str, path: str) -> None:
-    line = make_json_formatter().format(make_record(message, **{"url.path": path}))
+    line = JsonFormatter().format(make_record(message, **{"url.path": path}))
     assert all(" " <= char <= "~" for char in line)
     assert json.loads(line)["url.path"] == path
 
@@ -131,7 +131,7 @@ def test_an_exception_is_one_line_with_its_traceback() -> None:
         raise ValueError("of\nseveral\x1b[31m\nlines")
     except ValueError as error:
         record.exc_info = (type(error), error, error.__traceback__)
-    found = json.loads(make_json_formatter().format(record))
+    found = json.loads(JsonFormatter().format(record))
     assert found["exception.type"] == "builtins.ValueError"
     assert "Traceback" in found["exception.stacktrace"]
     first, *others = TextFormatter().format(record).split("\n")

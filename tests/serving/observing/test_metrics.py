@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 from flask.testing import FlaskClient
 
 from serving.observing import processes
@@ -27,7 +29,7 @@ PHOTOS = (
     'version="1.1.0"}'
 )
 ROUTE = 'method="POST",route="/v1/models/<model>/recognise"'
-REQUESTS = f'ghostlens_http_requests_total{{{ROUTE},status="200"}}'
+REQUESTS = f'ghostlens_http_request_duration_seconds_count{{{ROUTE},status="200"}}'
 
 
 def recognise(address: str, times: int) -> None:
@@ -88,8 +90,12 @@ def test_what_an_attacker_makes_up_becomes_no_label(observed: Observed) -> None:
         connection.request(method, path, headers={"User-Agent": "made-up-name"})
         assert connection.getresponse().status >= 400
         connection.close()
-    other = 'ghostlens_http_requests_total{method="other",route="/livez",status="405"}'
-    nowhere = 'ghostlens_http_requests_total{method="GET",route="none",status="404"}'
+    other = (
+        'ghostlens_http_request_duration_seconds_count{method="other",route="/livez",status="405"}'
+    )
+    nowhere = (
+        'ghostlens_http_request_duration_seconds_count{method="GET",route="none",status="404"}'
+    )
     found = observed.wait_for_metrics(lambda found: other in found or nowhere in found)
     assert not [name for name in found if "made-up" in name or "BREW" in name]
     assert found['ghostlens_problems_total{type="unknown-model"}'] >= 1
@@ -160,3 +166,23 @@ def test_a_planted_link_in_the_temporary_folder_deletes_nothing_behind_it(tmp_pa
     (tmp_path / "ghostlens-metrics-evil").symlink_to(precious)
     processes._delete_leftovers(tmp_path)
     assert (precious / "lock").exists()
+
+
+def test_every_alert_asks_for_metrics_that_the_server_has(client: FlaskClient) -> None:
+    alerts = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())
+    rules = [rule for group in alerts["groups"] for rule in group["rules"]]
+    asked = {name for rule in rules for name in re.findall(r"ghostlens_\w+", rule["expr"])}
+    told = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").text, re.MULTILINE))
+    told |= {f"{name}_{part}" for name in told for part in ("bucket", "count", "sum")}
+    assert asked
+    assert asked <= told
+    assert all(rule["annotations"]["summary"] for rule in rules)
+
+
+def test_the_document_names_every_metric(client: FlaskClient) -> None:
+    text = (ROOT / "docs" / "observing.md").read_text()
+    told = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").text, re.MULTILINE))
+    told = {name for name in told if not name.endswith("_created")}
+    assert {name for name in told if f"`{name}" not in text} == set()
+    written = set(re.findall(r"`(ghostlens_\w+?)(?:_bucket|_count|_sum)?[`{]", text))
+    assert written <= told
