@@ -9,6 +9,7 @@ import click
 
 from serving.access.commands import keys_group
 from serving.corrections.commands import corrections_group
+from serving.dashboard.commands import drift_command
 from serving.database_commands import database
 from serving.objects import read_place
 from serving.options import FOLDER, KEYS, REPOSITORY, check_signers, print_expiries
@@ -30,6 +31,7 @@ for _command in (
     changelog_command,
     corrections_group,
     database,
+    drift_command,
     keys_group,
     publish_command,
     releases,

@@ -5,7 +5,7 @@
     python -m serving run --repository REPOSITORY --state STATE
 
 A shop with a weekly rhythm; a tenth of what devices are not sure of is no item. With --darker, a
-lamp breaks a week ago, and half the photos are half as bright from then on.
+lamp breaks a week ago, and half the photos are a quarter as bright from then on.
 """
 
 import datetime
@@ -84,7 +84,7 @@ def main(study: Path, bundle: Path, state: Path, darker: bool) -> None:
         rows = np.concatenate(
             [
                 pick(rng, pools[SAME], scans - strange - dark, weights),
-                pick(rng, pools["half as bright"], dark, weights),
+                pick(rng, pools["a quarter as bright"], dark, weights),
                 pick(rng, pools[CLUTTER], strange, np.ones(len(names))),
             ]
         )

@@ -166,9 +166,9 @@ def draw_lines(
 
     chart = _begin(title, summary, days, series, top, words)
     chart.grid.clear()
-    levels = [low * 10**n for n in range(round(math.log10(top / low)) + 1)]
-    if not logarithmic:
-        levels = [top * n / _LINES for n in range(_LINES + 1)]
+    levels = [top * n / _LINES for n in range(_LINES + 1)]
+    if logarithmic:
+        levels = [low * 10**n for n in range(round(math.log10(top / low)) + 1)]
     chart.grid.extend((_round(place(level)), words(level)) for level in levels)
     step = (WIDTH - _LEFT - _RIGHT) / max(1, len(days))
     for row in series:

@@ -47,7 +47,8 @@ class Finding:
         against: `VALIDATION`, or `WEEKS`: the four weeks before.
         version: the version that answered; None where all of them are taken together.
         state: `ALARM`, `QUIET`, `INFORMATION` or `TOO_LITTLE`.
-        words: what it comes to.
+        difference: the largest difference, in words without a full stop.
+        words: that, and what it comes to.
         items: names of the bins.
         now: counts of the last days, by bin.
         before: counts that they are compared with; empty where there are none.
@@ -59,6 +60,7 @@ class Finding:
     against: str
     version: str | None
     state: str
+    difference: str
     words: str
     items: tuple[str, ...]
     now: tuple[int, ...]
@@ -108,8 +110,7 @@ def find_drift(
         for place in PLACES
         for finding in _look_at(storage, history, model, place, server_takes_all)
     ]
-    order = (ALARM, INFORMATION, QUIET, TOO_LITTLE)
-    return sorted(findings, key=lambda finding: order.index(finding.state))
+    return sorted(findings, key=lambda finding: finding.state != ALARM)
 
 
 def _look_at(
@@ -196,11 +197,10 @@ def _judge(
         state = QUIET
     else:
         state = INFORMATION if only_tells else ALARM
-    words = describe_difference(subject, against, names, first, second)
-    words += _explain(state, compared, only_tells)
-    return Finding(
-        place, subject, against, version, state, words, names, tuple(second), tuple(first), compared
-    )
+    difference = describe_difference(subject, against, names, first, second)
+    words = difference + _explain(state, compared, only_tells)
+    said = (place, subject, against, version, state, difference, words)
+    return Finding(*said, names, tuple(second), tuple(first), compared)
 
 
 def _explain(state: str, compared: Compared, only_tells: str) -> str:
@@ -224,9 +224,9 @@ def _make_empty(
 ) -> Finding:
     items = _choose_items(subject, Items(), now)
     counts = tuple(line_up(now, items))
-    words = f"{words[0].upper()}{words[1:]}."
-    names = (*items, OTHERS)
-    return Finding(place, subject, against, version, TOO_LITTLE, words, names, counts, (), None)
+    words = f"{words[0].upper()}{words[1:]}"
+    said = (place, subject, against, version, TOO_LITTLE, words, f"{words}.")
+    return Finding(*said, (*items, OTHERS), counts, (), None)
 
 
 def _choose_items(subject: str, before: Items, now: Items) -> list[str]:

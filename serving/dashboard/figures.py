@@ -1,7 +1,7 @@
 """Everything that the page of one model shows, gathered from the database and the repository."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from mobile_assets.release import Release
@@ -112,20 +112,23 @@ def gather(
 
 def _list_figures(history: History, devices: int) -> list[Figure]:
     week = history.days[-WINDOW_DAYS:]
-    verdicts = history.add_up(VERDICT, days=week)
-    scans = verdicts.total()
     told = history.count_scans(ON_DEVICE, days=week)
+    sent = history.add_up(SENT, ON_DEVICE, days=week).total()
+    scans = max(0, told - sent) + history.count_scans(ON_SERVER, days=week)
+    place = _find_first_place(history, week)
+    verdicts = history.add_up(VERDICT, place, days=week)
     latency = _read_bins(history.add_up(LATENCY, ON_SERVER, days=week))
-    shares = {name: verdicts[name] / scans if scans else None for name in VERDICTS}
     middle, slow = find_quantile_ms(latency, 0.5), find_quantile_ms(latency, 0.99)
-    sent = history.add_up(SENT, ON_DEVICE, days=week).total() / told if told else None
-    unsure = None if scans == 0 else (shares[UNSURE] or 0) + (shares[UNKNOWN] or 0)
+    where = PLACE_NAMES[place]
+    unsure = verdicts[UNSURE] + verdicts[UNKNOWN]
+    devices_said = f"{format_number(told)} on {format_number(devices)} devices"
     return [
-        Figure("scans", format_number(scans), f"{format_number(told)} of them on devices"),
-        Figure("sure", _say_share(shares[SURE]), "the first answer stands"),
-        Figure("unsure or unknown", _say_share(unsure), "a person has to look"),
-        Figure("sent to the server", _say_share(sent), "of the scans on devices"),
-        Figure("devices", format_number(devices), "that told of their scans"),
+        Figure("scans", format_number(scans), devices_said),
+        Figure("sure", _say_share(verdicts[SURE], verdicts.total()), f"{where}, of all scans"),
+        Figure(
+            "unsure, or no item", _say_share(unsure, verdicts.total()), f"{where}, of all scans"
+        ),
+        Figure("sent to the server", _say_share(sent, told), "of the scans on devices"),
         Figure("server, median", format_ms(middle) if middle else "-", "time to an answer"),
         Figure("server, slowest 1 %", format_ms(slow) if slow else "-", "take longer"),
     ]
@@ -133,16 +136,18 @@ def _list_figures(history: History, devices: int) -> list[Figure]:
 
 def _draw(history: History) -> list[Chart]:
     days = [_name_day(day) for day in history.days]
-    places = [
-        Series(PLACE_NAMES[place], f"place-{place}", _count_days(history, VERDICT, place))
-        for place in (ON_DEVICE, ON_SERVER)
-    ]
-    verdicts = [
-        Series(_VERDICT_NAMES[name], f"verdict-{name}", _count_days(history, VERDICT, item=name))
-        for name in VERDICTS
-    ]
     sent = _count_days(history, SENT, ON_DEVICE)
     told = _count_days(history, VERDICT, ON_DEVICE)
+    alone = [max(0.0, a - b) for a, b in zip(told, sent, strict=True)]
+    places = [
+        Series("on devices alone", "place-device", alone),
+        Series("by the server", "place-server", _count_days(history, VERDICT, ON_SERVER)),
+    ]
+    first = _find_first_place(history, history.days)
+    verdicts = [
+        Series(_VERDICT_NAMES[name], f"verdict-{name}", _count_days(history, VERDICT, first, name))
+        for name in VERDICTS
+    ]
     fallback = [a / b if b else None for a, b in zip(sent, told, strict=True)]
     bins = [_read_bins(history.add_up(LATENCY, ON_SERVER, days=[day])) for day in history.days]
     latencies = [
@@ -151,7 +156,13 @@ def _draw(history: History) -> list[Chart]:
     ]
     return [
         draw_stack("Scans a day", "Scans of each day, by place.", days, places, as_shares=False),
-        draw_stack("Verdicts", "Share of each verdict, by day.", days, verdicts, as_shares=True),
+        draw_stack(
+            f"Verdicts {PLACE_NAMES[first]}",
+            "Share of each verdict, by day.",
+            days,
+            verdicts,
+            as_shares=True,
+        ),
         draw_lines(
             "Sent to the server",
             "Share of the scans on devices that was sent to the server, by day.",
@@ -189,7 +200,7 @@ def _draw_finding(finding: Finding) -> DriftView:
     names = [_VERDICT_NAMES.get(item, item) for item in finding.items]
     kept = [at for at in range(len(names)) if finding.now[at] or (before and finding.before[at])]
     kept = sorted(kept, key=lambda at: -_weigh(finding, at))[:_MOST_ROWS]
-    now, before = _pick(now, kept), before and _pick(before, kept)
+    now, before = _pick(now, kept), before and _pick(replace(before, css="then"), kept)
     return DriftView(
         title, finding, draw_rows(title, finding.words, [names[at] for at in kept], now, before)
     )
@@ -223,8 +234,13 @@ def _read_bins(items: Items) -> dict[int, int]:
     return {int(item): number for item, number in items.items()}
 
 
-def _say_share(value: float | None) -> str:
-    return "-" if value is None else format_share(value)
+def _say_share(part: float, whole: float) -> str:
+    return format_share(part / whole) if whole else "-"
+
+
+def _find_first_place(history: History, days: Sequence[int]) -> str:
+    """Returns where photos are looked at first: on devices, where these tell of it."""
+    return ON_DEVICE if history.count_scans(ON_DEVICE, days=days) else ON_SERVER
 
 
 def _name_day(day: int) -> str:

@@ -9,12 +9,13 @@ from serving.access import needs
 from serving.context import get_database, get_rollouts, get_storage, get_watch
 from serving.dashboard.charts import format_number, format_share
 from serving.dashboard.drift import WINDOW_DAYS
-from serving.dashboard.figures import PERIODS, gather
+from serving.dashboard.figures import PERIODS, PLACE_NAMES, gather
 from serving.errors import NotReadyError, RequestError
 
 blueprint = APIBlueprint("dashboard", __name__, enable_openapi=False)
 blueprint.add_app_template_filter(format_number, "number")
 blueprint.add_app_template_filter(format_share, "share")
+blueprint.add_app_template_filter(PLACE_NAMES.__getitem__, "place")
 _USUAL_PERIOD = 30
 
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from serving.dashboard.counts import CONFIDENCE, VERDICT
 from training.evaluation.confidence import UNKNOWN, UNSURE
-from training.evaluation.distribution import CONFIDENCE_EDGES
+from training.evaluation.distribution import CONFIDENCE_BINS, CONFIDENCE_EDGES, describe_bins
 
-_HIGH_FROM = CONFIDENCE_EDGES.index(0.9)
+_HIGH = range(CONFIDENCE_EDGES.index(0.9), CONFIDENCE_BINS)
 _AGAINST = {"validation": "on the validation photos", "weeks": "in the four weeks before"}
+# A share that moved by less is not what the difference is about.
+_LEAST_MOVED = 0.03
 
 
 def describe_difference(
@@ -26,19 +28,24 @@ def describe_difference(
         before: counts that are compared with.
         now: counts of the last days.
     """
-    where = _AGAINST[against]
+    names, places, said = list(items), [], ""
     if subject == CONFIDENCE:
-        own, theirs = (_share(counts[_HIGH_FROM:], counts) for counts in (now, before))
-        return f"{own} of answers are 90 % sure or surer, and {theirs} {where}"
+        places, said = list(_HIGH), "answers are 90 % sure or surer"
+        names[:CONFIDENCE_BINS] = [f"confidence of {name}" for name in describe_bins()]
     if subject == VERDICT:
-        places = [items.index(UNSURE), items.index(UNKNOWN)]
-        own, theirs = (_share([counts[at] for at in places], counts) for counts in (now, before))
-        return f"{own} of scans are unsure or unknown, and {theirs} {where}"
-    of = sum(now) or 1, sum(before) or 1
-    most = max(range(len(items)), key=lambda at: abs(now[at] / of[0] - before[at] / of[1]))
-    own, theirs = _share([now[most]], now), _share([before[most]], before)
-    return f"{items[most]} moved most: {own} of scans, and {theirs} {where}"
+        places, said = [items.index(UNSURE), items.index(UNKNOWN)], "scans are unsure or unknown"
+    own, theirs = (_find_share(counts, places) for counts in (now, before))
+    if abs(own - theirs) < _LEAST_MOVED:
+        shares = [(_find_share(now, [at]), _find_share(before, [at])) for at in range(len(items))]
+        most = max(range(len(items)), key=lambda at: abs(shares[at][0] - shares[at][1]))
+        if not said or abs(shares[most][0] - shares[most][1]) >= _LEAST_MOVED:
+            (own, theirs), said = shares[most], f"scans are {names[most]}, which moved most"
+    return f"{_percent(own)} of {said}; {_percent(theirs)} {_AGAINST[against]}"
 
 
-def _share(part: Sequence[int], whole: Sequence[int]) -> str:
-    return f"{100 * sum(part) / (sum(whole) or 1):.0f} %"
+def _find_share(counts: Sequence[int], places: Sequence[int]) -> float:
+    return sum(counts[at] for at in places) / (sum(counts) or 1)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

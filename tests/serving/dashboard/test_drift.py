@@ -133,7 +133,7 @@ def test_another_mix_of_classes_is_an_alarm_against_the_weeks_before_alone(
     fill_weeks(fill, ON_DEVICE, 0, 6, labels={"red": 9, "green": 1, "blue": 0})
     found = look(app)["device label against weeks"]
     assert found.state == "alarm"
-    assert "moved most" in found.words
+    assert "which moved most" in found.words
 
 
 def test_a_release_without_a_baseline_says_so(app: Any, fill: Fill) -> None:
