@@ -142,13 +142,18 @@ def pull(
 @click.argument("model_dir", metavar="DIR/MODEL", type=_FOLDER)
 @click.argument("photo", type=_FILE)
 @click.option("--top-k", type=click.IntRange(min=1), default=5, show_default=True)
-def recognise(model_dir: Path, photo: Path, top_k: int) -> None:
+@click.option("--count", is_flag=True, help="Count the scan for `update --share-usage`.")
+def recognise(model_dir: Path, photo: Path, top_k: int, count: bool) -> None:
     """Name what PHOTO shows, with the version in use of a pulled model."""
     from mobile_assets.installed import load_current
     from mobile_assets.recognise import recognise as recognise_photo
 
     pulled = load_current(model_dir)
     result = recognise_photo(pulled, _read_photo(photo), top_k, str(photo))
+    if count:
+        from mobile_assets.usage import Usage
+
+        Usage(model_dir).note(result)
     for answer in result.answers:
         click.echo(f"{answer.probability:7.2%}  {answer.label}")
     if result.coarse is not None:

@@ -60,15 +60,22 @@ def _read_memory(_: click.Context, __: click.Parameter, text: str | None) -> int
 )
 @click.option("--network", type=click.Choice(NETWORKS))
 @click.option("--files-url", help="Where the files lie, if not where the server says.")
+@click.option("--share-usage", is_flag=True, help="Tell sums of what `recognise --count` counted.")
 def update_command(
-    model: str, url: str, root: Path, out: Path, files_url: str | None, **said: Any
+    model: str,
+    url: str,
+    root: Path,
+    out: Path,
+    files_url: str | None,
+    share_usage: bool,
+    **said: Any,
 ) -> None:
     """Ask the server what to run of MODEL, and take it where the signed policy allows it."""
     from mobile_assets.client import BundleClient
 
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    client = BundleClient(out, url, read_root(root), files_url=files_url)
+    client = BundleClient(out, url, read_root(root), files_url=files_url, share_usage=share_usage)
     result = client.update(model, Device(**said))
     decision = result.check.decision
     click.echo(f"{decision.action}: {decision.reason} ({decision.code})")

@@ -18,11 +18,13 @@ from mobile_assets.installed import PulledModel, find_artifact, list_kept, load_
 from mobile_assets.placing import Wanted, place
 from mobile_assets.platforms import check_platform
 from mobile_assets.published import SignedManifest, read_manifest, read_release
+from mobile_assets.recognise import Recognition
 from mobile_assets.release import STABLE
 from mobile_assets.reporting import CRASH, SELF_TEST, START, Reports, describe_test, make_report
 from mobile_assets.selftest import SelfTestReport
 from mobile_assets.starting import Entry, Installed, Refused, change_installed, find_installed
 from mobile_assets.trust import TIMEOUT_S, TrustedRepository
+from mobile_assets.usage import Usage
 from training.errors import StorageError
 from training.files import exclusive_lock
 
@@ -96,6 +98,7 @@ class BundleClient:
         trusted_root: bytes,
         timeout_s: int = TIMEOUT_S,
         files_url: str | None = None,
+        share_usage: bool = False,
     ) -> None:
         """Remembers where to pull from; nothing is fetched yet.
 
@@ -106,6 +109,7 @@ class BundleClient:
             timeout_s: longest wait for a connection, and between two pieces of an answer.
             files_url: the address that the files of `targets/` lie below where it is another, as
                 of a network of caches; in an update the one that the server names without.
+            share_usage: whether scans are counted and told to the server, see `count_scan`.
 
         Raises:
             PullError: the trusted root is a path or text.
@@ -120,6 +124,7 @@ class BundleClient:
         self.trusted_root = trusted_root
         self.timeout_s = timeout_s
         self.files_url = files_url
+        self.share_usage = share_usage
 
     def pull(
         self,
@@ -210,6 +215,8 @@ class BundleClient:
             reports = Reports(model_dir)
             send = partial(reports.send, repository.transfer, repository.base_url, model, device)
             send()
+            if self.share_usage:
+                Usage(model_dir).send(repository.transfer, repository.base_url, model, device)
             found = self._check(repository, model, device)
             decision = found.check.decision
             if decision.action == GO_BACK:
@@ -330,6 +337,23 @@ class BundleClient:
             entries = change_installed(model_dir, Installed.confirm).entries
             if entries and not entries[0].confirmed:
                 self._note(model, START, entries[0])
+
+    def count_scan(self, found: Recognition, sent: bool = False) -> None:
+        """Counts a scan, for the sums that the next update tells the server.
+
+        Does nothing without `share_usage`. Sums of a day alone are kept: how often each verdict and
+        label was given, how sure the answers were, and how many photos were sent to the server.
+        Where the disk is full, nothing is counted.
+
+        Args:
+            found: what the device said of the photo.
+            sent: whether the photo was sent to the server as well.
+
+        Raises:
+            ConfigError: the model's name is not allowed.
+        """
+        if self.share_usage:
+            Usage(self.cache_dir / check_model_name(found.model)).note(found, sent)
 
     def _note(self, model: str, event: str, entry: Entry) -> None:
         """Keeps a report of a start for the next update to send."""

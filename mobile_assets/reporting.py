@@ -19,7 +19,7 @@ from training.files import write_atomic
 SELF_TEST, START, CRASH = "self-test", "start", "crash"
 _MAX_WAITING = 50
 _MAX_ANSWER_BYTES = 1 << 20
-_ASK_AGAIN_LATER = (408, 429)
+ASK_AGAIN_LATER = (408, 429)
 
 
 def make_report(
@@ -86,7 +86,7 @@ class Reports:
                     transfer.ask(url, report, _MAX_ANSWER_BYTES)
                     sent += 1
             except DownloadHTTPError as error:
-                if error.status_code >= 500 or error.status_code in _ASK_AGAIN_LATER:
+                if error.status_code >= 500 or error.status_code in ASK_AGAIN_LATER:
                     return sent
             except (DownloadError, HTTPError):
                 return sent
