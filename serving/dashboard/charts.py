@@ -271,7 +271,11 @@ def find_top(value: float) -> float:
     if value <= 0:
         return 1.0
     power: float = 10.0 ** math.floor(math.log10(value))
-    return next(nice * power for nice in (1, 2, 4, 6, 8, 10) if value <= nice * power * 1.0000001)
+    return next(
+        nice * power
+        for nice in (1, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)
+        if value <= nice * power * 1.0000001
+    )
 
 
 def _begin(

@@ -122,6 +122,8 @@ def _list_figures(history: History, devices: int) -> list[Figure]:
     where = PLACE_NAMES[place]
     unsure = verdicts[UNSURE] + verdicts[UNKNOWN]
     devices_said = f"{format_number(told)} on {format_number(devices)} devices"
+    if not told:
+        devices_said = "no device told of any"
     return [
         Figure("scans", format_number(scans), devices_said),
         Figure("sure", _say_share(verdicts[SURE], verdicts.total()), f"{where}, of all scans"),
