@@ -218,8 +218,18 @@ class Settings:
 
     @property
     def photos_place(self) -> Path | str:
-        """Where the photos of corrections are kept."""
-        return self.keep_photos_in or self.state_folder / PHOTOS_FOLDER
+        """Where the photos of corrections are kept.
+
+        Raises:
+            SettingsError: they shall be kept, and nothing says where.
+        """
+        if self.keep_photos_in is not None:
+            return self.keep_photos_in
+        if self.state is not None or isinstance(self.repository, Path):
+            return self.state_folder / PHOTOS_FOLDER
+        if self.keep_photos:
+            raise SettingsError("keep_photos needs keep_photos_in here: no folder holds the state")
+        return Path(PHOTOS_FOLDER)  # where nothing is written
 
     @property
     def state_folder(self) -> Path:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from mobile_assets.signing import PASSPHRASE_VARIABLE
+from serving.app import create_app
 from serving.errors import SettingsError
 from serving.settings import Settings
 
@@ -29,6 +30,14 @@ def test_the_passphrase_of_the_keys_may_stand_in_the_same_environment() -> None:
 def test_a_bad_value_is_named(variable: str, text: str) -> None:
     with pytest.raises(SettingsError, match=r"(?i)" + variable.removeprefix("GHOSTLENS_")):
         Settings.from_environment({variable: text})
+
+
+def test_a_server_with_all_it_needs_elsewhere_needs_no_folder() -> None:
+    elsewhere = {"repository": "s3://bucket", "database": "postgresql://ghost@host/ghostlens"}
+    assert Settings(**elsewhere).state_place == elsewhere["database"]
+    create_app(Settings(**elsewhere))
+    with pytest.raises(SettingsError, match="keep_photos needs keep_photos_in"):
+        _ = Settings(**elsewhere, keep_photos=1).photos_place
 
 
 def test_threads_are_more_than_those_that_may_wait() -> None:
