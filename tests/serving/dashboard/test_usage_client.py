@@ -1,6 +1,7 @@
 """A Python app that shares its usage, against the server that counts it."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,11 @@ from mobile_assets.conditions import Device
 from mobile_assets.recognise import Recognition, recognise
 from mobile_assets.usage import Usage
 from serving.dashboard.counts import CONFIDENCE, LABEL, SENT, VERDICT
+from tests.conftest import ROOT
 from tests.mobile_assets.builds import COLOURS, make_photo
 from tests.mobile_assets.test_transfer import serve_app
 from tests.serving.dashboard.test_usage import read
+from training.evaluation.distribution import CONFIDENCE_EDGES
 
 DEVICE = Device("python")
 RED = make_photo(COLOURS["red"])
@@ -72,6 +75,14 @@ def test_without_a_network_the_counts_wait_and_an_app_that_does_not_share_keeps_
     phone.update("colours", DEVICE)
     assert read(app, VERDICT) == {found.verdict: 2}
     assert not list(folder.glob("*.json"))
+
+
+def test_apps_in_typescript_have_the_same_bins() -> None:
+    source = (ROOT / "mobile_assets/clients/typescript/src/usage.ts").read_text()
+    edges = re.search(r"CONFIDENCE_EDGES[^=]*= \[([^\]]*)\]", source)
+    assert edges is not None
+    numbers = tuple(float(text) for text in edges[1].split(",") if text.strip())
+    assert numbers == CONFIDENCE_EDGES
 
 
 def test_days_that_the_server_would_refuse_are_not_sent(phone: BundleClient, app: Any) -> None:

@@ -8,6 +8,7 @@ import { type Device, type KnownDevice, channelOf, checkDevice } from "./device.
 import { SelfTestError, StorageError } from "./errors.js";
 import { postJson } from "./http.js";
 import * as installed from "./installed.js";
+import type { Recognition } from "./judge.js";
 import { type InstalledModel, loadModel } from "./model.js";
 import { type Catalogue, listWanted, readCatalogue } from "./offers.js";
 import { type ClientOptions, type Settings, resolveOptions } from "./options.js";
@@ -21,6 +22,7 @@ import {
 import { type Happened, Reports } from "./reports.js";
 import { type Answer, type SelfTestReport, describeSelfTest, runSelfTest } from "./selftest.js";
 import { Updater } from "./tuf/updater.js";
+import { Usage } from "./usage.js";
 
 /** What a check found. */
 export interface Check extends Objection {
@@ -47,6 +49,7 @@ export class GhostlensClient {
   private readonly settings: Settings;
   private readonly updater: Updater;
   private readonly reports: Reports;
+  private readonly usage: Usage;
   private readonly installed: installed.InstalledStore;
 
   /** @throws ConfigError an option is not allowed; nothing is fetched yet. */
@@ -56,6 +59,7 @@ export class GhostlensClient {
     this.updater = new Updater(this.settings);
     this.installed = new installed.InstalledStore(storage, model);
     this.reports = new Reports(storage, connection, url, model);
+    this.usage = new Usage(storage, connection, url, model, this.settings.now);
   }
 
   /**
@@ -127,6 +131,17 @@ export class GhostlensClient {
     return this.reports.send();
   }
 
+  /**
+   * Counts a scan, for the sums that the next check tells. Does nothing without `shareUsage`.
+   *
+   * @param version the one that answered.
+   * @param found what `judge` made of it.
+   * @param sent whether the photo was sent to the server as well.
+   */
+  async countScan(version: string, found: Recognition, sent = false): Promise<void> {
+    if (this.settings.shareUsage) await this.usage.note(version, found, sent);
+  }
+
   private load(entry: installed.Entry): Promise<InstalledModel | null> {
     return loadModel(this.settings.storage, this.settings.cryptography, entry);
   }
@@ -162,6 +177,7 @@ export class GhostlensClient {
   private async ask(device: KnownDevice): Promise<ServerAnswer> {
     const { connection, url, model } = this.settings;
     await this.reports.send();
+    if (this.settings.shareUsage) await this.usage.send(device.deviceId);
     const address = `${url}/v1/models/${model}/check`;
     return parseAnswer(await postJson(connection, address, toRequest(device), MAX_ANSWER_BYTES));
   }

@@ -27,6 +27,8 @@ export interface ClientOptions {
   readonly storage: Storage;
   /** False where files lie on a plain file server: the signed policy decides alone. */
   readonly askServer?: boolean;
+  /** True counts scans (`countScan`) and tells their sums with each check. */
+  readonly shareUsage?: boolean;
   /** WebCrypto when not given; React Native needs one. */
   readonly cryptography?: Cryptography;
   readonly fetch?: typeof globalThis.fetch;
@@ -50,6 +52,7 @@ export interface Settings {
   readonly device: ClientOptions["device"];
   readonly storage: Storage;
   readonly askServer: boolean;
+  readonly shareUsage: boolean;
   readonly cryptography: Cryptography;
   readonly connection: Connection;
   readonly applyDelta: ApplyDelta | null;
@@ -75,6 +78,7 @@ export function resolveOptions(options: ClientOptions): Settings {
     device: options.device,
     storage: options.storage,
     askServer: options.askServer ?? true,
+    shareUsage: options.shareUsage ?? false,
     cryptography: options.cryptography ?? webCryptography(),
     connection: {
       fetch: options.fetch ?? globalThis.fetch.bind(globalThis),

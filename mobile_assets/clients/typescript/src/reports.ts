@@ -107,14 +107,14 @@ function toReport(id: string, device: Device, happened: Happened): Record<string
 }
 
 /** Whether asking again would give the same answer; a file that is no JSON is dropped too. */
-function isRefused(error: unknown): boolean {
+export function isRefused(error: unknown): boolean {
   if (error instanceof SyntaxError) return true;
   if (!(error instanceof NetworkError)) throw error;
   return error.status >= 400 && error.status < 500 && ![408, 429].includes(error.status);
 }
 
 /** A version-4 UUID; where there is no WebCrypto it only has to be different each time. */
-function makeUuid(): string {
+export function makeUuid(): string {
   const crypto = globalThis.crypto as Crypto | undefined;
   if (crypto?.randomUUID !== undefined) return crypto.randomUUID();
   return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) => {
