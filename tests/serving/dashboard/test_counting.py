@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,16 @@ from serving.dashboard.counts import (
     find_quantile_ms,
     today,
 )
+from serving.dashboard.drift import ALARM, Finding
+from serving.dashboard.history import count_devices, read_history
 from serving.dashboard.tables import scan_counts
+from serving.dashboard.usage import DayOfScans, take_usage
+from serving.dashboard.watch import tell_alarms
 from serving.settings import Settings
 from serving.state.database import Database
 from tests.mobile_assets.builds import COLOURS, make_photo
 from tests.serving.test_server import ask, serve
+from training.evaluation.distribution import Distribution
 
 RED, GREEN = make_photo(COLOURS["red"]), make_photo(COLOURS["green"])
 URL = "/v1/models/colours/recognise"
@@ -138,6 +144,39 @@ def test_counts_older_than_they_are_kept_go(tmp_path: Path) -> None:
     counting.flush()
     counting.prune()
     assert read(tmp_path, LABEL) == {"kept": 1}
+
+
+def test_counts_of_several_writers_add_up_on_both_databases(database: Database) -> None:
+    def write(number: int) -> None:
+        counting = Counting(database, 3600, 400)
+        for _ in range(25):
+            counting.note(replace(SCAN, label=f"item {number % 2}", day=today()))
+        counting.flush()
+        counting.prune()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(8)))
+    with database.read() as connection:
+        history = read_history(connection, "colours", today() - 1, today(), today())
+        assert count_devices(connection, "colours", 0) == 0
+    assert history.add_up(LABEL) == {"item 0": 100, "item 1": 100}
+    assert history.count_scans(ON_SERVER, "1.0.0", [today()]) == 200
+
+
+def test_usage_and_alarms_are_kept_on_both_databases(database: Database) -> None:
+    answers = Distribution((0,) * 19 + (5,), {"red": 5}, {"sure": 5})
+    days = [DayOfScans("1.0.0", today(), answers, 1)]
+    assert take_usage(database, "colours", "first", "phone", days, 9)
+    assert not take_usage(database, "colours", "first", "phone", days, 9)
+    assert not take_usage(database, "colours", "second", "phone", days, 9)
+    assert take_usage(database, "colours", "third", "other", days, 9)
+    with database.read() as connection:
+        assert count_devices(connection, "colours", today()) == 2
+        assert read_history(connection, "colours", 0, today(), 0).count_scans() == 10
+    said = ("device", LABEL, "weeks", None, ALARM, "much", "much.")
+    alarm = Finding(*said, ("red",), (1,), (1,), None)
+    for findings in ([alarm], [alarm], []):
+        tell_alarms(database, "colours", findings)
 
 
 def test_a_label_of_any_length_and_kind_is_counted(tmp_path: Path) -> None:
