@@ -9,7 +9,7 @@ from serving import files, health, pages, problems, releases, reports
 from serving.access import gate
 from serving.api import deprecation, document
 from serving.api.answers import finish_answer
-from serving.api.digests import watch_body
+from serving.api.bodies import watch_body
 from serving.api.receiving import receive_json
 from serving.api.views import blueprint as openapi_blueprint
 from serving.api.views import send_static

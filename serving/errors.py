@@ -155,6 +155,10 @@ class DigestError(ServingError):
     """A request's body is not what its digest fields say, or those are malformed."""
 
 
+class MalformedError(ServingError):
+    """A request's body is no JSON that can be read."""
+
+
 class MediaTypeError(ServingError):
     """A request's body is of a type that is not taken."""
 

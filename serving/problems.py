@@ -23,6 +23,7 @@ from serving.errors import (
     IdempotencyError,
     InferenceError,
     KeyNeededError,
+    MalformedError,
     MediaTypeError,
     NoArtifactError,
     NotCurrentError,
@@ -60,6 +61,7 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (CorrectionError, 409, "correction", "It contradicts another correction"),
     (RunningError, 409, "running", "The first of these requests is not answered yet"),
     (InferenceError, 400, "inference", "Not a request of the Open Inference Protocol"),
+    (MalformedError, 400, "malformed", "The body is no JSON that can be read"),
     (DigestError, 400, "digest", "The body has another digest"),
     (KeyNeededError, 401, "key-needed", "A key is needed"),
     (ScopeError, 403, "scope", "The key may not do that"),
@@ -77,10 +79,6 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (BusyError, 503, "busy", "Too many photos at the same time"),
     (NotReadyError, 503, "not-ready", "Nothing verified to answer from"),
 )
-
-
-# A body that is no JSON: found by the parser, which has no error of ours.
-MALFORMED = ("malformed", "The body is no JSON that can be read")
 
 
 class Problem(Schema):
@@ -201,7 +199,7 @@ def _answer_http(error: HTTPException) -> Response:
         detail = error.description or error.name
     malformed = getattr(error, "data", {}).get("messages", {}).get("json", [])
     if malformed:  # of webargs
-        return _answer_malformed(" ".join(malformed))
+        return _answer_typed(MalformedError(" ".join(malformed)))
     original = error.get_response()
     if status < HTTPStatus.BAD_REQUEST:  # a redirect is no problem
         return Response(original.data, status, original.headers)
@@ -237,8 +235,4 @@ def _flatten(found: object, name: str = "") -> Iterator[tuple[str, list[str]]]:
 
 
 def _answer_depth(error: RecursionError) -> Response:
-    return _answer_malformed("the body is nested too deeply")
-
-
-def _answer_malformed(detail: str) -> Response:
-    return make_problem(400, detail, *MALFORMED)
+    return _answer_typed(MalformedError("the body is nested too deeply"))

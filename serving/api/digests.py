@@ -10,16 +10,12 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from flask import request
 
 from serving.errors import DigestError
 
 # Those that the RFC calls active; it calls all others insecure.
 SHA256, SHA512 = "sha-256", "sha-512"
 ALGORITHMS = (SHA256, SHA512)
-_OF_MESSAGE = ("Content-Digest", "Repr-Digest")
 # Members of a dictionary of structured fields (RFC 9651, 3.2) whose values are byte sequences, or
 # integers; parameters are allowed and mean nothing here.
 _KEY = r"[ \t]*([a-z*][a-z0-9_.*-]*)"
@@ -97,54 +93,3 @@ def _read_hash(field: str, algorithm: str, text: str) -> bytes:
     if len(found) != size_bytes:
         raise DigestError(f"{field}: {algorithm} has {size_bytes} bytes: given are {len(found)}")
     return found
-
-
-def watch_body() -> None:
-    """Compares the body of the request at hand with the hashes that it came with, as it is read.
-
-    Raises:
-        DigestError: a malformed field; another hash is one where the body's last byte is read.
-    """
-    stated = [
-        (field, *entry)
-        for field in _OF_MESSAGE
-        for entry in read_digests(field, request.headers.get(field)).items()
-    ]
-    if stated:
-        whole = _WatchedBody(request.environ["wsgi.input"], request.content_length, stated)
-        request.environ["wsgi.input"] = whole
-
-
-class _WatchedBody:
-    """A request's body; reading its end raises where it is not what was stated."""
-
-    def __init__(
-        self, stream: Any, length: int | None, stated: list[tuple[str, str, bytes]]
-    ) -> None:
-        self._stream, self._length, self._stated = stream, length, stated
-        self._hashes = {name: new_hash(name) for _, name, _ in stated}
-        self._read_bytes = 0
-
-    def read(self, size: int = -1) -> bytes:
-        return self._note(self._stream.read(size), size)
-
-    def readline(self, size: int = -1) -> bytes:
-        return self._note(self._stream.readline(size), size)
-
-    def _note(self, part: bytes, size: int) -> bytes:
-        for found in self._hashes.values():
-            found.update(part)
-        self._read_bytes += len(part)
-        # Of a body whose length is known nobody reads more.
-        if self._read_bytes == self._length or (self._length is None and not part and size):
-            self._compare()
-        return part
-
-    def _compare(self) -> None:
-        for field, name, stated in self._stated:
-            found = self._hashes[name].digest()
-            if found != stated:
-                raise DigestError(
-                    f"{field} is {format_digest(name, stated)}: the body, of {self._read_bytes} "
-                    f"bytes, has {format_digest(name, found)}"
-                )

@@ -16,7 +16,7 @@ from apiflask import APIFlask
 from serving.access.scopes import SCOPES, find_scope
 from serving.api import deprecation, samples
 from serving.idempotency import HEADER as IDEMPOTENCY_HEADER
-from serving.problems import KINDS, MALFORMED, MEDIA_TYPE, PROBLEM_REF
+from serving.problems import KINDS, MEDIA_TYPE, PROBLEM_REF
 
 DESCRIPTION = (files("serving.api") / "description.md").read_text(encoding="utf-8")
 OPENAPI_TAGS = {
@@ -231,10 +231,9 @@ def _describe_answers(path: str, method: str, operation: dict[str, Any]) -> None
 def _describe_problems(
     path: str, operation: dict[str, Any], status: str, answer: dict[str, Any]
 ) -> None:
-    kinds = [(400, *MALFORMED), *(kind[1:] for kind in KINDS)]
     found = {
         name: title
-        for of_kind, name, title in kinds
+        for _, of_kind, name, title in KINDS
         if str(of_kind) == status and _can_arise(name, path, operation)
     }
     if found:

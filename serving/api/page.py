@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from serving.api.document import list_operations, name_schema
 from serving.api.remedies import REMEDIES
-from serving.problems import KINDS, MALFORMED
+from serving.problems import KINDS
 
 _LIMITS = {
     "minLength": "at least {} characters",
@@ -55,8 +55,8 @@ def render(spec: dict[str, Any]) -> str:
         about={tag["name"]: tag.get("description", "") for tag in spec["tags"]},
         schemas=spec["components"]["schemas"],
         kinds=[
-            (*kind, mark_code(REMEDIES.get(kind[1], "")))
-            for kind in [(400, *MALFORMED), *(entry[1:] for entry in KINDS)]
+            (status, name, title, mark_code(REMEDIES.get(name, "")))
+            for _, status, name, title in KINDS
         ],
         type_of=format_type,
         limits_of=list_limits,

@@ -3,10 +3,12 @@
 Views that take photos or tensors receive their bodies themselves, once they have a place.
 """
 
+import json
+
 from flask import Flask, current_app, request
 
 from serving.context import get_settings
-from serving.errors import MediaTypeError
+from serving.errors import MalformedError, MediaTypeError
 from serving.inference.bodies import receiving
 
 # The longest check that our forms allow has about 20 kB.
@@ -19,6 +21,7 @@ def receive_json() -> None:
     Raises:
         MediaTypeError: it is said to be something else.
         SlowBodyError: it did not arrive in time.
+        MalformedError: it is no JSON that can be read.
     """
     if not takes_json(current_app, request.endpoint):
         return
@@ -30,7 +33,18 @@ def receive_json() -> None:
     if "Content-Encoding" in request.headers:
         raise MediaTypeError("a JSON body with a Content-Encoding: allowed is one without")
     with receiving(get_settings().receive_wait_s):
-        request.get_data()
+        data = request.get_data()
+    _check_json(data)
+
+
+def _check_json(data: bytes) -> None:
+    # webargs would let a number through that Python refuses to read for its length.
+    try:
+        json.loads(data)
+    except RecursionError:
+        raise MalformedError("the body is nested too deeply") from None
+    except ValueError as error:
+        raise MalformedError(f"the body is no JSON that can be read: {error}") from error
 
 
 def takes_json(app: Flask, endpoint: str | None) -> bool:

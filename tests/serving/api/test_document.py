@@ -9,7 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving.api.document import list_operations
 from serving.api.remedies import REMEDIES
 from serving.app import create_app
-from serving.problems import KINDS, MALFORMED
+from serving.problems import KINDS
 from serving.settings import Settings
 
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
@@ -143,7 +143,7 @@ def test_patterns_are_such_that_every_language_reads(spec: dict) -> None:
 
 
 def test_every_kind_of_problem_has_words_on_what_to_do() -> None:
-    assert {MALFORMED[0], *(name for _, _, name, _ in KINDS)} == set(REMEDIES)
+    assert {name for _, _, name, _ in KINDS} == set(REMEDIES)
 
 
 def test_the_document_the_page_and_static_files_are_known_by_a_tag_of_their_content(

@@ -15,8 +15,8 @@ CHECK = "/v1/models/colours/check"
 @pytest.mark.parametrize(
     ("data", "headers", "status", "kind", "words"),
     [
-        (b"{", {}, 400, "/docs#malformed", "Invalid JSON body"),
-        (b"\xff", {}, 400, "/docs#malformed", "Invalid JSON body"),
+        (b"{", {}, 400, "/docs#malformed", "no JSON that can be read"),
+        (b"\xff", {}, 400, "/docs#malformed", "no JSON that can be read"),
         (b"[" * 1000 + b"]" * 1000, {}, 400, "/docs#malformed", "nested too deeply"),
         (b"[" * 100_000, {}, 400, "/docs#malformed", "nested too deeply"),
         (b"{}", {"Content-Type": "text/plain"}, 415, "/docs#media-type", "application/json"),
