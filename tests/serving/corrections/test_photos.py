@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from serving.corrections.photos import KEPT_PX, clean_photo, looks_same
 from tests.serving.corrections.conftest import draw_photo, make_jpeg, say, send
@@ -103,7 +103,7 @@ def test_no_exif_gps_xmp_profile_or_comment_survives(kind: str) -> None:
 def test_no_thumbnail_survives() -> None:
     photo = add_thumbnail(make_jpeg(1))
     with Image.open(io.BytesIO(photo)) as image:
-        assert image.getexif().get_ifd(1)  # it is found where cameras put it
+        assert image.getexif().get_ifd(ExifTags.IFD.IFD1)  # it is found where cameras put it
     assert b"thumb-sec" in photo
     assert_bare(clean_photo(photo).data)
 
