@@ -22,7 +22,7 @@ from serving.rollouts import now_ms
 from serving.settings import Settings
 from serving.state.database import Database
 from training.errors import GhostlensError, StorageError
-from training.files import sha256_bytes
+from training.files import sha256_bytes, storage_error
 
 DAY_MS = 24 * 3600 * 1000
 # Longer than any request that has noted a photo takes to store its correction.
@@ -68,7 +68,10 @@ class KeptPhotos:
         name = f"{_FOLDER}/{photo.sha256[:2]}/{photo.sha256}-{uuid.uuid4().hex[:12]}{SUFFIX}"
         with self._database.write() as connection:
             connection.execute(insert(kept_photos).values(name=name, noted_ms=now_ms()))
-        self._open().write(name, photo.data)
+        objects = self._open()
+        if isinstance(objects, LocalFolder):
+            _make_private(objects.folder)
+        objects.write(name, photo.data)
         return name
 
     def read(self, name: str | None) -> bytes:
@@ -101,7 +104,7 @@ class KeptPhotos:
         Raises:
             StateError: see `Database.write`; likewise StorageError.
         """
-        now, deleted = now_ms(), 0
+        now, deleted = now_ms(), self._delete_unfinished()
         aged = or_(
             corrections.c.photo_until_ms < now, corrections.c.received_ms < now - self._keep_ms
         )
@@ -127,12 +130,23 @@ class KeptPhotos:
             if max(len(too_old), len(unnamed)) < _MOST_SWEPT:
                 return deleted
 
+    def _delete_unfinished(self) -> int:
+        """Deletes what killed processes wrote under hidden names; storage elsewhere has no such."""
+        objects, before_s = self._open(), (now_ms() - UNNAMED_MS) / 1000
+        if not isinstance(objects, LocalFolder):
+            return 0
+        try:
+            hidden = [path for path in objects.folder.glob("*/**/.*") if path.is_file()]
+            old = [path for path in hidden if path.stat().st_mtime < before_s]
+            for path in old:
+                path.unlink()
+        except OSError as error:
+            raise storage_error("clear away", objects.folder, error) from error
+        return len(old)
+
     def _open(self) -> Objects:
         if self._objects is None:
-            objects = open_objects(self._place)
-            if isinstance(objects, LocalFolder):
-                _make_private(objects.folder)
-            self._objects = objects
+            self._objects = open_objects(self._place)
         return self._objects
 
 

@@ -1,5 +1,6 @@
 """Photos end when they should, and no sooner."""
 
+import os
 import stat
 import time
 from collections.abc import Callable
@@ -84,6 +85,21 @@ def test_what_a_killed_process_left_is_swept_but_nothing_that_is_just_being_writ
     assert list_files() == list_noted(database) == []
     with pytest.raises(UnknownCorrectionError):
         kept.read(name)
+
+
+def test_a_file_that_a_killed_process_did_not_finish_is_deleted(
+    kept: KeptPhotos, list_files: Files
+) -> None:
+    name = kept.write(clean_photo(make_jpeg(1)))
+    written = list_files()[0]
+    unfinished, just_begun = (written.with_name(f".{written.name}.{end}") for end in "ab")
+    for path in (unfinished, just_begun):
+        path.write_bytes(written.read_bytes())
+    an_hour_ago_s = time.time() - UNNAMED_MS / 1000 - 1
+    os.utime(unfinished, (an_hour_ago_s, an_hour_ago_s))
+    assert kept.sweep() == 1
+    assert set(list_files()) == {written, just_begun}
+    assert kept.read(name)
 
 
 def test_a_photo_that_was_noted_and_never_written_is_no_obstacle(
