@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -135,14 +136,16 @@ class KeptPhotos:
         objects, before_s = self._open(), (now_ms() - UNNAMED_MS) / 1000
         if not isinstance(objects, LocalFolder):
             return 0
+        deleted = 0
         try:
-            hidden = [path for path in objects.folder.glob("*/**/.*") if path.is_file()]
-            old = [path for path in hidden if path.stat().st_mtime < before_s]
-            for path in old:
-                path.unlink()
+            for path in objects.folder.glob("*/**/.*"):
+                with suppress(FileNotFoundError):  # it was finished meanwhile
+                    if path.is_file() and path.stat().st_mtime < before_s:
+                        path.unlink()
+                        deleted += 1
         except OSError as error:
             raise storage_error("clear away", objects.folder, error) from error
-        return len(old)
+        return deleted
 
     def _open(self) -> Objects:
         if self._objects is None:
