@@ -1,6 +1,7 @@
 """From staff who correct an answer to a network that knows better."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,11 @@ def measure(checkpoint: Path, photos: Path) -> float:
     loaded = load_checkpoint(checkpoint)
     judged = open_judged(find_data(str(photos), loaded.settings.data), "validation", loaded.labels)
     return float(judge_checkpoint(loaded, judged, workers=0)["top1"])
+
+
+def read_top1(checkpoint: Path) -> float:
+    """Returns what a run measured on its own validation photos."""
+    return float(json.loads((checkpoint / "metrics.json").read_text())["top1"])
 
 
 def train(out: Path, *data: Path) -> None:
