@@ -8,6 +8,7 @@ import click
 from conversion.parity.confidences import ArtifactConfidence
 from conversion.parity.report import points
 from conversion.variants import PRECISIONS
+from mobile_assets.api_key import API_KEY_FILE, read_api_key
 from mobile_assets.bundle import open_bundle, write_bundle
 from mobile_assets.cli_keys import keys_command, prepare_provenance, provenance_command
 from mobile_assets.cli_update import read_root, update_command
@@ -110,6 +111,7 @@ def show(bundle_path: Path) -> None:
 @click.option("--version", help="Any published one, in place of the channel's current one.")
 @click.option("--files-url", help="Where the files lie, if not below the server's /targets.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder that pulled models live in.")
+@API_KEY_FILE
 def pull(
     model: str,
     url: str,
@@ -121,13 +123,15 @@ def pull(
     version: str | None,
     files_url: str | None,
     out: Path,
+    api_key_file: Path | None,
 ) -> None:
     """Download what a platform needs of MODEL, verify it, test it, and switch to it."""
     from mobile_assets.client import BundleClient
 
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    client = BundleClient(out, url, read_root(root), files_url=files_url)
+    key = read_api_key(api_key_file)
+    client = BundleClient(out, url, read_root(root), files_url=files_url, api_key=key)
     result = client.pull(model, platform, runtime, version, precision, channel)
     manifest = result.model.manifest
     click.echo(f"{manifest.model} {manifest.version} for {platform}: verified, now in use")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mobile_assets.api_key import API_KEY_FILE, read_api_key
 from mobile_assets.conditions import MAX_MEMORY_BYTES, NETWORKS, Device
 from mobile_assets.errors import PullError
 from mobile_assets.platforms import PLATFORMS
@@ -61,6 +62,7 @@ def _read_memory(_: click.Context, __: click.Parameter, text: str | None) -> int
 @click.option("--network", type=click.Choice(NETWORKS))
 @click.option("--files-url", help="Where the files lie, if not where the server says.")
 @click.option("--share-usage", is_flag=True, help="Tell sums of what `recognise --count` counted.")
+@API_KEY_FILE
 def update_command(
     model: str,
     url: str,
@@ -68,6 +70,7 @@ def update_command(
     out: Path,
     files_url: str | None,
     share_usage: bool,
+    api_key_file: Path | None,
     **said: Any,
 ) -> None:
     """Ask the server what to run of MODEL, and take it where the signed policy allows it."""
@@ -75,7 +78,14 @@ def update_command(
 
     # Retries are told apart by our own message in the end.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    client = BundleClient(out, url, read_root(root), files_url=files_url, share_usage=share_usage)
+    client = BundleClient(
+        out,
+        url,
+        read_root(root),
+        files_url=files_url,
+        share_usage=share_usage,
+        api_key=read_api_key(api_key_file),
+    )
     result = client.update(model, Device(**said))
     decision = result.check.decision
     click.echo(f"{decision.action}: {decision.reason} ({decision.code})")

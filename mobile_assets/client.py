@@ -99,6 +99,7 @@ class BundleClient:
         timeout_s: int = TIMEOUT_S,
         files_url: str | None = None,
         share_usage: bool = False,
+        api_key: str | None = None,
     ) -> None:
         """Remembers where to pull from; nothing is fetched yet.
 
@@ -110,6 +111,7 @@ class BundleClient:
             files_url: the address that the files of `targets/` lie below where it is another, as
                 of a network of caches; in an update the one that the server names without.
             share_usage: whether scans are counted and told to the server, see `count_scan`.
+            api_key: what the server asks for, if anything; sent to `base_url` and nowhere else.
 
         Raises:
             PullError: the trusted root is a path or text.
@@ -125,6 +127,7 @@ class BundleClient:
         self.timeout_s = timeout_s
         self.files_url = files_url
         self.share_usage = share_usage
+        self._api_key = api_key
 
     def pull(
         self,
@@ -379,6 +382,7 @@ class BundleClient:
             self.timeout_s,
             self.files_url,
             self.cache_dir / _DOCUMENTS_FOLDER,
+            self._api_key,
         )
         repository.refresh()
         return repository

@@ -11,6 +11,8 @@ from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, ProtocolError, TimeoutError
 
+from mobile_assets.api_key import KeyedConnections
+
 USER_AGENT = "ghostlens"
 # A connection that breaks again and again is left to the next call, which goes on as well.
 _MAX_ATTEMPTS = 4
@@ -26,8 +28,20 @@ class Transfer(Urllib3Fetcher):
         received_bytes: of all files that `complete` fetched, tries that failed included.
     """
 
-    def __init__(self, timeout_s: int) -> None:
+    def __init__(self, timeout_s: int, base_url: str = "", api_key: str | None = None) -> None:
+        """Opens no connection yet.
+
+        Args:
+            timeout_s: longest wait for a connection, and between two pieces of an answer.
+            base_url: the server that `api_key` is for; others never see it.
+            api_key: what that server asks for, if anything.
+
+        Raises:
+            PullError: the key cannot be one.
+        """
         super().__init__(timeout_s, app_user_agent=USER_AGENT)
+        if api_key is not None:
+            self._proxy_env: Any = KeyedConnections(self._proxy_env, USER_AGENT, api_key, base_url)
         self.received_bytes = 0
 
     def complete(self, url: str, partial: Path, size_bytes: int) -> None:
@@ -102,7 +116,7 @@ class Transfer(Urllib3Fetcher):
         # Bytes are counted and hashed as they are stored, and a part of a compressed answer is
         # no part of the file.
         own = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-        response = self._proxy_env.request(
+        response: BaseHTTPResponse = self._proxy_env.request(
             method,
             url,
             headers=own | headers,

@@ -56,6 +56,7 @@ class TrustedRepository:
         timeout_s: int = TIMEOUT_S,
         targets_url: str | None = None,
         documents_dir: Path | None = None,
+        api_key: str | None = None,
     ) -> None:
         """Loads what is known already; nothing is fetched yet.
 
@@ -68,6 +69,7 @@ class TrustedRepository:
             targets_url: address of the files where it is another, as of a network of caches.
             documents_dir: where `read` keeps the files that it read last, so that they are fetched
                 again only when others are published; None to keep none.
+            api_key: what the server at `base_url` asks for; sent there alone.
 
         Raises:
             PullError: the address or the trusted root cannot be used.
@@ -75,7 +77,7 @@ class TrustedRepository:
         """
         self.base_url = _check_address(base_url)
         self.targets_url = _check_address(targets_url or f"{self.base_url}/targets")
-        self.transfer = Transfer(timeout_s)
+        self.transfer = Transfer(timeout_s, self.base_url, api_key)
         self._metadata_dir = metadata_dir
         self._documents_dir = documents_dir
         with typed_errors("the trusted root", "the root metadata given to the client"):

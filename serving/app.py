@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIFlask
 from flask import Response
 
-from serving import files, health, pages, problems, releases, reports
+from serving import files, health, hold_views, pages, problems, releases, reports
 from serving.access import gate
 from serving.api import deprecation, document
 from serving.api.answers import finish_answer
@@ -70,6 +70,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     for blueprint in (
         releases.blueprint,
         reports.blueprint,
+        hold_views.blueprint,
         correction_views.blueprint,
         review_views.blueprint,
         usage.blueprint,

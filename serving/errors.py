@@ -23,6 +23,10 @@ class PublishError(ServingError):
     """A release cannot be published as asked; what is published already is untouched."""
 
 
+class HoldError(PublishError):
+    """A version cannot be held back as asked."""
+
+
 class ConflictError(ServingError):
     """Another publisher was faster; what that one published is untouched, and this is not seen."""
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from serving.errors import PublishError
+from serving.holding import HALT, PAUSE, RESUME, change_hold
 from serving.options import REPOSITORY, find_state_place, takes_state
-from serving.policy import find_on_its_way
-from serving.rollouts import HALTED, PAUSED, Rollouts
+from serving.rollouts import Rollouts
 from serving.state.database import Database
 from serving.storage import Storage
 
@@ -28,22 +27,8 @@ def _make_hold_command(action: str, words: str) -> click.Command:
         name: str,
         reason: str,
     ) -> None:
-        catalogue = Storage(repository).catalogue
-        catalogue.choose_version(model, version)
-        release = catalogue.find_release(model)
-        if action == "pause" and all(
-            find_on_its_way(release, channel) != version for channel in release.channels
-        ):
-            raise PublishError(
-                f"{model} {version} is not being rolled out, and a pause stops nothing else: "
-                "`releases halt` takes a version from everybody"
-            )
         rollouts = Rollouts(Database(find_state_place(repository, state)))
-        if action == "resume":
-            rollouts.resume(model, version, name, reason, release)
-        else:
-            rollouts.hold(model, version, HALTED if action == "halt" else PAUSED, name, reason)
-        done = {"halt": "halted", "pause": "paused", "resume": "resumed"}[action]
+        done = change_hold(Storage(repository), rollouts, model, version, action, name, reason)
         click.echo(f"{model} {version} is {done}; devices learn of it at their next check")
 
     return command
@@ -52,8 +37,8 @@ def _make_hold_command(action: str, words: str) -> click.Command:
 HOLD_COMMANDS = tuple(
     _make_hold_command(action, words)
     for action, words in (
-        ("halt", "Let nobody run VERSION: those who do go to another, or back. Needs no key."),
-        ("pause", "Offer VERSION to nobody new while it is rolled out. Needs no key."),
-        ("resume", "End a halt or a pause, and let a raise that waits take effect. Needs no key."),
+        (HALT, "Let nobody run VERSION: those who do go to another, or back. Needs no key."),
+        (PAUSE, "Offer VERSION to nobody new while it is rolled out. Needs no key."),
+        (RESUME, "End a halt or a pause, and let a raise that waits take effect. Needs no key."),
     )
 )

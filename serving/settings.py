@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from mobile_assets.api_key import KEY_VARIABLE
 from mobile_assets.signing import PASSPHRASE_VARIABLE
 from serving.access.origins import read_origins
 from serving.access.rates import ADDRESS_LIMITS, KEY_LIMITS, Rate, read_limits
@@ -20,7 +21,7 @@ _OFTENER = 4
 STATE_VARIABLE, DATABASE_VARIABLE = f"{_PREFIX}STATE", f"{_PREFIX}DATABASE"
 PHOTOS_FOLDER = "photos"
 # Variables of other rooms, which may stand in the same environment.
-_FOREIGN = (PASSPHRASE_VARIABLE, CACHE_VARIABLE)
+_FOREIGN = (KEY_VARIABLE, PASSPHRASE_VARIABLE, CACHE_VARIABLE)
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "log_format": ("auto", "json", "text"),
