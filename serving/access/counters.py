@@ -5,17 +5,19 @@ count harms nobody, and a file that a power cut damaged is made anew. On Postgre
 unlogged table, which is empty again after a crash.
 """
 
+import contextlib
 import fcntl
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import create_engine, event, text
-from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from serving.errors import StateError
 from serving.state.on_postgresql import Server
@@ -28,7 +30,7 @@ _TABLE = (
     "number BIGINT NOT NULL, until_ms BIGINT NOT NULL)"
 )
 # Both speak this. A window that is over begins again with what is added.
-_ADD = text(
+_ADD = (
     "INSERT INTO rate_limits (name, number, until_ms) VALUES (:name, :amount, :until_ms) "
     "ON CONFLICT (name) DO UPDATE SET "
     "number = CASE WHEN rate_limits.until_ms <= :now_ms THEN 0 ELSE rate_limits.number END "
@@ -36,12 +38,11 @@ _ADD = text(
     "until_ms = CASE WHEN rate_limits.until_ms <= :now_ms THEN excluded.until_ms "
     "ELSE rate_limits.until_ms END RETURNING number, until_ms"
 )
-_TAKE_BACK = text(
+_TAKE_BACK = (
     "UPDATE rate_limits SET number = number - :amount "
-    "WHERE name = :name AND until_ms > :now_ms AND number >= :amount"
+    "WHERE name = :name AND until_ms > :now_ms AND number >= :amount RETURNING number, until_ms"
 )
-_READ = text("SELECT number, until_ms FROM rate_limits WHERE name = :name AND until_ms > :now_ms")
-_FORGET = text("DELETE FROM rate_limits WHERE until_ms <= :now_ms")
+_FORGET = "DELETE FROM rate_limits WHERE until_ms <= :now_ms"
 _FORGET_EVERY_S = 60.0
 
 
@@ -65,8 +66,8 @@ class Counters:
             now_ms: the time, in milliseconds since 1970.
         """
         self._place, self._now_ms = place, now_ms
-        self._engine: Engine | None = None
         self._lock = threading.Lock()
+        self._opened: _File | _Server | None = None
         self._forget_at_s = time.monotonic() + _FORGET_EVERY_S
 
     def add(self, name: str, window_s: int, amount: int = 1) -> Window:
@@ -75,88 +76,95 @@ class Counters:
         Args:
             name: what is counted.
             window_s: how long a window is that begins now, in seconds.
-            amount: how much to add; below zero takes back what was added.
+            amount: how much to add; below zero takes back what was added, if that still counts.
 
         Raises:
             StateError: the database does not answer.
         """
         now_ms = self._now_ms()
-        values: dict[str, Any] = {"name": name, "amount": abs(amount), "now_ms": now_ms}
+        values = {"name": name, "amount": abs(amount), "now_ms": now_ms}
+        values["until_ms"] = now_ms + 1000 * window_s
         try:
-            with self._open().connect() as connection:
-                self._forget(connection, now_ms)
-                if amount < 0:
-                    connection.execute(_TAKE_BACK, values)
-                    row = connection.execute(_READ, values).first()
-                    return Window(0, now_ms) if row is None else Window(*row)
-                values["until_ms"] = now_ms + 1000 * window_s
-                return Window(*connection.execute(_ADD, values).one())
-        except (SQLAlchemyError, OSError) as error:
+            place = self._open()
+            if time.monotonic() >= self._forget_at_s:
+                self._forget_at_s = time.monotonic() + _FORGET_EVERY_S
+                place.run(_FORGET, values)
+            row = place.run(_TAKE_BACK if amount < 0 else _ADD, values)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise StateError(f"the counts of rate limits: {error}") from error
+        return Window(0, now_ms) if row is None else Window(*row)
 
-    def _forget(self, connection: Connection, now_ms: int) -> None:
-        if time.monotonic() >= self._forget_at_s:
-            self._forget_at_s = time.monotonic() + _FORGET_EVERY_S
-            connection.execute(_FORGET, {"now_ms": now_ms})
-
-    def _open(self) -> Engine:
+    def _open(self) -> "_File | _Server":
         with self._lock:
-            if self._engine is None:
-                if isinstance(self._place, Path):
-                    self._engine = _open_file(self._place)
-                else:
-                    self._engine = _open_server(self._place)
-            return self._engine
+            if self._opened is None:
+                place = self._place
+                self._opened = _File(place) if isinstance(place, Path) else _Server(place)
+            return self._opened
 
 
-def _open_file(folder: Path) -> Engine:
-    """Opens the file; one at a time looks whether it is sound, and makes it anew where not."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE_NAME
-    with path.with_suffix(".lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+class _File:
+    """A SQLite file. Without SQLAlchemy: counting is what each request does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._local = threading.local()
+        folder.mkdir(parents=True, exist_ok=True)
+        # One at a time looks whether it is sound.
+        with self._path.with_suffix(".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                self._make_table()
+            except sqlite3.DatabaseError as error:
+                logging.getLogger("serving").warning("%s is made anew: %s", self._path, error)
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                self._make_table()
+
+    def run(self, statement: str, values: dict[str, Any]) -> Any:
+        """Returns the first row."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._connect()
+        rows = self._local.connection.execute(statement, values).fetchall()
+        return rows[0] if rows else None
+
+    def _make_table(self) -> None:
+        with contextlib.closing(self._connect()) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+            connection.execute(f"CREATE {_TABLE}")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, _BUSY_TIMEOUT_S, isolation_level=None)
         try:
-            return _make_table_in(path)
-        except DatabaseError as error:
-            logging.getLogger("serving").warning("%s is made anew: %s", path, error.orig)
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            return _make_table_in(path)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=OFF")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
 
-def _make_table_in(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": _BUSY_TIMEOUT_S},
-        isolation_level="AUTOCOMMIT",
-    )
-    event.listen(engine, "connect", _set_up)
-    with engine.connect() as connection:
-        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if found != "ok":
-            raise DatabaseError("PRAGMA quick_check", None, ValueError(found))
-        connection.exec_driver_sql(f"CREATE {_TABLE}")
-    return engine
+class _Server:
+    """A table in PostgreSQL."""
 
+    def __init__(self, address: str) -> None:
+        engine = Server(_hurry(address)).connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
+        lock = "hashtext('ghostlens rate_limits')"
+        with engine.connect() as connection:
+            # One at a time: two that make the same table at the same moment are an error there.
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({lock})")
+            try:
+                connection.exec_driver_sql(f"CREATE UNLOGGED {_TABLE}")
+            finally:
+                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({lock})")
 
-def _set_up(connection: Any, _: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=OFF")
-    cursor.close()
-
-
-def _open_server(address: str) -> Engine:
-    engine = Server(_hurry(address)).connect().execution_options(isolation_level="AUTOCOMMIT")
-    lock = "hashtext('ghostlens rate_limits')"
-    with engine.connect() as connection:
-        # One at a time: two that make the same table at the same moment are an error there.
-        connection.exec_driver_sql(f"SELECT pg_advisory_lock({lock})")
-        try:
-            connection.exec_driver_sql(f"CREATE UNLOGGED {_TABLE}")
-        finally:
-            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({lock})")
-    return engine
+    def run(self, statement: str, values: dict[str, Any]) -> Any:
+        """Returns the first row."""
+        with self._engine.connect() as connection:
+            found = connection.execute(text(statement), values)
+            return found.first() if found.returns_rows else None
 
 
 def _hurry(address: str) -> str:

@@ -35,7 +35,8 @@ def test_what_is_taken_back_was_not_counted(state_place: Path | str, clock: Cloc
     counters = Counters(state_place, clock)
     counters.add("till", 60, 3)
     assert counters.add("till", 60, -1) == (2, 1_060_000)
-    assert counters.add("till", 60, -9).number == 2
+    counters.add("till", 60, -9)  # more than there is: nothing happens
+    assert counters.add("till", 60) == (3, 1_060_000)
     clock.now_ms += 60_000
     assert counters.add("till", 60, -1).number == 0
     assert counters.add("till", 60).number == 1

@@ -6,6 +6,7 @@ import type { ApplyDelta } from "./deltas.js";
 import type { Device } from "./device.js";
 import { ConfigError } from "./errors.js";
 import type { Connection } from "./http.js";
+import { carryKey } from "./key.js";
 import type { Storage } from "./storage/storage.js";
 
 const TIMEOUT_MS = 30_000;
@@ -32,6 +33,8 @@ export interface ClientOptions {
   /** WebCrypto when not given; React Native needs one. */
   readonly cryptography?: Cryptography;
   readonly fetch?: typeof globalThis.fetch;
+  /** What the server asks for, if anything; sent to `url` and nowhere else. */
+  readonly apiKey?: string;
   /** Decodes zstd with a dictionary; without it, whole files are downloaded. */
   readonly applyDelta?: ApplyDelta;
   /** Longest wait for an answer, and between two pieces of it. */
@@ -70,6 +73,7 @@ export function resolveOptions(options: ClientOptions): Settings {
       `the model ${options.model}: allowed are ${modelName.maxChars} of ${modelName.allowed}`,
     );
   }
+  const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   return {
     url,
     targetsUrl: checkUrl(options.targetsUrl ?? `${url}/targets`),
@@ -81,7 +85,7 @@ export function resolveOptions(options: ClientOptions): Settings {
     shareUsage: options.shareUsage ?? false,
     cryptography: options.cryptography ?? webCryptography(),
     connection: {
-      fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+      fetch: options.apiKey === undefined ? fetch : carryKey(fetch, url, options.apiKey),
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
     },
     applyDelta: options.applyDelta ?? null,
