@@ -17,7 +17,6 @@ REMEDIES = {
     "malformed": "Send JSON (RFC 8259) in UTF-8, nested less deeply.",
     "key-needed": "Give a key as `Authorization: Bearer` or `X-API-Key`.",
     "scope": "Ask whoever runs the server for a key that may.",
-    "quota-exceeded": "Ask again after as many seconds as `Retry-After` says; see `RateLimit`.",
     "proxy": "Have the server told how many proxies stand before it (GHOSTLENS_PROXIES).",
     "quota-exceeded": "Ask again after as many seconds as `Retry-After` says, and less often.",
     "slow-body": "Send it again, over a faster connection or smaller.",
