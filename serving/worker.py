@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, in which no request's head may drip in for ever."""
+"""gunicorn's threaded worker, which clients cannot hold up by being slow."""
 
 from functools import partial
 from typing import Any
@@ -11,10 +11,12 @@ from serving.refusals import write_problem
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]
-    """Closes a connection whose request's head takes longer than bodies may.
+    """Bounds what a client can do by being slow.
 
-    gunicorn lets a client that sends a byte now and then hold a thread until the head is as long as
-    heads may be, which takes days. Its other limits are of silence alone.
+    A request's head must be there within the time that bodies have: gunicorn's own limits are of
+    silence alone, and a byte now and then would hold a thread for days. And a client that does not
+    close its side of a connection is waited for by the thread that answered it: gunicorn waits for
+    two seconds in the one thread that takes on and hands out all connections.
     """
 
     def init_process(self) -> None:
@@ -26,9 +28,17 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         """Handles a request of a connection; see gunicorn."""
         limit_s = self.app.settings.receive_wait_s
         with limited(limit_s, partial(shut_reading, conn.sock)) as conn.lift_limit:
-            return super().handle(conn)
+            kept = super().handle(conn)
+        if not kept:
+            conn.close(graceful=True)
+            conn.close = _stay_closed
+        return kept
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answers a request whose head is there; see gunicorn."""
         conn.lift_limit()
         return super().handle_request(req, conn)
+
+
+def _stay_closed(graceful: bool = False) -> None:
+    """Replaces the `close` of a connection that is closed already."""

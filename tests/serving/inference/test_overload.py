@@ -1,8 +1,10 @@
 """Clients that are slow, gone, or too many, against a server process of a short line."""
 
+import resource
 import socket
 import time
 import urllib.error
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,16 +18,23 @@ from tests.serving.test_server import ask, clean_environment, serve
 
 RED = make_photo(COLOURS["red"])
 THREADS = Settings.threads
+CROWD = 2000
+MAX_WORKER_MB = 250
 URL = "/v1/models/colours/recognise"
 
 
 @pytest.fixture(scope="module")
-def address(published: Path) -> Iterator[str]:
+def server(published: Path) -> Iterator[tuple[str, int]]:
     settings = {"GHOSTLENS_RECEIVE_WAIT_S": "1", "GHOSTLENS_RECOGNISE_QUEUE": "2"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(test_server, "clean_environment", lambda: clean_environment() | settings)
-        with serve(published) as (address, _):
-            yield address
+        with serve(published) as (address, process):
+            yield address, process.pid
+
+
+@pytest.fixture(scope="module")
+def address(server: tuple[str, int]) -> str:
+    return server[0]
 
 
 def connect(address: str) -> socket.socket:
@@ -105,3 +114,49 @@ def test_of_too_many_all_are_answered_or_refused_and_then_the_next_is_served(add
         refused = sum(pool.map(lambda _: ask_patiently(address), range(80)))
     assert refused > 0
     assert ask(address + "/livez").status == 200
+
+
+@pytest.fixture
+def many_sockets() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], CROWD + 500), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_sockets")
+def test_a_crowd_at_the_same_moment_is_answered_or_refused_within_bounds(
+    server: tuple[str, int],
+) -> None:
+    address, pid = server
+    head = f"POST {URL} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
+    whole = f"{head}Content-Length: {len(RED)}\r\nConnection: close\r\n\r\n".encode() + RED
+    # None closes its side before all are read: a server that waits for that never gets done.
+    lines = []
+    for _ in range(CROWD):
+        lines.append(connect(address))
+        lines[-1].sendall(whole)
+    heads = [read_all(line).partition(b"\r\n\r\n")[0] for line in lines]
+    statuses = Counter(head[9:12] for head in heads)
+    assert set(statuses) <= {b"200", b"503"}
+    assert statuses[b"200"] and statuses[b"503"]
+    assert all(b"Retry-After: " in head for head in heads if head[9:12] == b"503")
+    ask_patiently(address)
+    assert max(map(read_peak_mb, list_children(pid))) < MAX_WORKER_MB
+
+
+def read_all(line: socket.socket) -> bytes:
+    parts = []
+    with line:
+        while part := line.recv(1 << 16):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def list_children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def read_peak_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
