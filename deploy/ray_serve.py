@@ -7,16 +7,17 @@ package with the extra `serve`, a2wsgi, and GHOSTLENS_REPOSITORY. Keys are asked
 before them: keep Ray's port inside the cluster.
 """
 
-import os
-
 from a2wsgi import WSGIMiddleware
-from fastapi import FastAPI
 from ray import serve
 
 from serving.app import create_app
 from serving.settings import Settings
 
-front = FastAPI()
+
+def make_front() -> WSGIMiddleware:
+    """Makes the server in the replica that asks for it: runtimes do not survive a fork."""
+    settings = Settings.from_environment(None, public_scopes=("recognise",))
+    return WSGIMiddleware(create_app(settings), workers=settings.threads)
 
 
 @serve.deployment(
@@ -24,16 +25,9 @@ front = FastAPI()
     max_ongoing_requests=17,
     autoscaling_config={"min_replicas": 1, "max_replicas": 16, "target_ongoing_requests": 3},
 )
-@serve.ingress(front)
+@serve.ingress(make_front)
 class Networks:
     """A replica: one process, one place, as a worker of ours is."""
 
-    def __init__(self) -> None:
-        # In the replica, not in the process that starts it: runtimes do not survive a fork.
-        settings = Settings.from_environment(None, public_scopes=("recognise",))
-        front.mount("/", WSGIMiddleware(create_app(settings), workers=settings.threads))
-
 
 app = Networks.bind()
-if not os.environ.get("GHOSTLENS_REPOSITORY"):
-    raise SystemExit("GHOSTLENS_REPOSITORY is not set: it names the repository that is served")
