@@ -18,7 +18,7 @@ from tests.serving.test_server import clean_environment
 
 DEPLOY = ROOT / "deploy"
 HEAVY = {"torch", "tensorflow", "executorch", "coremltools", "litert-torch", "matplotlib"}
-OPTIONAL = {"brotli", "setuptools", "pip"}  # urllib3 takes brotli where it happens to be
+OPTIONAL = {"brotli", "pygments", "setuptools", "pip"}  # taken by others where they happen to be
 # Answers a photo and the pages that need templates, and names what was imported for that.
 IMPORTED = """
 import importlib.metadata, json, sys
