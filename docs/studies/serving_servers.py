@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,11 +145,12 @@ def running(server: Server, photo: bytes) -> Iterator[Running]:
         yield Running(server, address, process.pid, time.perf_counter() - begun_s)
     finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
+        # Some leave their workers behind, which go on taking processor time.
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def _wait_for_answer(server: Server, url: str, photo: bytes, begun_s: float) -> None:
