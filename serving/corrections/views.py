@@ -130,7 +130,7 @@ def describe_in(spec: dict[str, Any]) -> None:
     spec["components"]["schemas"]["RightEntry"]["oneOf"] = [
         {
             "properties": {"kind": {"enum": [kind for kind in KINDS if kind != NOT_AN_ITEM]}},
-            "required": ["name"],
+            "required": ["kind", "name"],
         },
-        {"properties": {"kind": {"const": NOT_AN_ITEM}, "name": False}},
+        {"properties": {"kind": {"const": NOT_AN_ITEM}, "name": False}, "required": ["kind"]},
     ]

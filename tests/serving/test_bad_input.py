@@ -289,3 +289,10 @@ def test_what_is_no_request_is_a_problem_too(
     address: str, request_bytes: bytes, status: int
 ) -> None:
     assert_refused(send(address, request_bytes), status)
+
+
+def test_the_process_that_forks_has_loaded_no_runtime(served: tuple[str, int]) -> None:
+    _, pid = served
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    assert "litert" in Path(f"/proc/{children[0]}/maps").read_text()
+    assert "litert" not in Path(f"/proc/{pid}/maps").read_text()

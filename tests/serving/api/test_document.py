@@ -11,6 +11,7 @@ from serving.api.remedies import REMEDIES
 from serving.app import create_app
 from serving.problems import KINDS
 from serving.settings import Settings
+from tests.conftest import ROOT
 
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
 
@@ -160,3 +161,10 @@ def test_the_document_the_page_and_static_files_are_known_by_a_tag_of_their_cont
         assert "Content-Security-Policy" in again.headers
     for address in ("/static/", "/static/..%2fapp.py", "/static/../app.py", "/static/none.css"):
         assert replicas[0].get(address).status_code == 404, address
+
+
+def test_the_handbooks_table_of_traps_names_tests_that_there_are() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "api.md").read_text())
+    assert len(named) > 10
+    for path, test in named:
+        assert f"\ndef {test}(" in (ROOT / path).read_text(), test
