@@ -10,7 +10,7 @@ from serving.access import gate
 from serving.api import deprecation, document
 from serving.api.answers import finish_answer
 from serving.api.bodies import watch_body
-from serving.api.receiving import receive_json
+from serving.api.receiving import receive_json, refuse_nul
 from serving.api.views import blueprint as openapi_blueprint
 from serving.api.views import send_static
 from serving.context import attach_services
@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     problems.register(app)
     gate.attach(app)
     # Only of those who may ask a body is read.
+    app.before_request(refuse_nul)
     app.before_request(watch_body)
     app.before_request(receive_json)
     for blueprint in (

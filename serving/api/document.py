@@ -108,6 +108,7 @@ _FRESH = ("/livez", "/readyz", "/v2/health", "/ready")
 _BODY_STATUSES = ("400", "408", "413", "415", "422")
 _UNREADY_FREE = ("/livez", "/v2/health/live")
 _METHODS = ("get", "post", "put", "patch", "delete")
+_NO_NUL = r"^[^\u0000]*$"
 _PYTHON_END = re.compile(r"\\Z$")
 
 
@@ -197,7 +198,7 @@ def _add_answers(path: str, method: str, operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         statuses += _BODY_STATUSES
     if "{" in path:
-        statuses.append("404")
+        statuses += ["404", "422"]
     if any(entry["in"] == "query" for entry in operation["parameters"]):
         statuses.append("414")
     if method == "get" and not path.endswith(_FRESH) and not path.startswith(_FRESH[:3]):
@@ -259,6 +260,20 @@ def _describe_schemas(spec: dict[str, Any]) -> None:
             # An answer may gain members, and has all that it is said to have.
             schema.pop("additionalProperties", None)
             schema["required"] = sorted(set(properties) - optional)
+        for form in properties.values() if name not in answers else ():
+            _forbid_nul(form)
+    for _, _, operation in list_operations(spec):
+        for parameter in operation["parameters"]:
+            _forbid_nul(parameter["schema"])
+
+
+def _forbid_nul(form: dict[str, Any]) -> None:
+    """Says of free text that the character U+0000 is refused (`serving.api.receiving`)."""
+    is_text = form.get("type") in ("string", ["string", "null"])
+    if is_text and not {"enum", "const", "format", "pattern", "contentEncoding"} & set(form):
+        form["pattern"] = _NO_NUL
+    if isinstance(form.get("items"), dict):
+        _forbid_nul(form["items"])
 
 
 def _modernise(form: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ Views that take photos or tensors receive their bodies themselves, once they hav
 """
 
 import json
+from collections.abc import Iterator
 
+from apiflask import HTTPError
 from flask import Flask, current_app, request
 
 from serving.context import get_settings
@@ -13,6 +15,7 @@ from serving.inference.bodies import receiving
 
 # The longest check that our forms allow has about 20 kB.
 MAX_JSON_BYTES = 1 << 20
+_NUL = "\0"
 
 
 def receive_json() -> None:
@@ -22,6 +25,7 @@ def receive_json() -> None:
         MediaTypeError: it is said to be something else.
         SlowBodyError: it did not arrive in time.
         MalformedError: it is no JSON that can be read.
+        HTTPError: 422, it has the character U+0000.
     """
     if not takes_json(current_app, request.endpoint):
         return
@@ -37,14 +41,50 @@ def receive_json() -> None:
     _check_json(data)
 
 
+def refuse_nul() -> None:
+    """Refuses the character U+0000 in address and query: no database takes it as text.
+
+    Raises:
+        HTTPError: 422, with the places.
+    """
+    places = {
+        "path": dict(_find_nul(dict(request.view_args or {}))),
+        "query": dict(_find_nul(request.args.to_dict(flat=False))),
+    }
+    _refuse({place: found for place, found in places.items() if found})
+
+
+def _refuse(places: dict[str, dict[str, list[str]]]) -> None:
+    if places:
+        raise HTTPError(422, "Validation error", places)
+
+
+def _find_nul(value: object, name: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yields the places of a text with U+0000, nested ones by a path as in "runtimes.0.name"."""
+    if isinstance(value, str):
+        if _NUL in value:
+            yield name, [f"The character {_NUL!a} is not allowed."]
+    elif isinstance(value, dict | list):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in entries:
+            shown = str(key).replace(_NUL, "\ufffd")
+            place = f"{name}.{shown}" if name else shown
+            if _NUL in str(key):
+                yield place, [f"The character {_NUL!a} is not allowed."]
+            yield from _find_nul(inner, place)
+
+
 def _check_json(data: bytes) -> None:
     # webargs would let a number through that Python refuses to read for its length.
     try:
-        json.loads(data)
+        value = json.loads(data)
+        # Looked for where it can be: written out, or in text as it is, which JSON forbids.
+        found = dict(_find_nul(value)) if b"\\u0000" in data else {}
     except RecursionError:
         raise MalformedError("the body is nested too deeply") from None
     except ValueError as error:
         raise MalformedError(f"the body is no JSON that can be read: {error}") from error
+    _refuse({"json": found} if found else {})
 
 
 def takes_json(app: Flask, endpoint: str | None) -> bool:

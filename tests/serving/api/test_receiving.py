@@ -9,7 +9,8 @@ from serving.api.receiving import MAX_JSON_BYTES
 from serving.app import create_app
 from serving.settings import Settings
 
-CHECK = "/v1/models/colours/check"
+CHECK, RECOGNISE = "/v1/models/colours/check", "/v1/models/colours/recognise"
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,22 @@ def test_what_is_wrong_within_a_body_is_told_by_its_path(client: FlaskClient) ->
             "runtimes.0.name": ["Missing data for required field."],
         }
     }
+
+
+def test_the_character_that_no_database_takes_is_refused_with_its_place(
+    client: FlaskClient,
+) -> None:
+    words = ["The character '\\x00' is not allowed."]
+    body = {"platform": "web", "device_id": "a\0", "refused": ["1.0.0", "\0"], "\0": 1}
+    for response, errors in [
+        (
+            client.post(CHECK, json=body),
+            {"json": {"device_id": words, "refused.1": words, "\ufffd": words}},
+        ),
+        (client.post(f"{RECOGNISE}?version=%00"), {"query": {"version.0": words}}),
+        (client.get("/v1/models/a%00"), {"path": {"model": words}}),
+    ]:
+        assert (response.status_code, response.json["type"]) == (422, "/docs#request")
+        assert response.json["errors"] == errors
+    plain = client.post(CHECK, data=rb'{"platform": "web", "device_id": "\\u0000"}', headers=JSON)
+    assert plain.status_code == 200
