@@ -138,8 +138,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _read_id(table: dict[str, Any]) -> str | None:
     found = table.get("id")
-    if found is not None and (not isinstance(found, str) or len(found) > MAX_ID_CHARS):
-        raise InferenceError(f"id is a text of up to {MAX_ID_CHARS} characters")
+    if found is None:
+        return None
+    if not isinstance(found, str) or len(found) > MAX_ID_CHARS or "\0" in found:
+        raise InferenceError(f"id is a text of up to {MAX_ID_CHARS} characters other than U+0000")
     return found
 
 

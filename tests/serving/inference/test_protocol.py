@@ -106,6 +106,7 @@ WRONG = [
     (change(parameters={"binary_data_size": 4}), "both data and binary_data_size"),
     (change(PHOTO, shape=[4]), "4 elements of BYTES: given are 3"),
     (change() | {"id": 7}, "id is a text"),
+    (change() | {"id": "\0"}, "id is a text"),
     (change() | {"parameters": 7}, "parameters of the request"),
     (change() | {"parameters": {"timeout": -1}}, "microseconds"),
     (change() | {"outputs": [{"name": "logits"}]}, "no output 'logits'"),
