@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.serving.test_server import serve
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 6
+EXAMPLES = 2
 # Those that systematically go through limits, and sequences of requests, take a minute and more.
 PHASES = "examples,fuzzing"
 
