@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert
 
+from serving.access.keys import Wish, create_key
 from serving.app import create_app
 from serving.cli import main
 from serving.corrections.tables import corrections
@@ -156,3 +157,19 @@ def test_the_command_ends_with_1_at_an_alarm(
     assert done.exit_code == (1 if least else 0), done.output
     assert ("alarm " in done.output) == bool(least)
     assert "confidence against validation" in done.output
+
+
+def test_where_keys_are_required_a_browser_opens_it_with_one_of_the_scope(
+    published_with_baseline: Path, tmp_path: Path
+) -> None:
+    settings = Settings(published_with_baseline, state=tmp_path / "state", public_scopes=())
+    app = create_app(settings)
+    refused = app.test_client().get(URL, headers={"Accept": "text/html"})
+    assert refused.status_code == 401
+    assert any("Basic" in words for words in refused.headers.getlist("WWW-Authenticate"))
+    database = app.extensions["ghostlens"].database
+    for scope, status in (("observe", 200), ("recognise", 403)):
+        token = create_key(database, Wish(scope, frozenset({scope})), "ann", now_ms())
+        for address in (URL, "/v1/models/colours/drift"):
+            answer = app.test_client().get(address, auth=("", token))
+            assert answer.status_code == status
