@@ -11,14 +11,14 @@ from serving.access.commands import keys_group
 from serving.corrections.commands import corrections_group
 from serving.dashboard.commands import drift_command
 from serving.database_commands import database
-from serving.objects import read_place
 from serving.options import FOLDER, KEYS, REPOSITORY, check_signers, print_expiries
-from serving.publish import resign
-from serving.registry_commands import changelog_command
-from serving.release_commands import publish_command, releases
-from serving.renewal import find_due, read_duration_s, renew_repeatedly
+from serving.publishing.objects import read_place
+from serving.publishing.publish import resign
+from serving.publishing.registry_commands import changelog_command
+from serving.publishing.release_commands import publish_command, releases
+from serving.publishing.renewal import find_due, read_duration_s, renew_repeatedly
+from serving.publishing.trust_commands import trust
 from serving.settings import Settings
-from serving.trust_commands import trust
 from training.console import TypedErrorGroup
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from serving.errors import StateError
-from serving.objects import read_place
 from serving.options import find_state_place, takes_state
+from serving.publishing.objects import read_place
 from serving.settings import Settings
 from serving.state.checking import check
 from serving.state.copying import copy_rows

@@ -11,7 +11,7 @@ from serving.access import needs
 from serving.api.sending import send_representation
 from serving.coding import Representation, from_bytes
 from serving.context import get_storage
-from serving.objects import find_cache_control, find_content_type
+from serving.publishing.objects import find_cache_control, find_content_type
 
 blueprint = APIBlueprint("files", __name__, tag="Files")
 _SIGNED = {

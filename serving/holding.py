@@ -1,7 +1,7 @@
 """Holding versions back at once, and letting them go on."""
 
 from serving.errors import HoldError
-from serving.policy import find_on_its_way
+from serving.publishing.policy import find_on_its_way
 from serving.rollouts import HALTED, PAUSED, Rollouts
 from serving.storage import Storage
 

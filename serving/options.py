@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from mobile_assets.bucketing import WHOLE_SHARE_BP
-from serving.objects import read_place
-from serving.repository import State
+from serving.publishing.objects import read_place
+from serving.publishing.repository import State
 from serving.settings import DATABASE_VARIABLE, STATE_VARIABLE, find_state
 
 FOLDER = click.Path(path_type=Path)

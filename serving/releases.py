@@ -18,9 +18,9 @@ from mobile_assets.release import Release
 from serving.access import needs
 from serving.api.deprecation import Deprecation, deprecated
 from serving.context import get_rollouts, get_settings, get_storage
-from serving.deltas import list_deltas
 from serving.errors import UnknownVersionError
-from serving.repository import file_path, read_sha256, release_path
+from serving.publishing.deltas import list_deltas
+from serving.publishing.repository import file_path, read_sha256, release_path
 from serving.schemas import CheckAnswer, CheckRequest, ModelDetail, ModelList, VersionDetail
 
 blueprint = APIBlueprint("releases", __name__, url_prefix="/v1/models", tag="Releases")

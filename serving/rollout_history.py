@@ -8,7 +8,7 @@ this can be read wherever the release was signed.
 from tuf.api.metadata import Targets  # type: ignore[attr-defined]
 
 from mobile_assets.release import Release, Rollout
-from serving.repository import release_path, stored_path, verify
+from serving.publishing.repository import release_path, stored_path, verify
 from serving.storage import Storage
 from training.errors import GhostlensError
 

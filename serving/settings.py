@@ -12,7 +12,7 @@ from serving.access.origins import read_origins
 from serving.access.rates import ADDRESS_LIMITS, KEY_LIMITS, Rate, read_limits
 from serving.access.scopes import read_scopes
 from serving.errors import SettingsError
-from serving.objects import read_place
+from serving.publishing.objects import read_place
 from training.sources.grocery_download import CACHE_VARIABLE
 
 _PREFIX = "GHOSTLENS_"

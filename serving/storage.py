@@ -22,8 +22,8 @@ from serving.errors import (
     UnknownModelError,
     UnknownVersionError,
 )
-from serving.objects import Place, Status, open_objects
-from serving.repository import (
+from serving.publishing.objects import Place, Status, open_objects
+from serving.publishing.repository import (
     METADATA_FOLDER,
     METADATA_NAME,
     TARGETS_FOLDER,

@@ -25,8 +25,8 @@ import click
 
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
 from mobile_assets.signing import create_keys
-from serving.desk import open_desk
-from serving.repository import stored_path
+from serving.publishing.desk import open_desk
+from serving.publishing.repository import stored_path
 
 SIZES = {"labels": 8 << 10, "photo": 100 << 10, "int8 model": 5 << 20, "fp32 model": 20 << 20}
 CONNECTIONS = (1, 8)

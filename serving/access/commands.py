@@ -19,8 +19,8 @@ from serving.access.keys import (
 )
 from serving.access.ring import FRESH_S, STALE_S
 from serving.access.scopes import SCOPES
-from serving.objects import read_place
 from serving.options import NAME, find_state_place, takes_state
+from serving.publishing.objects import read_place
 from serving.settings import Settings
 from serving.state.database import Database
 

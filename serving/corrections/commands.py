@@ -19,8 +19,8 @@ from serving.corrections.store import (
 )
 from serving.corrections.tables import ACCEPTED, LABEL, NOT_AN_ITEM, OTHER, REJECTED, STATES
 from serving.errors import RequestError
-from serving.objects import read_place
 from serving.options import FOLDER, NAME, find_state_place, takes_state
+from serving.publishing.objects import read_place
 from serving.settings import Settings
 from serving.state.database import Database
 from serving.storage import Storage

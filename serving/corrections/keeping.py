@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from serving.corrections.photos import SUFFIX, CleanPhoto
 from serving.corrections.tables import corrections, kept_photos
 from serving.errors import ServingError, UnknownCorrectionError
-from serving.objects import LocalFolder, Objects, open_objects
+from serving.publishing.objects import LocalFolder, Objects, open_objects
 from serving.rollouts import now_ms
 from serving.settings import Settings
 from serving.state.database import Database
@@ -45,7 +45,7 @@ class KeptPhotos:
 
         Args:
             database: the state.
-            place: a folder, or the address of object storage; see `serving.objects`.
+            place: a folder, or the address of object storage; see `serving.publishing.objects`.
             keep_days: how long a photo is kept at most, in days.
         """
         self._database, self._place, self._keep_ms = database, place, keep_days * DAY_MS

@@ -100,7 +100,7 @@ class Fleet:
             "--keys",
             str(self._folder / "keys"),
         )
-        with mock.patch("serving.policy.secrets.token_hex", self._make_salt):
+        with mock.patch("serving.publishing.policy.secrets.token_hex", self._make_salt):
             done = CliRunner().invoke(main, [*words, *places])
         assert done.exit_code == 0, f"{words}: {done.output}"
         return done.output

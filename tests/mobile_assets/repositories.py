@@ -14,7 +14,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 
 from mobile_assets.bundle import open_bundle
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
-from serving.delegations import add_delegation
+from serving.publishing.delegations import add_delegation
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
 PUBLISHED_AT = "2026-11-24T12:00:00Z"

@@ -12,10 +12,10 @@ from mobile_assets.bundle import write_bundle
 from mobile_assets.release import STABLE, Release
 from mobile_assets.signing import create_keys
 from serving.app import create_app
-from serving.objects import open_objects
-from serving.policy import pin, unpin
-from serving.publish import Keys, change_release, publish
-from serving.repository import read_metadata_in
+from serving.publishing.objects import open_objects
+from serving.publishing.policy import pin, unpin
+from serving.publishing.publish import Keys, change_release, publish
+from serving.publishing.repository import read_metadata_in
 from serving.settings import Settings
 from serving.state.database import Database
 from tests.mobile_assets.builds import make_build

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from typing import Any
 
 from serving.cli import main
-from serving.objects import LocalFolder, open_objects, read_place
-from serving.s3 import S3Bucket
+from serving.publishing.objects import LocalFolder, open_objects, read_place
+from serving.publishing.s3 import S3Bucket
 
 Step = Callable[[str, Callable[[], None], bool], None]
 _NOT_ENDED = 99

@@ -13,7 +13,7 @@ from mobile_assets.bundle import Bundle, open_bundle, write_bundle
 from mobile_assets.manifest import Manifest
 from serving.app import create_app
 from serving.cli import main
-from serving.publish import publish
+from serving.publishing.publish import publish
 from serving.settings import Settings
 from tests.mobile_assets.builds import COLOURS, LABELS, LITERT, make_build, make_photo
 from tests.mobile_assets.cloud_builds import (

@@ -4,8 +4,8 @@ from pathlib import Path
 from flask.testing import FlaskClient
 
 from serving.app import create_app
-from serving.policy import deprecate
-from serving.publish import change_release
+from serving.publishing.policy import deprecate
+from serving.publishing.publish import change_release
 from serving.settings import Settings
 
 

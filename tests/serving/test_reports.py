@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from mobile_assets.conditions import Device, Running, RuntimeOfApp
 from mobile_assets.release import STABLE
 from serving.app import create_app
-from serving.policy import Change, pin, promote, roll_back, roll_out
-from serving.publish import change_release
+from serving.publishing.policy import Change, pin, promote, roll_back, roll_out
+from serving.publishing.publish import change_release
 from serving.settings import Settings
 
 CHECK, REPORTS = "/v1/models/colours/check", "/v1/models/colours/reports"

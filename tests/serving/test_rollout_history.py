@@ -7,8 +7,8 @@ import pytest
 
 from mobile_assets.release import STABLE
 from serving.app import create_app
-from serving.policy import Change, pin, roll_back, roll_out, unpin
-from serving.publish import change_release
+from serving.publishing.policy import Change, pin, roll_back, roll_out, unpin
+from serving.publishing.publish import change_release
 from serving.rollout_history import find_first_share
 from serving.settings import Settings
 from serving.state.audit import list_entries

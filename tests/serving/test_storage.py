@@ -9,8 +9,8 @@ import pytest
 import serving.storage
 from mobile_assets.signing import create_keys
 from serving.errors import NotReadyError, RepositoryError, UnknownFileError
-from serving.objects import LocalFolder, Status
-from serving.publish import publish
+from serving.publishing.objects import LocalFolder, Status
+from serving.publishing.publish import publish
 from serving.storage import Storage
 from tests.serving.conftest import set_current
 from training.errors import StorageError
@@ -191,7 +191,7 @@ def test_a_request_does_not_wait_for_another_one_that_looks_at_the_storage(
 def test_expired_metadata_are_reported(
     repository: Path, monkeypatch: pytest.MonkeyPatch, key_folder: Path
 ) -> None:
-    monkeypatch.setitem(serving.repository.EXPIRY_DAYS, "timestamp", -1)
+    monkeypatch.setitem(serving.publishing.repository.EXPIRY_DAYS, "timestamp", -1)
     set_current("colours", "1.0.0", repository, key_folder)
     storage = Storage(repository)
     assert storage.catalogue.find_release("colours").current == "1.0.0"

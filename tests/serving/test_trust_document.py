@@ -12,7 +12,7 @@ import mobile_assets.cli
 import serving.cli
 from mobile_assets.release import Release
 from mobile_assets.signing import PASSPHRASE_VARIABLE, create_keys, load_public_keys
-from serving.publish import publish
+from serving.publishing.publish import publish
 from tests.conftest import ROOT
 from tests.mobile_assets.builds import MODEL
 from tests.serving.conftest import make_phone

@@ -109,7 +109,7 @@ def test_a_photo_that_was_noted_and_never_written_is_no_obstacle(
         raise StorageError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr("serving.objects.LocalFolder.write", fail)
+        patch.setattr("serving.publishing.objects.LocalFolder.write", fail)
         with pytest.raises(StorageError):
             kept.write(clean_photo(make_jpeg(1)))
     assert len(list_noted(database)) == 1
@@ -124,7 +124,7 @@ def test_a_full_disk_is_told_and_leaves_no_correction(
     def fail(*_: object) -> None:
         raise StorageError("no space left")
 
-    monkeypatch.setattr("serving.objects.LocalFolder.write", fail)
+    monkeypatch.setattr("serving.publishing.objects.LocalFolder.write", fail)
     assert send(app, say(), make_jpeg(1)).status_code == 503
     with database.read() as connection:
         assert list_some(connection) == []

@@ -14,7 +14,7 @@ from mobile_assets.bundle import write_bundle
 from serving.app import create_app
 from serving.dashboard.counting import add_counts
 from serving.dashboard.counts import Scan
-from serving.publish import publish
+from serving.publishing.publish import publish
 from serving.settings import Settings
 from serving.state.database import Database
 from tests.mobile_assets.builds import add_distribution, make_build

@@ -13,8 +13,8 @@ from serving.app import create_app
 from serving.cli import main
 from serving.corrections.tables import corrections
 from serving.dashboard.counts import ON_DEVICE, ON_SERVER, Scan, today
-from serving.policy import roll_back, roll_out
-from serving.publish import change_release
+from serving.publishing.policy import roll_back, roll_out
+from serving.publishing.publish import change_release
 from serving.rollouts import HALTED, now_ms
 from serving.settings import Settings
 from tests.serving.dashboard.conftest import Fill, make_usage

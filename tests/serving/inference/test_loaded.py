@@ -5,7 +5,7 @@ import pytest
 
 from serving.errors import UnknownVersionError
 from serving.inference.loaded import LoadedVersions
-from serving.publish import publish
+from serving.publishing.publish import publish
 from serving.storage import Storage
 from tests.mobile_assets.builds import COLOURS, PREPROCESS, make_photo
 from tests.serving.conftest import set_current

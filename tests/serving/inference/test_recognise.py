@@ -17,8 +17,8 @@ from serving.errors import NoArtifactError
 from serving.inference.engine import Engine
 from serving.inference.loaded import LoadedVersion, LoadedVersions
 from serving.inference.places import Places
-from serving.policy import pin
-from serving.publish import change_release, publish
+from serving.publishing.policy import pin
+from serving.publishing.publish import change_release, publish
 from serving.settings import Settings
 from serving.storage import Storage
 from tests.mobile_assets.builds import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.publish import publish
+from serving.publishing.publish import publish
 from tests.mobile_assets.builds import COLOURS, answer, make_photo
 from tests.serving.test_server import serve
 

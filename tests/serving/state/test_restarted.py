@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from mobile_assets.release import STABLE
 from serving.app import create_app
-from serving.policy import roll_back, roll_out
-from serving.publish import change_release
+from serving.publishing.policy import roll_back, roll_out
+from serving.publishing.publish import change_release
 from serving.settings import Settings
 from serving.state.audit import find_break, list_entries
 from serving.state.database import Database

@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, Rollout
 from serving.app import create_app
-from serving.policy import roll_back
-from serving.publish import change_release
+from serving.publishing.policy import roll_back
+from serving.publishing.publish import change_release
 from serving.reports import Report, take_report
 from serving.rollouts import HALTED, Rollouts, now_ms
 from serving.rule import Counts

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from serving.changelog import read_changelog, to_markdown
 from serving.options import FOLDER, REPOSITORY
+from serving.publishing.changelog import read_changelog, to_markdown
 from serving.storage import Storage
 from training.files import write_atomic
 

@@ -12,8 +12,6 @@ from mobile_assets.bundle import write_bundle
 from mobile_assets.errors import SigningError
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release
 from mobile_assets.signing import create_keys, load_public_keys
-from serving.delegations import find_delegation
-from serving.desk import open_desk
 from serving.errors import (
     ConflictError,
     PublishError,
@@ -21,8 +19,15 @@ from serving.errors import (
     UnknownModelError,
     UnknownVersionError,
 )
-from serving.publish import publish, resign
-from serving.repository import EXPIRY_DAYS, MODEL_EXPIRY_DAYS, read_metadata_in, read_state
+from serving.publishing.delegations import find_delegation
+from serving.publishing.desk import open_desk
+from serving.publishing.publish import publish, resign
+from serving.publishing.repository import (
+    EXPIRY_DAYS,
+    MODEL_EXPIRY_DAYS,
+    read_metadata_in,
+    read_state,
+)
 from tests.mobile_assets.builds import make_build
 from tests.serving.conftest import make_phone, set_current
 from training.errors import StorageError

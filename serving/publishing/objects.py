@@ -291,8 +291,8 @@ def open_objects(place: Place) -> Objects:
     """Opens a repository's storage; nothing is read yet.
 
     Args:
-        place: a folder, `s3://bucket/prefix?endpoint=https://…&region=…` (see `serving.s3`), or
-            storage that is open already.
+        place: a folder, `s3://bucket/prefix?endpoint=https://…&region=…` (see
+            `serving.publishing.s3`), or storage that is open already.
 
     Raises:
         SettingsError: the address is malformed, or the package for S3 is not installed.
@@ -305,7 +305,7 @@ def open_objects(place: Place) -> Objects:
 @cache  # a client takes a tenth of a second to make, and keeps its connections
 def _open_bucket(url: str) -> Objects:
     try:
-        from serving.s3 import S3Bucket
+        from serving.publishing.s3 import S3Bucket
     except ModuleNotFoundError as error:
         raise SettingsError(f"{url} needs the extra `s3`: {error}") from None
     return S3Bucket.from_url(url)

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from mobile_assets.bundle import open_bundle
 from mobile_assets.deltas import apply_delta
-from serving.publish import publish
+from serving.publishing.publish import publish
 from tests.serving.conftest import make_phone
 
 CHECK = "/v1/models/colours/check"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from serving.errors import SettingsError
-from serving.publish import resign
-from serving.renewal import find_due, read_duration_s, renew_repeatedly
-from serving.repository import State, read_metadata_in, read_state
+from serving.publishing.publish import resign
+from serving.publishing.renewal import find_due, read_duration_s, renew_repeatedly
+from serving.publishing.repository import State, read_metadata_in, read_state
 from tests.conftest import ROOT
 from training.errors import StorageError
 
@@ -53,7 +53,7 @@ def test_each_renewal_is_logged_and_a_failed_one_is_tried_again(
             stopped.set()
         return state
 
-    with caplog.at_level(logging.INFO, "serving.renewal"):
+    with caplog.at_level(logging.INFO, "serving.publishing.renewal"):
         assert renew_repeatedly(renew, 0.001, stopped) == 2
     words = [record.getMessage() for record in caplog.records]
     assert words[0].startswith(f"renewed: timestamp version {before + 1} counts until 20")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, Rollout
 from serving.errors import PublishError, UnknownVersionError
-from serving.policy import (
+from serving.publishing.policy import (
     FOR_ALL,
     Change,
     Plan,

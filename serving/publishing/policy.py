@@ -1,4 +1,4 @@
-"""What the model owner can do to a release: pure changes, which `serving.publish` signs."""
+"""What the model owner can do to a release: pure changes, which `publish` signs."""
 
 import secrets
 from collections.abc import Callable

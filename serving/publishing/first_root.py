@@ -12,7 +12,7 @@ from tuf.api.metadata import Root  # type: ignore[attr-defined]
 
 from mobile_assets.signing import ROLES, check_publishable, load_public_keys, load_signer
 from serving.errors import PublishError, RepositoryError
-from serving.repository import create_root, sign, verify
+from serving.publishing.repository import create_root, sign, verify
 from training.files import storage_error, write_atomic
 
 FIRST_ROOT_NAME = "1.root.json"

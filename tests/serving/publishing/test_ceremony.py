@@ -10,18 +10,18 @@ import pytest
 from click.testing import CliRunner, Result
 from tuf.api.exceptions import RepositoryError as TufError
 
-import serving.desk
-import serving.repository
+import serving.publishing.desk
+import serving.publishing.repository
 from mobile_assets.errors import SigningError
 from mobile_assets.release import Release
 from mobile_assets.signing import create_keys, load_public_keys
-from serving.ceremony import Wishes, propose, publish_change, sign_change
-from serving.change import read_change
 from serving.cli import main
 from serving.errors import CeremonyError, PublishError, RepositoryError
-from serving.objects import LocalFolder
-from serving.publish import publish, resign
-from serving.repository import read_metadata_in, read_state
+from serving.publishing.ceremony import Wishes, propose, publish_change, sign_change
+from serving.publishing.change import read_change
+from serving.publishing.objects import LocalFolder
+from serving.publishing.publish import publish, resign
+from serving.publishing.repository import read_metadata_in, read_state
 from serving.storage import Storage
 from tests.serving.conftest import make_phone, set_current
 from training.errors import StorageError
@@ -242,7 +242,7 @@ def test_an_interrupted_ceremony_is_finished_by_running_it_again(
     with monkeypatch.context() as patch:
         for way in ("create", "replace"):
             patch.setattr(LocalFolder, way, dying(getattr(LocalFolder, way)))
-        patch.setattr(serving.desk.Desk, "take_back", lambda desk: None)
+        patch.setattr(serving.publishing.desk.Desk, "take_back", lambda desk: None)
         with pytest.raises(Killed):
             publish_change(change, repository, [online])
     server = Storage(repository)
@@ -301,10 +301,10 @@ def test_a_root_over_its_time_is_renewed_by_a_ceremony(
     repository = tmp_path / "repository"
     (keys / "root.json").unlink()
     with monkeypatch.context() as patch:
-        patch.setitem(serving.repository.EXPIRY_DAYS, "root", 1)
+        patch.setitem(serving.publishing.repository.EXPIRY_DAYS, "root", 1)
         publish(bundles["1.0.0"], repository, keys)
     with monkeypatch.context() as patch:
-        patch.setattr(serving.desk, "datetime", Later)
+        patch.setattr(serving.publishing.desk, "datetime", Later)
         with pytest.raises(PublishError, match=r"the root metadata expired.*--renew root"):
             resign(repository, keys)
     change = propose(repository, Wishes(renew=["root"]))
@@ -314,10 +314,10 @@ def test_a_root_over_its_time_is_renewed_by_a_ceremony(
     assert state is not None and state.root.version == 2
 
 
-class Later(serving.desk.datetime):  # type: ignore[misc]
+class Later(serving.publishing.desk.datetime):  # type: ignore[misc]
     @classmethod
     def now(cls, tz=None):
-        return super().now(tz) + serving.repository.timedelta(days=2)
+        return super().now(tz) + serving.publishing.repository.timedelta(days=2)
 
 
 @pytest.mark.parametrize(

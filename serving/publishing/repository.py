@@ -30,9 +30,9 @@ from tuf.api.serialization.json import JSONSerializer
 
 from mobile_assets.release import RELEASE_NAME
 from mobile_assets.signing import ROLES
-from serving.delegations import check_delegated, check_delegating, list_delegations
 from serving.errors import RepositoryError
-from serving.objects import Objects, Place, open_objects
+from serving.publishing.delegations import check_delegated, check_delegating, list_delegations
+from serving.publishing.objects import Objects, Place, open_objects
 from training.files import sha256_bytes
 
 METADATA_FOLDER = "metadata"

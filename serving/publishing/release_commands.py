@@ -17,7 +17,6 @@ from mobile_assets.release import STABLE, Release
 from mobile_assets.versions import VersionRange, system_key
 from serving.errors import PublishError
 from serving.hold_commands import HOLD_COMMANDS
-from serving.noting import note_published
 from serving.options import (
     FOLDER,
     KEYS,
@@ -30,7 +29,8 @@ from serving.options import (
     read_share,
     takes_state,
 )
-from serving.policy import (
+from serving.publishing.noting import note_published
+from serving.publishing.policy import (
     Change,
     Plan,
     check_channel_name,
@@ -46,9 +46,9 @@ from serving.policy import (
     roll_out,
     unpin,
 )
-from serving.publish import change_release, publish
-from serving.publishing_again import check_met
-from serving.release_listing import (
+from serving.publishing.publish import change_release, publish
+from serving.publishing.publishing_again import check_met
+from serving.publishing.release_listing import (
     describe_counts,
     describe_unoffered,
     list_command,

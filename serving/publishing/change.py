@@ -24,9 +24,9 @@ from tuf.api.serialization.json import JSONSerializer
 from mobile_assets.errors import ManifestError
 from mobile_assets.reading import check_schema, read_json
 from mobile_assets.signing import check_role_name
-from serving.delegations import check_delegated, check_delegating, find_delegation
 from serving.errors import CeremonyError
-from serving.repository import MAX_METADATA_BYTES, read_roots, verify
+from serving.publishing.delegations import check_delegated, check_delegating, find_delegation
+from serving.publishing.repository import MAX_METADATA_BYTES, read_roots, verify
 from training.files import sha256_bytes, write_atomic
 
 _SCHEMA = "ghostlens.change/1"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from serving.errors import SettingsError
-from serving.repository import EXPIRY_DAYS, State
+from serving.publishing.repository import EXPIRY_DAYS, State
 from training.errors import GhostlensError
 
 _LOG = logging.getLogger(__name__)

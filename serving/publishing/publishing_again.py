@@ -6,8 +6,8 @@ from click.core import ParameterSource
 from mobile_assets.bucketing import WHOLE_SHARE_BP
 from mobile_assets.release import Release
 from serving.errors import PublishError
-from serving.objects import Place
-from serving.policy import Plan
+from serving.publishing.objects import Place
+from serving.publishing.policy import Plan
 from serving.storage import Storage
 
 

@@ -5,7 +5,8 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, TargetFile, Targets
 
 from mobile_assets.errors import SigningError
-from serving.delegations import (
+from serving.errors import RepositoryError
+from serving.publishing.delegations import (
     MAX_DEPTH,
     add_delegation,
     check_delegated,
@@ -14,7 +15,6 @@ from serving.delegations import (
     find_delegation,
     list_delegations,
 )
-from serving.errors import RepositoryError
 
 KEY = CryptoSigner.generate_ed25519().public_key
 PARTS = st.lists(st.text("ab.-*[]?", min_size=1, max_size=4), min_size=1, max_size=8)

@@ -11,9 +11,9 @@ from mobile_assets.errors import ManifestError
 from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import BundledArtifact, File
 from mobile_assets.release import Release
-from serving.desk import Desk
 from serving.errors import UnknownFileError
-from serving.repository import file_path, read_sha256, read_target
+from serving.publishing.desk import Desk
+from serving.publishing.repository import file_path, read_sha256, read_target
 from serving.storage import Storage
 
 # Devices that check every few hours run one of these; others fetch the whole.

@@ -10,8 +10,8 @@ from urllib.request import urlopen
 import pytest
 
 from serving.errors import ConflictError, RepositoryError, SettingsError
-from serving.objects import LocalFolder, Objects, open_objects
-from serving.s3 import S3Bucket
+from serving.publishing.objects import LocalFolder, Objects, open_objects
+from serving.publishing.s3 import S3Bucket
 from tests.conftest import ROOT
 from tests.serving.s3_server import BUCKET
 from training.errors import StorageError
@@ -22,11 +22,11 @@ MANY_BYTES = 1 << 20
 KILLED_WRITE = """
 import os, signal, sys
 from pathlib import Path
-import serving.objects
+import serving.publishing.objects
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 os.fsync = die
-serving.objects.LocalFolder(Path(sys.argv[1])).create("metadata/1.root.json", b"half")
+serving.publishing.objects.LocalFolder(Path(sys.argv[1])).create("metadata/1.root.json", b"half")
 """
 
 

@@ -9,13 +9,13 @@ from securesystemslib.signer import Key  # type: ignore[attr-defined]
 from tuf.api.metadata import Role, Targets  # type: ignore[attr-defined]
 
 from mobile_assets.signing import ROLES, load_public_keys
-from serving.ceremony import Wishes, propose, publish_change, sign_change
-from serving.change import Change, read_change
-from serving.delegations import find_delegation, list_delegations
 from serving.errors import CeremonyError
-from serving.noting import note_ceremony, read_releases
 from serving.options import FOLDER, NAME, REPOSITORY, takes_state
-from serving.repository import State, read_metadata_in, read_state
+from serving.publishing.ceremony import Wishes, propose, publish_change, sign_change
+from serving.publishing.change import Change, read_change
+from serving.publishing.delegations import find_delegation, list_delegations
+from serving.publishing.noting import note_ceremony, read_releases
+from serving.publishing.repository import State, read_metadata_in, read_state
 
 _ROOT_COPY_NAME = "root.json"
 _CHANGE = click.argument("change_path", metavar="CHANGE", type=FOLDER)

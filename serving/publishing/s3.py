@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from serving.errors import ConflictError, RepositoryError, SettingsError
-from serving.objects import (
+from serving.publishing.objects import (
     Content,
     Status,
     check_name,

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from mobile_assets.bundle import open_bundle
 from mobile_assets.manifest import Manifest
 from mobile_assets.release import Channel, PublishedVersion, Release, Rollout
-from serving.changelog import read_changelog, to_markdown
 from serving.cli import main
 from serving.errors import UnknownModelError
+from serving.publishing.changelog import read_changelog, to_markdown
 from serving.storage import Storage
 
 TIME = "2026-11-24T12:00:00Z"

@@ -10,7 +10,7 @@ import click
 from mobile_assets.release import Release
 from serving.errors import NotReadyError, SettingsError, StateError
 from serving.options import find_state_place
-from serving.policy import describe_channels, describe_move, find_moved
+from serving.publishing.policy import describe_channels, describe_move, find_moved
 from serving.state.audit import append
 from serving.state.database import Database
 from serving.storage import Storage

@@ -32,11 +32,11 @@ from mobile_assets.signing import (
     load_signer,
     load_signers,
 )
-from serving.delegations import add_delegation, check_delegated, find_delegation
 from serving.errors import PublishError, RepositoryError, UnknownModelError
-from serving.first_root import FIRST_ROOT_NAME, make_first_root
-from serving.objects import Objects, Place, open_objects
-from serving.repository import (
+from serving.publishing.delegations import add_delegation, check_delegated, find_delegation
+from serving.publishing.first_root import FIRST_ROOT_NAME, make_first_root
+from serving.publishing.objects import Objects, Place, open_objects
+from serving.publishing.repository import (
     MAX_METADATA_BYTES,
     METADATA_FOLDER,
     METADATA_NAME,

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-import serving.first_root
-import serving.repository
+import serving.publishing.first_root
+import serving.publishing.repository
 from mobile_assets.signing import create_keys
 from serving.errors import PublishError
-from serving.publish import publish, resign
+from serving.publishing.publish import publish, resign
 from tests.serving.conftest import make_phone
 
 
@@ -66,7 +66,7 @@ def test_a_root_that_cannot_begin_a_repository_is_never_overwritten(
     elif content == "damaged":
         (keys / "root.json").write_bytes(b"{}")
     else:
-        monkeypatch.setattr(serving.first_root, "datetime", Later)
+        monkeypatch.setattr(serving.publishing.first_root, "datetime", Later)
     before = (keys / "root.json").read_bytes()
     with pytest.raises(PublishError, match=rf"{words}.*never overwritten.*take a new key folder"):
         publish(bundles["1.0.0"], tmp_path / "place", keys)
@@ -74,10 +74,10 @@ def test_a_root_that_cannot_begin_a_repository_is_never_overwritten(
     assert not (tmp_path / "place").exists()
 
 
-class Later(serving.first_root.datetime):  # type: ignore[misc]
+class Later(serving.publishing.first_root.datetime):  # type: ignore[misc]
     @classmethod
     def now(cls, tz=None):
-        return super().now(tz) + serving.repository.timedelta(days=400)
+        return super().now(tz) + serving.publishing.repository.timedelta(days=400)
 
 
 def test_a_root_of_another_repository_stops_a_further_publication(

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from mobile_assets.release import Release
-from serving.objects import open_objects
-from serving.publish import publish
-from serving.repository import find_incomplete, read_metadata_in, read_state
+from serving.publishing.objects import open_objects
+from serving.publishing.publish import publish
+from serving.publishing.repository import find_incomplete, read_metadata_in, read_state
 from tests.conftest import ROOT
 from tests.serving.conftest import make_phone
 from tests.serving.s3_server import BUCKET, CREDENTIALS

@@ -7,20 +7,26 @@ from pathlib import Path
 from mobile_assets.bundle import Bundle, open_bundle
 from mobile_assets.manifest import MANIFEST_NAME
 from mobile_assets.release import Release
-from serving.ceremony import propose_release
-from serving.deltas import put_deltas
-from serving.desk import Desk, open_desk
 from serving.errors import PublishError, UnknownModelError
-from serving.first_root import (
+from serving.publishing.ceremony import propose_release
+from serving.publishing.deltas import put_deltas
+from serving.publishing.desk import Desk, open_desk
+from serving.publishing.first_root import (
     FIRST_ROOT_NAME,
     ROOT_COPY_NAME,
     check_copy,
     keep_copy,
     read_copy,
 )
-from serving.objects import Place
-from serving.policy import FOR_ALL, Plan, add_version
-from serving.repository import State, file_path, read_metadata_in, read_roots, read_sha256
+from serving.publishing.objects import Place
+from serving.publishing.policy import FOR_ALL, Plan, add_version
+from serving.publishing.repository import (
+    State,
+    file_path,
+    read_metadata_in,
+    read_roots,
+    read_sha256,
+)
 from training.files import sha256_bytes
 
 # One key folder, or the folders of as many people as must sign.
@@ -66,8 +72,9 @@ def publish(
         keys: folders with the private keys; a copy of the first root, which clients are shipped
             with, is left in the first one as `root.json`. One that is there is never overwritten,
             and begins a new repository of the same keys too.
-        proposal: where the model's new metadata go for others to sign (`serving.ceremony`);
-            clients see nothing of it, and no keys are needed. None signs and publishes at once.
+        proposal: where the model's new metadata go for others to sign (see
+            `serving.publishing.ceremony`); clients see nothing of it, and no keys are needed. None
+            signs and publishes at once.
         plan: which devices get the version.
 
     Raises:

@@ -11,12 +11,12 @@ from tuf.api.metadata import Metadata, Role, Root, Targets  # type: ignore[attr-
 
 from mobile_assets.errors import SigningError
 from mobile_assets.signing import ROLES, load_signers
-from serving.change import Change
-from serving.delegations import add_delegation, find_delegation
-from serving.desk import Desk, load_online, read_tag, taking_back
 from serving.errors import CeremonyError, PublishError, RepositoryError
-from serving.objects import Place, open_objects
-from serving.repository import (
+from serving.publishing.change import Change
+from serving.publishing.delegations import add_delegation, find_delegation
+from serving.publishing.desk import Desk, load_online, read_tag, taking_back
+from serving.publishing.objects import Place, open_objects
+from serving.publishing.repository import (
     ReadMetadata,
     State,
     expiry,

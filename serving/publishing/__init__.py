@@ -1,0 +1,1 @@
+"""From a bundle to signed files: the desk, keys, ceremonies, releases, and where they lie."""
