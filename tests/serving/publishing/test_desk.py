@@ -35,7 +35,7 @@ class Commands:
         self._process = process
 
     def run(self, **run: Any) -> list[Any]:
-        """Does a run as `tests/serving/interrupted.py` describes it."""
+        """Does a run as `tests/serving/publishing/interrupted.py` describes it."""
         assert self._process.stdin is not None and self._process.stdout is not None
         print(json.dumps(run), file=self._process.stdin, flush=True)
         return list(json.loads(self._process.stdout.readline()))
