@@ -19,6 +19,7 @@ from serving.errors import NewerStateError, ServingError, StateError
 from serving.observing import logs, processes, tracing
 from serving.observing.processes import Shared, choose_slot
 from serving.settings import Settings
+from serving.spreading import Spreading
 from serving.worker import BoundedWorker
 
 # A thread that is silent for so long does not count: for threaded workers gunicorn's timeout
@@ -233,14 +234,18 @@ def _forget_worker(arbiter: Arbiter, worker: Worker) -> None:
 def _begin_work(worker: Worker) -> None:
     """Loads the current versions; the first process says what is wrong, once for all.
 
-    Old photos are deleted meanwhile.
+    Old photos are deleted meanwhile, and connections spread over the processes.
     """
-    from serving.context import get_kept_photos, get_readiness
+    from serving.context import get_engine, get_kept_photos, get_readiness
     from serving.corrections.keeping import sweep_repeatedly
     from serving.observing.metrics import WORKERS
 
     WORKERS.set(1)
-    with worker.wsgi.app_context():
+    app = worker.wsgi
+    with app.app_context():
+        engine = get_engine()
+        worker.count_admitted = lambda: engine.admitted
+        app.wsgi_app = Spreading(app.wsgi_app, lambda: engine.waiting)
         get_readiness().start(tell=worker.age == 1)
         sweep_repeatedly(get_kept_photos())
 

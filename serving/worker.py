@@ -1,5 +1,8 @@
 """gunicorn's threaded worker, which clients cannot hold up by being slow."""
 
+import socket
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,6 +11,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-
 
 from serving.inference.watch import limited, shut_reading
 from serving.refusals import write_problem
+from serving.spreading import YIELD_S, should_yield
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]
@@ -17,12 +21,23 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     silence alone, and a byte now and then would hold a thread for days. And a client that does not
     close its side of a connection is waited for by the thread that answered it: gunicorn waits for
     two seconds in the one thread that takes on and hands out all connections.
+
+    Attributes:
+        count_admitted: returns how many photos are recognised or wait for that in this process.
     """
+
+    count_admitted: Callable[[], int] = staticmethod(lambda: 0)
 
     def init_process(self) -> None:
         """Begins the worker's process; see gunicorn, which writes its refusals as pages."""
         util.write_error = write_problem
         super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        """Takes on a connection, unless a process that has less to do takes it first."""
+        if should_yield(self.count_admitted()):
+            time.sleep(YIELD_S)
+        super().accept(listener)
 
     def handle(self, conn: TConn) -> Any:
         """Handles a request of a connection; see gunicorn."""

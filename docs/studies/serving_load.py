@@ -17,7 +17,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -89,15 +89,16 @@ def load_openly(found: Running, bodies: list[bytes], rate: float, for_s: float) 
     chance = random.Random(0)
     while (at_s := at_s + chance.expovariate(rate)) < for_s:
         moments.append(at_s)
-    connections = [
+    # Each photo goes over the connection that rested longest, as photos of many phones do.
+    connections = deque(
         http.client.HTTPConnection(found.address, timeout=TIMEOUT_S) for _ in range(OPEN_CLIENTS)
-    ]
+    )
     begun_s = time.perf_counter() + 0.1
 
     def run(index: int) -> Result:
         due_s = begun_s + moments[index]
         time.sleep(max(0.0, due_s - time.perf_counter()))
-        connection = connections.pop()
+        connection = connections.popleft()
         try:
             return ask(connection, found.server, bodies[index % len(bodies)], due_s)
         finally:
