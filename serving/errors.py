@@ -6,6 +6,10 @@ from training.errors import GhostlensError
 
 _SHOWN_NAMES = 20
 
+# Of what tells a client of an error (RFC 9457); here, so that who writes one without the app can
+# know it without importing the app.
+MEDIA_TYPE = "application/problem+json"
+
 
 class ServingError(GhostlensError):
     """Root of the errors of this room."""

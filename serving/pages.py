@@ -13,7 +13,7 @@ from mobile_assets.platforms import PLATFORM_OF_DELEGATE
 from serving.access import needs
 from serving.context import get_storage
 from serving.errors import NoArtifactError, NotReadyError
-from serving.inference.loaded import choose_artifact
+from serving.inference.choosing import choose_artifact
 from serving.publishing.changelog import read_changelog, to_markdown
 from serving.releases import describe_file, describe_version
 from training.evaluation.confidence import COARSE, SURE, Threshold

@@ -15,6 +15,7 @@ from mobile_assets.errors import ManifestError
 from serving.access.challenges import add_challenge
 from serving.access.tokens import hide_tokens
 from serving.errors import (
+    MEDIA_TYPE,
     BodyLengthError,
     BusyError,
     ClientGoneError,
@@ -47,7 +48,6 @@ from serving.observing.requests import note_problem
 from training.errors import GhostlensError, PhotoError
 
 _LOGGER = logging.getLogger("serving")
-MEDIA_TYPE = "application/problem+json"
 PROBLEM_REF = "#/components/schemas/Problem"
 INFERENCE_PREFIX = "/v2"
 # What a client can run into: kind of error, status, name of the type, title.

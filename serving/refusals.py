@@ -6,8 +6,8 @@ import uuid
 
 from gunicorn.util import write_nonblock  # type: ignore[import-untyped]
 
+from serving.errors import MEDIA_TYPE
 from serving.observing.request_ids import HEADER
-from serving.problems import MEDIA_TYPE
 
 
 def write_problem(connection: socket.socket, status: int, reason: str, detail: str) -> None:

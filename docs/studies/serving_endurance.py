@@ -33,7 +33,7 @@ from docs.studies.serving_servers import list_processes, make_ours, running
 from mobile_assets.manifest import Manifest
 from mobile_assets.recognise import rank_answers
 from serving.corrections.tables import corrections
-from serving.inference.loaded import choose_artifact
+from serving.inference.choosing import choose_artifact
 from serving.inference.photos import read_photo
 from serving.state.database import Database
 from serving.state.tables import reports

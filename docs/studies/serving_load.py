@@ -39,7 +39,7 @@ from docs.studies.serving_servers import (
     running,
 )
 from mobile_assets.manifest import Manifest
-from serving.inference.loaded import choose_artifact
+from serving.inference.choosing import choose_artifact
 from serving.inference.photos import read_photo
 from serving.server import count_cores
 from serving.storage import Storage

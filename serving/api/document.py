@@ -15,8 +15,9 @@ from apiflask import APIFlask
 
 from serving.access.scopes import SCOPES, find_scope
 from serving.api import deprecation, samples
+from serving.errors import MEDIA_TYPE
 from serving.idempotency import HEADER as IDEMPOTENCY_HEADER
-from serving.problems import KINDS, MEDIA_TYPE, PROBLEM_REF
+from serving.problems import KINDS, PROBLEM_REF
 
 DESCRIPTION = (files("serving.api") / "description.md").read_text(encoding="utf-8")
 OPENAPI_TAGS = {

@@ -8,7 +8,7 @@ from mobile_assets.distributions import distribution_path
 from mobile_assets.parts import BundledArtifact
 from serving.dashboard.counts import ON_SERVER
 from serving.errors import NoArtifactError, UnknownModelError, UnknownVersionError
-from serving.inference.loaded import choose_artifact
+from serving.inference.choosing import choose_artifact
 from serving.storage import Storage
 from training.errors import ConfidenceError
 from training.evaluation.distribution import Distribution

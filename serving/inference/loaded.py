@@ -13,9 +13,9 @@ from conversion.errors import ArtifactError
 from conversion.runners import LiteRtRunner
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact
-from mobile_assets.platforms import SERVER_RUNTIME
 from mobile_assets.selftest import ask_golden
-from serving.errors import NoArtifactError, RepositoryError
+from serving.errors import RepositoryError
+from serving.inference.choosing import choose_artifact
 from serving.inference.places import Ticket
 from serving.inference.versions import Pixels, Version
 from serving.observing import metrics
@@ -23,7 +23,6 @@ from serving.storage import Storage
 from training.answers import Answers
 from training.files import sha256_bytes
 
-_BEST_PRECISION = "fp32"
 # Beside the file itself: its weights as XNNPACK packs them, and the tensors between the layers.
 # Measured in docs/serving.md.
 _BYTES_PER_FILE_BYTE = 2
@@ -207,22 +206,3 @@ def _note_loaded(model: str, version: str, took_s: float) -> None:
     metrics.LOADS.labels(model, version, "loaded").inc()
     metrics.LOAD_SECONDS.labels(model).observe(took_s)
     logging.getLogger("serving").info("%s %s loaded in %.2f s", model, version, took_s)
-
-
-def choose_artifact(manifest: Manifest) -> BundledArtifact:
-    """Returns the artifact to answer with: of the cloud model where there is one.
-
-    Of several the one of the highest precision: a fallback should beat the phone.
-
-    Raises:
-        NoArtifactError: there is none that this server runs.
-    """
-    artifacts = manifest.fallback.artifacts
-    found = [artifact for artifact in artifacts if artifact.runtime == SERVER_RUNTIME]
-    if not found:
-        has = ", ".join(sorted({artifact.runtime for artifact in artifacts}))
-        raise NoArtifactError(
-            f"{manifest.model} {manifest.version} has no {SERVER_RUNTIME} artifact, which this "
-            f"server needs to recognise; it has: {has}"
-        )
-    return next((artifact for artifact in found if artifact.precision == _BEST_PRECISION), found[0])

@@ -11,7 +11,7 @@ from serving.access import needs
 from serving.context import get_engine, get_readiness, get_settings, get_storage
 from serving.errors import InferenceError, MediaTypeError, NotReadyError
 from serving.inference.bodies import CODINGS, inflate, receiving, watch_client
-from serving.inference.loaded import choose_artifact
+from serving.inference.choosing import choose_artifact
 from serving.inference.messages import Reply, Request, describe_tensors, read_request
 from serving.inference.noting import note_answered
 from serving.inference.schemas import (

@@ -14,7 +14,8 @@ import numpy as np
 from conversion.runners import PixelsNhwc
 from mobile_assets.selftest import ask_golden
 from serving.errors import RemoteError
-from serving.inference.loaded import LoadedVersions, choose_artifact
+from serving.inference.choosing import choose_artifact
+from serving.inference.loaded import LoadedVersions
 from serving.inference.places import Ticket
 from serving.inference.remote_line import RemoteLine, RemoteModel
 from serving.inference.versions import Pixels, Version
