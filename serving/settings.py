@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 
 from mobile_assets.api_key import KEY_VARIABLE
@@ -264,7 +265,11 @@ class Settings:
             name = variable.removeprefix(_PREFIX).lower()
             if name not in known:
                 allowed = ", ".join(_PREFIX + known_name.upper() for known_name in sorted(known))
-                raise SettingsError(f"the variable {variable} is not known: allowed are {allowed}")
+                near = get_close_matches(name, known, n=1)
+                meant = f" (is {_PREFIX}{near[0].upper()} meant?)" if near else ""
+                raise SettingsError(
+                    f"the variable {variable} is not known{meant}: allowed are {allowed}"
+                )
             values[name] = _read(variable, name, text)
         values |= {name: value for name, value in given.items() if value is not None}
         return cls(**values)  # type: ignore[arg-type]
