@@ -9,6 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 AGAIN = (429, 503)  # asked too often, or busy
+LONGEST_S = 60  # where the photos of a day are used up, Retry-After says hours
 
 
 def recognise(url: str, photo: bytes, headers: dict[str, str], tries: int = 5) -> dict[str, Any]:
@@ -18,9 +19,10 @@ def recognise(url: str, photo: bytes, headers: dict[str, str], tries: int = 5) -
                 return json.load(answer)
         except HTTPError as error:
             problem = json.load(error)  # application/problem+json
-            if error.code not in AGAIN or not left:
+            wait_s = int(error.headers.get("Retry-After", "1"))
+            if error.code not in AGAIN or not left or wait_s > LONGEST_S:
                 raise SystemExit(f"{error.code} {problem['title']}: {problem['detail']}") from error
-            time.sleep(int(error.headers.get("Retry-After", "1")))
+            time.sleep(wait_s)
 
 
 headers = {"Content-Type": "image/jpeg"}

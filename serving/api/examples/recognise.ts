@@ -11,8 +11,9 @@ async function recognise(url: string, body: Uint8Array<ArrayBuffer>, tries = 5):
     if (answer.ok) return answer.json() as Promise<{ verdict: string; words: string }>;
     const problem = (await answer.json()) as { title: string; detail: string };
     const again = answer.status === 429 || answer.status === 503; // asked too often, or busy
-    if (!again || !left) throw new Error(`${answer.status} ${problem.title}: ${problem.detail}`);
-    await sleep(Number(answer.headers.get("Retry-After") ?? 1));
+    const wait = Number(answer.headers.get("Retry-After") ?? 1); // hours, where the photos of a day are used up
+    if (!again || !left || wait > 60) throw new Error(`${answer.status} ${problem.title}: ${problem.detail}`);
+    await sleep(wait);
   }
 }
 
