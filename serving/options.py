@@ -56,6 +56,12 @@ def takes_state(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def call(state: Path | None, database: str | None, **given: Any) -> None:
+        if database and state is not None:
+            # The folder would not be looked into, which for `corrections` holds the photos too.
+            raise click.UsageError(
+                f"--state and --database name two places: where a server has both, name the "
+                f"folder of its photos in {STATE_VARIABLE}"
+            )
         command(state=database or state, **given)
 
     call = click.option(

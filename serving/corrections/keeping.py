@@ -20,7 +20,7 @@ from serving.corrections.tables import corrections, kept_photos
 from serving.errors import ServingError, UnknownCorrectionError
 from serving.publishing.objects import LocalFolder, Objects, open_objects
 from serving.rollouts import now_ms
-from serving.settings import Settings
+from serving.settings import STATE_VARIABLE, Settings
 from serving.state.database import Database
 from training.errors import GhostlensError, StorageError
 from training.files import sha256_bytes, storage_error
@@ -83,8 +83,13 @@ class KeptPhotos:
             ServingError: it is not the one that was written.
         """
         found = self._open().read(name, _MOST_BYTES) if name else None
-        if name is None or found is None:
+        if name is None:
             raise UnknownCorrectionError("the photo of this correction is not kept")
+        if found is None:
+            raise UnknownCorrectionError(
+                f"the photo of this correction is not where photos are looked for: "
+                f"{STATE_VARIABLE} or GHOSTLENS_KEEP_PHOTOS_IN names the server's place"
+            )
         if sha256_bytes(found.data) != name.rpartition("/")[2].partition("-")[0]:
             raise ServingError(f"{self._open().describe(name)} was changed after it was written")
         return found.data
