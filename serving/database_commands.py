@@ -20,7 +20,7 @@ _REPOSITORY = click.option(
     type=read_place,
     metavar="PLACE",
     help="The state beside it is meant, where nothing else names one. "
-    "Default: GHOSTLENS_REPOSITORY.",
+    "Default: GHOSTLENS_REPOSITORY, or out/repository.",
 )
 
 
@@ -36,9 +36,13 @@ def check_command(repository: Path | str | None, state: Path | str | None) -> No
     """Say what runs it and how it is set, and check that it is whole."""
     found, wrong = _find(repository, state), 0
     click.echo(found.name)
-    for finding in check(found):
-        wrong += finding.wrong
-        click.echo(f"{'WRONG: ' if finding.wrong else ''}{finding.words}")
+    try:
+        for finding in check(found):
+            wrong += finding.wrong
+            click.echo(f"{'WRONG: ' if finding.wrong else ''}{finding.words}")
+    except StateError:
+        click.echo("WRONG: it cannot be read, for the reason below")
+        raise
     if wrong:
         raise StateError(f"{found.name}: {wrong} of the above should be looked at")
 

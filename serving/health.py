@@ -18,8 +18,8 @@ _NOT_READY: Any = {
 }
 # What exactly is wrong stands in the log: it tells of the server's insides.
 _NO_STATE = (
-    "what the server remembers cannot be used as it should: reports may be refused, and nobody new "
-    "is offered what is rolled out; its log says why"
+    "what the server remembers cannot be used as it should: keys may not count, reports may be "
+    "refused, and nobody new is offered what is rolled out; its log says why"
 )
 _FRESH = {"Cache-Control": "no-store"}
 

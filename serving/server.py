@@ -161,7 +161,9 @@ def _prepare_state(settings: Settings) -> None:
     except NewerStateError:
         raise
     except StateError as error:
-        problems.append(f"{error}; until that changes reports are refused, and rollouts are held")
+        problems.append(
+            f"{error}; until that changes no key counts, reports are refused, and rollouts are held"
+        )
     finally:
         database.close()
     for problem in problems:
