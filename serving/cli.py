@@ -61,7 +61,10 @@ def resign_command(repository: Path | str, keys: tuple[Path, ...], every: str | 
 
 @main.command()
 @click.option(
-    "--repository", type=read_place, metavar="PLACE", help="Default: GHOSTLENS_REPOSITORY."
+    "--repository",
+    type=read_place,
+    metavar="PLACE",
+    help="Default: GHOSTLENS_REPOSITORY, or out/repository.",
 )
 @click.option("--trusted-root", type=FOLDER, help="Default: GHOSTLENS_TRUSTED_ROOT.")
 @click.option("--host", default="127.0.0.1", show_default=True)

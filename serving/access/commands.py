@@ -27,7 +27,10 @@ from serving.state.database import Database
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(0|[1-9][0-9]{0,4})([mhd])", re.ASCII)
 _REPOSITORY = click.option(
-    "--repository", type=read_place, metavar="PLACE", help="Default: GHOSTLENS_REPOSITORY."
+    "--repository",
+    type=read_place,
+    metavar="PLACE",
+    help="Default: GHOSTLENS_REPOSITORY, or out/repository.",
 )
 
 

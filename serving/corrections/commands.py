@@ -27,7 +27,10 @@ from serving.storage import Storage
 from training.words import count_words
 
 _REPOSITORY = click.option(
-    "--repository", type=read_place, metavar="PLACE", help="Default: GHOSTLENS_REPOSITORY."
+    "--repository",
+    type=read_place,
+    metavar="PLACE",
+    help="Default: GHOSTLENS_REPOSITORY, or out/repository.",
 )
 
 
