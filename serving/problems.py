@@ -185,7 +185,7 @@ def _answer_typed(error: GhostlensError) -> Response:
             return response
     # Not the client's doing, and the words may tell of the server's insides.
     _LOGGER.error("%s %s: %s", request.method, request.path, error)
-    return make_problem(503, "the server cannot read what it should answer with; its log says why")
+    return make_problem(503, "the server cannot read or store what this needs; its log says why")
 
 
 def _answer_http(error: HTTPException) -> Response:

@@ -8,6 +8,7 @@ What is acknowledged survives a power cut: `synchronous=FULL` waits for the disk
 a WAL, and in `journal_mode=TRUNCATE` also for the journal's end, which DELETE does only with EXTRA.
 """
 
+import os
 import random
 import sqlite3
 import time
@@ -52,7 +53,15 @@ class File:
     def find_problems(self) -> list[str]:
         """Returns in words what is wrong with where the file lies."""
         kind = find_network_file_system(self.path.parent)
-        return [f"{self.name} lies on {kind}: {NETWORK_ADVICE}"] if kind else []
+        problems = [f"{self.name} lies on {kind}: {NETWORK_ADVICE}"] if kind else []
+        # SQLite begins to write to a file that it may only read, and tells of it at the first row.
+        places = (self.path, self.path.parent)
+        if self.path.exists() and not all(os.access(place, os.W_OK) for place in places):
+            problems.append(
+                f"{self.name} cannot be written to, nor limits be counted beside it: the server "
+                f"must be allowed to write to the file and to its folder"
+            )
+        return problems
 
     def connect(self) -> Engine:
         """Makes what connections come from, the folder and the file.
