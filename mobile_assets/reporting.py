@@ -3,13 +3,12 @@
 import json
 import uuid
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError
-from urllib3.exceptions import HTTPError
-
 from mobile_assets.conditions import Device
+from mobile_assets.outbox import send_waiting
 from mobile_assets.parts import BundledArtifact
 from mobile_assets.selftest import SelfTestReport
 from mobile_assets.transfer import Transfer
@@ -18,8 +17,6 @@ from training.files import write_atomic
 
 SELF_TEST, START, CRASH = "self-test", "start", "crash"
 _MAX_WAITING = 50
-_MAX_ANSWER_BYTES = 1 << 20
-ASK_AGAIN_LATER = (408, 429)
 
 
 def make_report(
@@ -77,30 +74,15 @@ class Reports:
         refuses for good is dropped, and all are of a device without an id, as the server counts
         devices.
         """
-        sent = 0
-        for path in self._list():
-            try:
-                report = _complete(json.loads(path.read_bytes()), device)
-                if "device_id" in report:
-                    url = f"{base_url}/v1/models/{model}/reports"
-                    transfer.ask(url, report, _MAX_ANSWER_BYTES)
-                    sent += 1
-            except DownloadHTTPError as error:
-                if error.status_code >= 500 or error.status_code in ASK_AGAIN_LATER:
-                    return sent
-            except (DownloadError, HTTPError):
-                return sent
-            except (OSError, ValueError, AttributeError):
-                pass  # damaged
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-        return sent
+        url = f"{base_url}/v1/models/{model}/reports"
+        return send_waiting(transfer, url, self._list(), partial(_complete, device))
 
     def _list(self) -> list[Path]:
         return sorted(self._folder.glob("*.json"))
 
 
-def _complete(report: dict[str, Any], device: Device) -> dict[str, Any]:
+def _complete(device: Device, path: Path) -> dict[str, Any] | None:
+    report = json.loads(path.read_bytes())
     linked = {runtime.name: runtime.version for runtime in device.runtimes}
     known = {
         "device_id": device.device_id or None,
@@ -110,4 +92,5 @@ def _complete(report: dict[str, Any], device: Device) -> dict[str, Any]:
         "runtime_version": linked.get(report.get("runtime", "")),
         **report,
     }
-    return {name: said for name, said in known.items() if said is not None}
+    said = {name: value for name, value in known.items() if value is not None}
+    return said if "device_id" in said else None

@@ -9,22 +9,19 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError
-from urllib3.exceptions import HTTPError
-
 from mobile_assets.conditions import Device
+from mobile_assets.outbox import send_waiting
 from mobile_assets.recognise import Recognition
-from mobile_assets.reporting import ASK_AGAIN_LATER
 from mobile_assets.transfer import Transfer
 from training.errors import StorageError
 from training.evaluation.distribution import CONFIDENCE_BINS, find_bin
 from training.files import write_atomic
 
 _COUNTS_NAME, _LOCK_NAME = "counts.json", ".lock"
-_MAX_ANSWER_BYTES = 1 << 20
 # The server takes 62 entries, labels and days of the last 30; what is older tells it nothing.
 _MOST_ENTRIES = 60
 _MOST_LABELS = 1000
@@ -68,24 +65,8 @@ class Usage:
         with suppress(OSError), self._lock():
             if self._counts.exists():
                 self._counts.rename(self._folder / f"{uuid.uuid4()}.json")
-        sent = 0
-        for path in self._list():
-            try:
-                report = _make_report(path, device)
-                if report is not None:
-                    url = f"{base_url}/v1/models/{model}/usage"
-                    transfer.ask(url, report, _MAX_ANSWER_BYTES)
-                    sent += 1
-            except DownloadHTTPError as error:
-                if error.status_code >= 500 or error.status_code in ASK_AGAIN_LATER:
-                    return sent
-            except (DownloadError, HTTPError):
-                return sent
-            except (OSError, ValueError, AttributeError, TypeError, KeyError):
-                pass  # damaged
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-        return sent
+        url = f"{base_url}/v1/models/{model}/usage"
+        return send_waiting(transfer, url, self._list(), partial(_make_report, device))
 
     def _list(self) -> list[Path]:
         """Returns the reports that wait, the newest last; of too many the oldest are dropped."""
@@ -119,7 +100,7 @@ def _find_entry(days: list[dict[str, Any]], version: str, day: str) -> dict[str,
     return days[-1]
 
 
-def _make_report(path: Path, device: Device) -> dict[str, Any] | None:
+def _make_report(device: Device, path: Path) -> dict[str, Any] | None:
     """Returns what is sent; None of a device without an id, or where all days are too old."""
     first_day = str(datetime.now(UTC).date() - timedelta(days=_MOST_DAYS))
     days = [entry for entry in json.loads(path.read_bytes()) if entry["day"] >= first_day]

@@ -11,8 +11,14 @@ from serving.access.commands import keys_group
 from serving.corrections.commands import corrections_group
 from serving.dashboard.commands import drift_command
 from serving.database_commands import database
-from serving.options import FOLDER, KEYS, REPOSITORY, check_signers, print_expiries
-from serving.publishing.objects import read_place
+from serving.options import (
+    FOLDER,
+    KEYS,
+    REPOSITORY,
+    SERVED_REPOSITORY,
+    check_signers,
+    print_expiries,
+)
 from serving.publishing.publish import resign
 from serving.publishing.registry_commands import changelog_command
 from serving.publishing.release_commands import publish_command, releases
@@ -60,12 +66,7 @@ def resign_command(repository: Path | str, keys: tuple[Path, ...], every: str | 
 
 
 @main.command()
-@click.option(
-    "--repository",
-    type=read_place,
-    metavar="PLACE",
-    help="Default: GHOSTLENS_REPOSITORY, or out/repository.",
-)
+@SERVED_REPOSITORY
 @click.option("--trusted-root", type=FOLDER, help="Default: GHOSTLENS_TRUSTED_ROOT.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))

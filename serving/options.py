@@ -22,6 +22,12 @@ REPOSITORY = click.option(
     metavar="PLACE",
     help="Its folder, or s3://bucket/prefix?endpoint=URL&region=NAME.",
 )
+SERVED_REPOSITORY = click.option(
+    "--repository",
+    type=read_place,
+    metavar="PLACE",
+    help="Default: GHOSTLENS_REPOSITORY, or out/repository.",
+)
 KEYS = click.option(
     "--keys",
     multiple=True,

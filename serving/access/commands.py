@@ -19,19 +19,12 @@ from serving.access.keys import (
 )
 from serving.access.ring import FRESH_S, STALE_S
 from serving.access.scopes import SCOPES
-from serving.options import NAME, find_state_place, takes_state
-from serving.publishing.objects import read_place
+from serving.options import NAME, SERVED_REPOSITORY, find_state_place, takes_state
 from serving.settings import Settings
 from serving.state.database import Database
 
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(0|[1-9][0-9]{0,4})([mhd])", re.ASCII)
-_REPOSITORY = click.option(
-    "--repository",
-    type=read_place,
-    metavar="PLACE",
-    help="Default: GHOSTLENS_REPOSITORY, or out/repository.",
-)
 
 
 @click.group("keys")
@@ -40,7 +33,7 @@ def keys_group() -> None:
 
 
 def _take_place(command: Callable[..., None]) -> Callable[..., None]:
-    return _REPOSITORY(takes_state(command))
+    return SERVED_REPOSITORY(takes_state(command))
 
 
 def _open(repository: Path | str | None, state: Path | str | None) -> Database:

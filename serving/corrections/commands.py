@@ -19,19 +19,11 @@ from serving.corrections.store import (
 )
 from serving.corrections.tables import ACCEPTED, LABEL, NOT_AN_ITEM, OTHER, REJECTED, STATES
 from serving.errors import RequestError
-from serving.options import FOLDER, NAME, find_state_place, takes_state
-from serving.publishing.objects import read_place
+from serving.options import FOLDER, NAME, SERVED_REPOSITORY, find_state_place, takes_state
 from serving.settings import Settings
 from serving.state.database import Database
 from serving.storage import Storage
 from training.words import count_words
-
-_REPOSITORY = click.option(
-    "--repository",
-    type=read_place,
-    metavar="PLACE",
-    help="Default: GHOSTLENS_REPOSITORY, or out/repository.",
-)
 
 
 @click.group("corrections")
@@ -40,7 +32,7 @@ def corrections_group() -> None:
 
 
 def _take_place(command: Callable[..., None]) -> Callable[..., None]:
-    return _REPOSITORY(takes_state(command))
+    return SERVED_REPOSITORY(takes_state(command))
 
 
 def _open(
