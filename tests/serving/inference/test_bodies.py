@@ -52,10 +52,10 @@ def test_many_small_members_count_together() -> None:
 @pytest.mark.parametrize(
     ("data", "coding", "error"),
     [
-        (gzip.compress(b"a photo")[:-1], "gzip", RequestError),
+        (gzip.compress(b"a photo", mtime=0)[:-1], "gzip", RequestError),
         (b"", "gzip", RequestError),
         (zlib.compress(b"a photo") + b"more", "deflate", RequestError),
-        (gzip.compress(b"a photo") + b"more", "gzip", RequestError),
+        (gzip.compress(b"a photo", mtime=0) + b"more", "gzip", RequestError),
         (zlib.compress(b"a photo"), "gzip", RequestError),
         (b"a photo", "br", MediaTypeError),
         (b"a photo", "gzip, gzip", MediaTypeError),
