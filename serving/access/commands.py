@@ -19,6 +19,7 @@ from serving.access.keys import (
 )
 from serving.access.ring import FRESH_S, STALE_S
 from serving.access.scopes import SCOPES
+from serving.errors import StateError
 from serving.options import NAME, SERVED_REPOSITORY, find_state_place, takes_state
 from serving.settings import Settings
 from serving.state.database import Database
@@ -39,6 +40,13 @@ def _take_place(command: Callable[..., None]) -> Callable[..., None]:
 def _open(repository: Path | str | None, state: Path | str | None) -> Database:
     settings = Settings.from_environment(None, repository=repository)
     return Database(find_state_place(settings.repository, state))
+
+
+def _find(repository: Path | str | None, state: Path | str | None) -> Database:
+    found = _open(repository, state)
+    if not found.exists():
+        raise StateError(f"there is no {found.name} yet, and so no key in it")
+    return found
 
 
 def _read_duration(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
@@ -95,8 +103,10 @@ def create_command(
         photos_a_day,
         None if lifetime_ms is None else now_ms + lifetime_ms,
     )
-    token = create_key(_open(repository, state), wish, _find_actor(name), now_ms)
-    click.echo(f"the key {key_name!r}, which nobody can show again:", err=True)
+    database = _open(repository, state)
+    token = create_key(database, wish, _find_actor(name), now_ms)
+    click.echo(f"the key {key_name!r} counts for servers of {database.name}", err=True)
+    click.echo("this is shown once, and kept nowhere:", err=True)
     click.echo(token)
 
 
@@ -105,7 +115,7 @@ def create_command(
 def list_command(repository: Path | str | None, state: Path | str | None) -> None:
     """List the keys: what they may do, and when they were last used."""
     now_ms = _now_ms()
-    for stored in list_keys(_open(repository, state)):
+    for stored in list_keys(_find(repository, state)):
         click.echo(_describe(stored, now_ms))
 
 
@@ -131,7 +141,7 @@ def rotate_command(
 ) -> None:
     """Give the key ID a new token; the one before counts on for a while."""
     now_ms = _now_ms()
-    token = rotate_key(_open(repository, state), key_id, overlap_ms, _find_actor(name), now_ms)
+    token = rotate_key(_find(repository, state), key_id, overlap_ms, _find_actor(name), now_ms)
     until = _format(now_ms + overlap_ms)
     click.echo(f"the token before stops at {until}; the new one, shown this once:", err=True)
     click.echo(token)
@@ -150,7 +160,7 @@ def revoke_command(
     name: str | None,
 ) -> None:
     """Make the key ID count no more, for ever."""
-    key = revoke_key(_open(repository, state), key_id, reason, _find_actor(name), _now_ms())
+    key = revoke_key(_find(repository, state), key_id, reason, _find_actor(name), _now_ms())
     click.echo(
         f"the key {key.name!r} is revoked; servers learn of it within {FRESH_S:g} s, and those "
         f"that cannot reach the database stop taking it after {STALE_S:g} s"

@@ -86,7 +86,10 @@ def _find_key() -> Key | None:
 def _check_public(scope: str) -> None:
     settings = get_settings()
     if scope not in list_public_scopes(settings):
-        raise KeyNeededError(f"{request.method} {request.path} needs a key for {scope}")
+        raise KeyNeededError(
+            f"{request.method} {request.path} needs a key for {scope}, as `Authorization: Bearer "
+            "<key>` or `X-API-Key: <key>`"
+        )
     if settings.public_scopes is not None:  # else whoever asks is at this machine
         get_limiter().count_request(scope, None, request.remote_addr or "")
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from serving.access.caller import Key
 from serving.access.scopes import ADMIN, OBSERVE, SCOPES, check_scopes
 from serving.access.tables import keys
-from serving.access.tokens import hash_token, make_id, make_token
+from serving.access.tokens import hash_token, hide_tokens, make_id, make_token
 from serving.errors import KeyStoreError
 from serving.state.audit import append
 from serving.state.database import Database
@@ -216,7 +216,7 @@ def note_use(database: Database, key_id: str, now_ms: int, unless_since_ms: int)
 def _find_live(connection: Connection, key_id: str, now_ms: int) -> StoredKey:
     row = connection.execute(select(keys).where(keys.c.id == key_id)).first()
     if row is None:
-        raise KeyStoreError(f"no key {key_id!r}; `serving keys list` shows their ids")
+        raise KeyStoreError(f"no key {hide_tokens(key_id)!r}; `serving keys list` shows their ids")
     found = _read(row)
     end = found.find_end(now_ms)
     if end is not None:

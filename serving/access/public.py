@@ -38,7 +38,10 @@ def describe_public_scopes(settings: Settings) -> str:
         return "asking from this machine needs no key; GHOSTLENS_PUBLIC_SCOPES changes that"
     scopes = settings.public_scopes or ()
     if not scopes:
-        return "everything needs a key: `python -m serving keys create` makes one"
+        return (
+            "everything needs a key: `python -m serving keys create NAME --scope SCOPE`, with the "
+            "same --repository, --state or --database, makes one"
+        )
     return f"NO KEY is needed by anybody for: {', '.join(scopes)}"
 
 

@@ -23,6 +23,7 @@ from serving.options import FOLDER, NAME, SERVED_REPOSITORY, find_state_place, t
 from serving.settings import Settings
 from serving.state.database import Database
 from serving.storage import Storage
+from training.errors import StorageError
 from training.words import count_words
 
 
@@ -162,8 +163,14 @@ def forget_command(
     _, database, kept = _open(repository, state)
     with database.write() as connection:
         count, photos = forget_device(connection, device, name or getpass.getuser())
-    kept.remove(*photos)
-    click.echo(f"deleted: {count_words(count, 'correction')}, {count_words(len(photos), 'photo')}")
+    removed = kept.remove(*photos)
+    click.echo(f"deleted: {count_words(count, 'correction')}, {count_words(removed, 'photo')}")
+    if removed < len(photos):
+        missing = count_words(len(photos) - removed, "photo")
+        raise StorageError(
+            f"{missing} of this device not found in {kept.name}: where the server keeps photos "
+            "elsewhere, they are still there; look for these names: " + ", ".join(photos)
+        )
 
 
 @corrections_group.command("export")

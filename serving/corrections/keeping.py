@@ -56,6 +56,11 @@ class KeptPhotos:
         """Makes it as the settings say."""
         return cls(database, settings.photos_place, settings.keep_photos_days)
 
+    @property
+    def name(self) -> str:
+        """Where photos are kept, in words."""
+        return self._open().describe()
+
     def until_ms(self, received_ms: int) -> int:
         """Returns until when a photo that was received then is kept, in milliseconds since 1970."""
         return received_ms + self._keep_ms
@@ -94,12 +99,15 @@ class KeptPhotos:
             raise ServingError(f"{self._open().describe(name)} was changed after it was written")
         return found.data
 
-    def remove(self, *names: str) -> None:
-        """Deletes photos that no correction names."""
+    def remove(self, *names: str) -> int:
+        """Deletes photos that no correction names; returns how many of them were there."""
+        found = 0
         for name in names:
+            found += self._open().find_status(name) is not None
             self._open().remove(name)
             with self._database.write() as connection:
                 connection.execute(delete(kept_photos).filter_by(name=name))
+        return found
 
     def sweep(self) -> int:
         """Deletes photos that are too old, and those that no correction names.

@@ -32,7 +32,26 @@ def find_name(state: Path, token: str) -> str:
 def test_a_key_is_printed_alone_so_that_a_script_can_keep_it(state: Path) -> None:
     done = run(state, "create", "till", "--scope", "pull", "--name", "ann")
     assert find_name(state, done.stdout.strip()) == "till"
-    assert done.stderr == "the key 'till', which nobody can show again:\n"
+    assert f"the key 'till' counts for servers of {Database(state).name}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["rotate", "abc"], ["revoke", "abc", "--reason", "lost"]]
+)
+def test_a_mistyped_place_is_told_and_nothing_is_made_there(
+    tmp_path: Path, command: list[str]
+) -> None:
+    done = run(tmp_path / "typo", *command)
+    assert done.exit_code == 1
+    assert "and so no key in it" in done.output
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_whole_token_in_place_of_an_id_is_not_shown(state: Path) -> None:
+    token = create(state, "till", "--scope", "pull")
+    done = run(state, "revoke", token, "--reason", "lost")
+    assert done.exit_code == 1
+    assert token not in done.output
 
 
 def test_the_list_shows_what_keys_may_do_and_no_secret(state: Path) -> None:

@@ -33,7 +33,10 @@ def test_somebody_elsewhere_needs_one(client: FlaskClient) -> None:
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="ghostlens"'
     assert answer.json["type"] == "/docs#key-needed"
-    assert answer.json["detail"] == "GET /v1/models needs a key for pull"
+    assert answer.json["detail"] == (
+        "GET /v1/models needs a key for pull, as `Authorization: Bearer <key>` or "
+        "`X-API-Key: <key>`"
+    )
     for public in ("/livez", "/readyz", "/docs", "/openapi.json", "/v2", "/v2/health/ready"):
         assert client.get(public, environ_overrides=ELSEWHERE).status_code == 200
     assert client.get("/nowhere", environ_overrides=ELSEWHERE).status_code == 404

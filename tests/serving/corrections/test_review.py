@@ -214,6 +214,17 @@ def test_a_device_is_forgotten_with_all_that_it_sent(
     assert (entry.action, entry.details) == ("corrections forgotten", {"count": 3})
 
 
+def test_photos_that_are_elsewhere_are_not_called_deleted(
+    app: FlaskClient, run: Run, list_files: Callable[[], list[Path]]
+) -> None:
+    for seed in range(2):
+        send(app, say(device="gone"), make_jpeg(seed))
+    list_files()[0].rename(list_files()[0].with_name("moved"))
+    said = run("forget", "--device", "gone", status=1)
+    assert "deleted: 2 corrections, 1 photo\n" in said
+    assert "1 photo of this device not found in " in said
+
+
 def read_manifest(folder: Path) -> list[dict[str, str]]:
     with (folder / "manifest.csv").open(newline="") as file:
         return list(csv.DictReader(file))

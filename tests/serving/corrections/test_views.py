@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
 from flask.testing import FlaskClient
 from PIL import Image
 
@@ -109,11 +110,13 @@ def test_of_many_at_once_one_is_new(
 ) -> None:
     said, photo = say(), make_jpeg(1)
 
-    def ask(_: int) -> int:
-        return int(send(create_app(settings).test_client(), said, photo).status_code)
+    apps = [create_app(settings) for _ in range(8)]
+
+    def ask(each: APIFlask) -> int:
+        return int(send(each.test_client(), said, photo).status_code)
 
     with ThreadPoolExecutor(4) as pool:
-        statuses = sorted(pool.map(ask, range(8)))
+        statuses = sorted(pool.map(ask, apps))
     assert statuses == [200] * 7 + [201]
     assert len(list_rows(database)) == len(list_files()) == 1
 
