@@ -37,13 +37,13 @@ from serving.api.receiving import MAX_JSON_BYTES
 from serving.context import get_database, get_settings
 from serving.errors import IdempotencyError, RequestError, RunningError
 from serving.inference.bodies import receiving
-from serving.rollouts import now_ms
 from serving.schemas import describe
 from serving.state.database import Database, metadata
+from serving.state.times import DAY_MS, now_ms
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
-KEEP_MS = 24 * 3600 * 1000
+KEEP_MS = DAY_MS
 # Longer than what is done under a key takes, its body being there already: who is silent for so
 # long was killed, and the next one may try.
 LEASE_MS = 60 * 1000

@@ -13,10 +13,11 @@ from serving.access import needs
 from serving.context import get_database, get_retention, get_rollouts, get_storage
 from serving.errors import RequestError, UnknownFileError
 from serving.observing import metrics
-from serving.rollouts import Rollouts, hash_device, now_ms
+from serving.rollouts import Rollouts, hash_device
 from serving.schemas import ReportAnswer, ReportRequest
 from serving.state.database import Database
 from serving.state.tables import reports, verdicts
+from serving.state.times import now_ms
 
 blueprint = APIBlueprint("reports", __name__, url_prefix="/v1/models", tag="Releases")
 SELF_TEST, START, CRASH = "self-test", "start", "crash"

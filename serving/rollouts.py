@@ -5,7 +5,6 @@ that share the database, and is written to the audit log in that transaction.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from serving.rule import Counts, Rule
 from serving.state.audit import SERVER, append
 from serving.state.database import Database, insert_into
 from serving.state.tables import holds, offers, stages, verdicts
+from serving.state.times import now_ms
 from training.files import sha256_bytes
 
 HALTED, PAUSED = "halted", "paused"
@@ -320,11 +320,6 @@ def count(connection: Connection, model: str, version: str, since_ms: int = 0) -
 def hash_device(device_id: str) -> str:
     """Returns what a device stands under in the database."""
     return sha256_bytes(device_id.encode())
-
-
-def now_ms() -> int:
-    """Returns the time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def _read_holds(connection: Connection, model: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import getpass
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from serving.errors import StateError
 from serving.options import NAME, SERVED_REPOSITORY, find_state_place, takes_state
 from serving.settings import Settings
 from serving.state.database import Database
+from serving.state.times import now_ms
 
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(0|[1-9][0-9]{0,4})([mhd])", re.ASCII)
@@ -95,16 +95,16 @@ def create_command(
     name: str | None,
 ) -> None:
     """Make a key called NAME; it is printed once, and kept nowhere."""
-    now_ms = _now_ms()
+    at_ms = now_ms()
     wish = Wish(
         key_name,
         frozenset(scopes),
         frozenset(models),
         photos_a_day,
-        None if lifetime_ms is None else now_ms + lifetime_ms,
+        None if lifetime_ms is None else at_ms + lifetime_ms,
     )
     database = _open(repository, state)
-    token = create_key(database, wish, _find_actor(name), now_ms)
+    token = create_key(database, wish, _find_actor(name), at_ms)
     click.echo(f"the key {key_name!r} counts for servers of {database.name}", err=True)
     click.echo("this is shown once, and kept nowhere:", err=True)
     click.echo(token)
@@ -114,9 +114,9 @@ def create_command(
 @_take_place
 def list_command(repository: Path | str | None, state: Path | str | None) -> None:
     """List the keys: what they may do, and when they were last used."""
-    now_ms = _now_ms()
+    at_ms = now_ms()
     for stored in list_keys(_find(repository, state)):
-        click.echo(_describe(stored, now_ms))
+        click.echo(_describe(stored, at_ms))
 
 
 @keys_group.command("rotate")
@@ -140,9 +140,9 @@ def rotate_command(
     name: str | None,
 ) -> None:
     """Give the key ID a new token; the one before counts on for a while."""
-    now_ms = _now_ms()
-    token = rotate_key(_find(repository, state), key_id, overlap_ms, _find_actor(name), now_ms)
-    until = _format(now_ms + overlap_ms)
+    at_ms = now_ms()
+    token = rotate_key(_find(repository, state), key_id, overlap_ms, _find_actor(name), at_ms)
+    until = _format(at_ms + overlap_ms)
     click.echo(f"the token before stops at {until}; the new one, shown this once:", err=True)
     click.echo(token)
 
@@ -160,15 +160,15 @@ def revoke_command(
     name: str | None,
 ) -> None:
     """Make the key ID count no more, for ever."""
-    key = revoke_key(_find(repository, state), key_id, reason, _find_actor(name), _now_ms())
+    key = revoke_key(_find(repository, state), key_id, reason, _find_actor(name), now_ms())
     click.echo(
         f"the key {key.name!r} is revoked; servers learn of it within {FRESH_S:g} s, and those "
         f"that cannot reach the database stop taking it after {STALE_S:g} s"
     )
 
 
-def _describe(stored: StoredKey, now_ms: int) -> str:
-    key, end = stored.key, stored.find_end(now_ms)
+def _describe(stored: StoredKey, at_ms: int) -> str:
+    key, end = stored.key, stored.find_end(at_ms)
     words = [", ".join(scope for scope in SCOPES if scope in key.scopes)]
     if key.models:
         words.append(f"of {', '.join(sorted(key.models))}")
@@ -178,7 +178,7 @@ def _describe(stored: StoredKey, now_ms: int) -> str:
         words.append(end.upper())
     elif stored.expires_ms is not None:
         words.append(f"expires {_format(stored.expires_ms)}")
-    if stored.former_until_ms is not None and stored.former_until_ms > now_ms:
+    if stored.former_until_ms is not None and stored.former_until_ms > at_ms:
         words.append(f"the token before counts until {_format(stored.former_until_ms)}")
     used = "never used" if stored.used_ms is None else f"last used {_format(stored.used_ms)}"
     return f"{key.id}  {key.name}: {'; '.join([*words, used])}"
@@ -190,7 +190,3 @@ def _format(time_ms: int) -> str:
 
 def _find_actor(name: str | None) -> str:
     return name or getpass.getuser()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from serving.errors import StateError
 from serving.state.on_postgresql import Server
+from serving.state.times import now_ms
 
 FILE_NAME = "limits.db"
 # A limiter that waits longer than this does more harm than good.
@@ -56,9 +57,7 @@ class Window(NamedTuple):
 class Counters:
     """Counts in windows of time. Safe to use from several threads, processes and machines."""
 
-    def __init__(
-        self, place: Path | str, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    ) -> None:
+    def __init__(self, place: Path | str, now_ms: Callable[[], int] = now_ms) -> None:
         """Opens nothing yet.
 
         Args:

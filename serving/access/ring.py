@@ -13,6 +13,7 @@ from serving.access.keys import StoredKey, find_key, note_use
 from serving.access.tokens import hash_token, read_id
 from serving.errors import KeyNeededError, StateError
 from serving.state.database import Database
+from serving.state.times import now_ms
 
 # A key that was revoked, rotated or changed elsewhere is found out here after so long.
 FRESH_S = 2.0
@@ -38,7 +39,7 @@ class KeyRing:
     def __init__(
         self,
         database: Database,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = now_ms,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Knows no key yet.

@@ -19,13 +19,12 @@ from serving.corrections.photos import SUFFIX, CleanPhoto
 from serving.corrections.tables import corrections, kept_photos
 from serving.errors import ServingError, UnknownCorrectionError
 from serving.publishing.objects import LocalFolder, Objects, open_objects
-from serving.rollouts import now_ms
 from serving.settings import STATE_VARIABLE, Settings
 from serving.state.database import Database
+from serving.state.times import DAY_MS, now_ms
 from training.errors import GhostlensError, StorageError
 from training.files import sha256_bytes, storage_error
 
-DAY_MS = 24 * 3600 * 1000
 # Longer than any request that has noted a photo takes to store its correction.
 UNNAMED_MS = 3600 * 1000
 SWEEP_S = 600.0

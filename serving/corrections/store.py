@@ -20,8 +20,9 @@ from serving.corrections.tables import (
     corrections,
 )
 from serving.errors import CorrectionError, UnknownCorrectionError
-from serving.rollouts import hash_device, now_ms
+from serving.rollouts import hash_device
 from serving.state.audit import append
+from serving.state.times import now_ms
 
 Found = Row[Any]
 # What became of a photo.

@@ -30,7 +30,7 @@ from serving.corrections.tables import KINDS, NOT_AN_ITEM
 from serving.idempotency import idempotent
 from serving.inference.bodies import watch_client
 from serving.observing.metrics import CORRECTIONS
-from serving.rollouts import now_ms
+from serving.state.times import now_ms
 from training.files import sha256_bytes
 
 blueprint = APIBlueprint("corrections", __name__, url_prefix="/v1/models", tag="Corrections")

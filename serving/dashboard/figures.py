@@ -34,13 +34,13 @@ from serving.dashboard.progress import Progress, list_progress
 from serving.dashboard.watch import Watch
 from serving.rollouts import Rollouts
 from serving.state.database import Database
+from serving.state.times import DAY_MS
 from training.evaluation.confidence import COARSE, SURE, UNKNOWN, UNSURE, VERDICTS
 from training.evaluation.distribution import CONFIDENCE_EDGES, describe_bins
 
 PERIODS = (7, 30, 90)
 _MOST_PAIRS = 10
 _MOST_ROWS = 12
-_DAY_MS = 24 * 3600 * 1000
 _EDGES_SHOWN = (0.0, 0.5, 0.7, 0.9, 0.97, 0.99)
 _VERDICT_NAMES = {SURE: "sure", COARSE: "coarse only", UNSURE: "unsure", UNKNOWN: "not an item"}
 PLACE_NAMES = {ON_DEVICE: "on devices", ON_SERVER: "on the server"}
@@ -96,7 +96,7 @@ def gather(
     model, last = release.model, today()
     with database.read() as connection:
         history = read_history(connection, model, last - period + 1, last, last + 1)
-        pairs = count_pairs(connection, model, (last - period + 1) * _DAY_MS, _MOST_PAIRS)
+        pairs = count_pairs(connection, model, (last - period + 1) * DAY_MS, _MOST_PAIRS)
         devices = count_devices(connection, model, last - WINDOW_DAYS + 1)
     findings = watch.find(model)
     return Overview(

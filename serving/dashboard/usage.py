@@ -21,8 +21,9 @@ from serving.dashboard.tables import usage_days, usage_reports
 from serving.errors import RequestError
 from serving.idempotency import idempotent
 from serving.observing import metrics
-from serving.rollouts import hash_device, now_ms
+from serving.rollouts import hash_device
 from serving.state.database import Database, insert_into
+from serving.state.times import DAY_MS, now_ms
 from training.errors import ConfidenceError
 from training.evaluation.distribution import Distribution
 
@@ -30,7 +31,7 @@ blueprint = APIBlueprint("usage", __name__, url_prefix="/v1/models", tag="Releas
 # A device that was offline for longer tells nothing of that time; report ids are remembered for
 # longer than that, so that none counts twice.
 MOST_DAYS_AGO = 30
-_KEEP_IDS_MS = (MOST_DAYS_AGO + 2) * 24 * 3600 * 1000
+_KEEP_IDS_MS = (MOST_DAYS_AGO + 2) * DAY_MS
 _FIRST_DAY = date(1970, 1, 1)
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 from serving.dashboard.drift import ALARM, Finding, find_drift
 from serving.dashboard.tables import drift_alarms
 from serving.observing import metrics
-from serving.rollouts import now_ms
 from serving.state.database import Database
+from serving.state.times import now_ms
 from serving.storage import Storage
 from training.errors import GhostlensError
 

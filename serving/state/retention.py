@@ -14,11 +14,10 @@ from sqlalchemy.engine import Connection
 
 from mobile_assets.release import Release
 from serving.errors import StateError
-from serving.rollouts import now_ms
 from serving.state.database import Database
 from serving.state.tables import offers, reports, verdicts
+from serving.state.times import DAY_MS, now_ms
 
-_DAY_MS = 24 * 3600 * 1000
 # Rows of each table that go in one transaction, which other writers wait for.
 _MOST_ROWS = 500
 _PAUSE_S = 3600
@@ -55,7 +54,7 @@ class Retention:
             if time.monotonic() < self._due_s:
                 return 0
             self._due_s = time.monotonic() + _PAUSE_S
-        before_ms = now_ms() - self._keep_days * _DAY_MS
+        before_ms = now_ms() - self._keep_days * DAY_MS
         try:
             with self._database.write() as connection:
                 deleted = delete_old(connection, releases, before_ms)

@@ -11,10 +11,11 @@ from mobile_assets.deciding import Restraint
 from mobile_assets.release import STABLE, Channel, PublishedVersion, Release, Rollout
 from serving import rollouts
 from serving.reports import Report, take_report
-from serving.rollouts import HALTED, PAUSED, Rollouts, now_ms
+from serving.rollouts import HALTED, PAUSED, Rollouts
 from serving.rule import Counts, Rule
 from serving.state.audit import list_entries
 from serving.state.database import Database
+from serving.state.times import now_ms
 from tests.mobile_assets.releases import AT, SALT
 
 NEW = "1.1.0"

@@ -13,15 +13,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from serving.app import create_app
-from serving.corrections.keeping import DAY_MS, UNNAMED_MS, KeptPhotos, sweep_repeatedly
+from serving.corrections.keeping import UNNAMED_MS, KeptPhotos, sweep_repeatedly
 from serving.corrections.photos import CleanPhoto, clean_photo
 from serving.corrections.schemas import CorrectionRequest
 from serving.corrections.store import Said, SentPhoto, find, list_some, take
 from serving.corrections.tables import corrections, kept_photos
 from serving.errors import ServingError, UnknownCorrectionError
-from serving.rollouts import now_ms
 from serving.settings import Settings
 from serving.state.database import Database
+from serving.state.times import DAY_MS, now_ms
 from tests.serving.corrections.conftest import make_jpeg, say, send
 from tests.serving.s3_server import BUCKET
 from training.errors import StorageError

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 
 from serving.cli import main
 from serving.corrections.store import Pair, count_pairs
-from serving.rollouts import now_ms
 from serving.settings import Settings
 from serving.state.audit import list_entries
 from serving.state.database import Database
+from serving.state.times import now_ms
 from tests.serving.corrections.conftest import URL, make_jpeg, say, send
 
 Run = Callable[..., str]

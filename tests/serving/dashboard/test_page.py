@@ -15,8 +15,9 @@ from serving.corrections.tables import corrections
 from serving.dashboard.counts import ON_DEVICE, ON_SERVER, Scan, today
 from serving.publishing.policy import roll_back, roll_out
 from serving.publishing.publish import change_release
-from serving.rollouts import HALTED, now_ms
+from serving.rollouts import HALTED
 from serving.settings import Settings
+from serving.state.times import now_ms
 from tests.serving.dashboard.conftest import Fill, make_usage
 from tests.serving.dashboard.test_drift import fill_weeks
 

@@ -9,7 +9,7 @@ from serving.app import create_app
 from serving.publishing.policy import roll_back
 from serving.publishing.publish import change_release
 from serving.reports import Report, take_report
-from serving.rollouts import HALTED, Rollouts, now_ms
+from serving.rollouts import HALTED, Rollouts
 from serving.rule import Counts
 from serving.settings import Settings, find_state
 from serving.state import retention
@@ -17,6 +17,7 @@ from serving.state.audit import list_entries
 from serving.state.database import Database
 from serving.state.retention import Retention
 from serving.state.tables import offers, reports, verdicts
+from serving.state.times import now_ms
 from tests.mobile_assets.releases import AT, SALT
 from tests.serving.test_reports import REPORTS, make_report
 
