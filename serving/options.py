@@ -1,5 +1,6 @@
 """Options that several commands of this room take."""
 
+import getpass
 import os
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -82,6 +83,11 @@ def takes_state(command: Callable[..., None]) -> Callable[..., None]:
     )(call)
 
 
+def takes_served_state(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds `--repository`, as a server takes it, `--state` and `--database`."""
+    return SERVED_REPOSITORY(takes_state(command))
+
+
 def find_state_place(repository: Path | str, state: Path | str | None) -> Path | str:
     """Returns the folder or the database of what a server of the repository remembers.
 
@@ -93,6 +99,11 @@ def find_state_place(repository: Path | str, state: Path | str | None) -> Path |
         return state
     database, folder = os.environ.get(DATABASE_VARIABLE), os.environ.get(STATE_VARIABLE)
     return database or (Path(folder) if folder else find_state(repository))
+
+
+def find_actor(name: str | None) -> str:
+    """Returns who does it: the name of `NAME`, or the one that the process runs under."""
+    return name or getpass.getuser()
 
 
 def check_signers(keys: tuple[Path, ...], proposal: Path | None) -> None:

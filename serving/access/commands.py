@@ -1,8 +1,6 @@
 """`python -m serving keys ...`: who may ask."""
 
-import getpass
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from serving.access.keys import (
 from serving.access.ring import FRESH_S, STALE_S
 from serving.access.scopes import SCOPES
 from serving.errors import StateError
-from serving.options import NAME, SERVED_REPOSITORY, find_state_place, takes_state
+from serving.options import NAME, find_actor, find_state_place, takes_served_state
 from serving.settings import Settings
 from serving.state.database import Database
 from serving.state.times import now_ms
@@ -31,10 +29,6 @@ _DURATION = re.compile(r"(0|[1-9][0-9]{0,4})([mhd])", re.ASCII)
 @click.group("keys")
 def keys_group() -> None:
     """API keys: who may ask the server, and what."""
-
-
-def _take_place(command: Callable[..., None]) -> Callable[..., None]:
-    return SERVED_REPOSITORY(takes_state(command))
 
 
 def _open(repository: Path | str | None, state: Path | str | None) -> Database:
@@ -82,7 +76,7 @@ def _read_duration(_: click.Context, __: click.Parameter, text: str | None) -> i
     metavar="TIME",
     help="When it stops, as in 90d. Default: never.",
 )
-@_take_place
+@takes_served_state
 @NAME
 def create_command(
     key_name: str,
@@ -104,14 +98,14 @@ def create_command(
         None if lifetime_ms is None else at_ms + lifetime_ms,
     )
     database = _open(repository, state)
-    token = create_key(database, wish, _find_actor(name), at_ms)
+    token = create_key(database, wish, find_actor(name), at_ms)
     click.echo(f"the key {key_name!r} counts for servers of {database.name}", err=True)
     click.echo("this is shown once, and kept nowhere:", err=True)
     click.echo(token)
 
 
 @keys_group.command("list")
-@_take_place
+@takes_served_state
 def list_command(repository: Path | str | None, state: Path | str | None) -> None:
     """List the keys: what they may do, and when they were last used."""
     at_ms = now_ms()
@@ -130,7 +124,7 @@ def list_command(repository: Path | str | None, state: Path | str | None) -> Non
     metavar="TIME",
     help="For how long the token before still counts; 0m ends it at once.",
 )
-@_take_place
+@takes_served_state
 @NAME
 def rotate_command(
     key_id: str,
@@ -141,7 +135,7 @@ def rotate_command(
 ) -> None:
     """Give the key ID a new token; the one before counts on for a while."""
     at_ms = now_ms()
-    token = rotate_key(_find(repository, state), key_id, overlap_ms, _find_actor(name), at_ms)
+    token = rotate_key(_find(repository, state), key_id, overlap_ms, find_actor(name), at_ms)
     until = _format(at_ms + overlap_ms)
     click.echo(f"the token before stops at {until}; the new one, shown this once:", err=True)
     click.echo(token)
@@ -150,7 +144,7 @@ def rotate_command(
 @keys_group.command("revoke")
 @click.argument("key_id", metavar="ID")
 @click.option("--reason", required=True, help="Why.")
-@_take_place
+@takes_served_state
 @NAME
 def revoke_command(
     key_id: str,
@@ -160,7 +154,7 @@ def revoke_command(
     name: str | None,
 ) -> None:
     """Make the key ID count no more, for ever."""
-    key = revoke_key(_find(repository, state), key_id, reason, _find_actor(name), now_ms())
+    key = revoke_key(_find(repository, state), key_id, reason, find_actor(name), now_ms())
     click.echo(
         f"the key {key.name!r} is revoked; servers learn of it within {FRESH_S:g} s, and those "
         f"that cannot reach the database stop taking it after {STALE_S:g} s"
@@ -186,7 +180,3 @@ def _describe(stored: StoredKey, at_ms: int) -> str:
 
 def _format(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%d %H:%MZ}"
-
-
-def _find_actor(name: str | None) -> str:
-    return name or getpass.getuser()

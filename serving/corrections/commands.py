@@ -1,25 +1,22 @@
 """`python -m serving corrections ...`: review what staff said, and export it for training."""
 
-import getpass
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from serving.corrections.deciding import Review
 from serving.corrections.export import Exported, Wanted, export
 from serving.corrections.keeping import KeptPhotos
 from serving.corrections.store import (
     Decision,
     Found,
-    decide,
     find,
     forget_device,
     format_ms,
     list_some,
 )
 from serving.corrections.tables import ACCEPTED, LABEL, NOT_AN_ITEM, OTHER, REJECTED, STATES
-from serving.errors import RequestError
-from serving.options import FOLDER, NAME, SERVED_REPOSITORY, find_state_place, takes_state
+from serving.options import FOLDER, NAME, find_actor, find_state_place, takes_served_state
 from serving.settings import Settings
 from serving.state.database import Database
 from serving.storage import Storage
@@ -32,10 +29,6 @@ def corrections_group() -> None:
     """What staff said of wrong answers."""
 
 
-def _take_place(command: Callable[..., None]) -> Callable[..., None]:
-    return SERVED_REPOSITORY(takes_state(command))
-
-
 def _open(
     repository: Path | str | None, state: Path | str | None
 ) -> tuple[Settings, Database, KeptPhotos]:
@@ -46,12 +39,17 @@ def _open(
     return settings, database, KeptPhotos.from_settings(database, settings)
 
 
+def _open_review(repository: Path | str | None, state: Path | str | None) -> Review:
+    settings, database, kept = _open(repository, state)
+    return Review(Storage(settings.repository, settings.trusted_root), database, kept)
+
+
 @corrections_group.command("list")
 @click.option("--model", help="Only of this one.")
 @click.option("--status", type=click.Choice(STATES), help="Only in this state.")
 @click.option("--conflicts", is_flag=True, help="Only where another says otherwise of the photo.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@_take_place
+@takes_served_state
 def list_command(
     model: str | None,
     status: str | None,
@@ -73,7 +71,7 @@ def list_command(
 @corrections_group.command("show")
 @click.argument("correction_id", metavar="ID")
 @click.option("--photo", type=FOLDER, help="Write the photo there.")
-@_take_place
+@takes_served_state
 def show_command(
     correction_id: str,
     photo: Path | None,
@@ -96,7 +94,7 @@ def show_command(
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--reason", default="", help="Why, for the audit log.")
 @NAME
-@_take_place
+@takes_served_state
 def reject_command(
     ids: tuple[str, ...],
     reason: str,
@@ -105,13 +103,10 @@ def reject_command(
     state: Path | str | None,
 ) -> None:
     """Reject corrections; their photos are deleted."""
-    _, database, kept = _open(repository, state)
-    decision = Decision(REJECTED, name or getpass.getuser(), reason)
+    decision = Decision(REJECTED, find_actor(name), reason)
+    review = _open_review(repository, state)
     for one in ids:
-        with database.write() as connection:
-            dropped = decide(connection, find(connection, one), decision)
-        if dropped is not None:
-            kept.remove(dropped)
+        review.decide(one, decision)
         click.echo(f"{one} is rejected")
 
 
@@ -122,7 +117,7 @@ def reject_command(
 @click.option("--not-an-item", is_flag=True, help="Accept that it is no item.")
 @click.option("--reason", default="", help="Why, for the audit log.")
 @NAME
-@_take_place
+@takes_served_state
 def accept_command(
     ids: tuple[str, ...],
     label: str | None,
@@ -134,25 +129,18 @@ def accept_command(
     state: Path | str | None,
 ) -> None:
     """Accept corrections, so that they are exported."""
-    settings, database, _ = _open(repository, state)
     right = _choose_right(label, new_label, not_an_item)
-    decision = Decision(ACCEPTED, name or getpass.getuser(), reason, right)
+    decision = Decision(ACCEPTED, find_actor(name), reason, right)
+    review = _open_review(repository, state)
     for one in ids:
-        with database.read() as connection:
-            found = find(connection, one)
-        if label is not None:
-            manifest = Storage(settings.repository).read_manifest(found.model, found.version)
-            if label not in manifest.labels.names:
-                raise RequestError(f"{found.model} {found.version} has no label {label!r}")
-        with database.write() as connection:
-            decide(connection, find(connection, one), decision)
+        review.decide(one, decision)
         click.echo(f"{one} is accepted")
 
 
 @corrections_group.command("forget")
 @click.option("--device", required=True, metavar="ID", help="As the device calls itself.")
 @NAME
-@_take_place
+@takes_served_state
 def forget_command(
     device: str, name: str | None, repository: Path | str | None, state: Path | str | None
 ) -> None:
@@ -162,7 +150,7 @@ def forget_command(
     """
     _, database, kept = _open(repository, state)
     with database.write() as connection:
-        count, photos = forget_device(connection, device, name or getpass.getuser())
+        count, photos = forget_device(connection, device, find_actor(name))
     removed = kept.remove(*photos)
     click.echo(f"deleted: {count_words(count, 'correction')}, {count_words(removed, 'photo')}")
     if removed < len(photos):
@@ -185,7 +173,7 @@ def forget_command(
     help="Let this name, which is no label, become a new class; can be given several times.",
 )
 @click.option("--open-too", is_flag=True, help="Also what nobody has reviewed yet.")
-@_take_place
+@takes_served_state
 def export_command(
     model: str,
     out: Path,

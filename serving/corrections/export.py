@@ -19,7 +19,7 @@ from sqlalchemy import Select, select
 from mobile_assets.manifest import Manifest
 from serving.corrections.keeping import KeptPhotos
 from serving.corrections.photos import SUFFIX
-from serving.corrections.store import Found
+from serving.corrections.store import Found, find_right
 from serving.corrections.tables import (
     ACCEPTED,
     NOT_AN_ITEM,
@@ -103,7 +103,7 @@ def export(database: Database, kept: KeptPhotos, wanted: Wanted, out: Path) -> E
             path = f"{PHOTOS_FOLDER}/{sha256}{SUFFIX}"
             write_atomic(folder / path, data)
             writer.writerow(_describe(one, path, wanted))
-            exported.photos[_right(one)[1] or NOT_AN_ITEM] += 1
+            exported.photos[find_right(one)[1] or NOT_AN_ITEM] += 1
         write_atomic(folder / MANIFEST_NAME, table.getvalue())
     return exported
 
@@ -115,18 +115,12 @@ def _make_query(wanted: Wanted) -> Select[Any]:
     return select(corrections).where(*mine).order_by(*order)
 
 
-def _right(found: Found) -> tuple[str, str | None]:
-    if found.state == ACCEPTED:
-        return found.final_kind, found.final_label
-    return found.right_kind, found.right_label
-
-
 def _find_contradicted(found: list[Found]) -> set[str]:
     """Returns the photos that are said to show two things: nobody knows which is right."""
     said: dict[str, set[tuple[str, str | None]]] = {}
     for one in found:
         if one.kept_sha256 is not None:
-            said.setdefault(one.kept_sha256, set()).add(_right(one))
+            said.setdefault(one.kept_sha256, set()).add(find_right(one))
     return {sha256 for sha256, rights in said.items() if len(rights) > 1}
 
 
@@ -138,7 +132,7 @@ def _find_fault(
         return "no photo is kept"
     if found.kept_sha256 in contradicted:
         return "another says otherwise of the same photo"
-    kind, name = _right(found)
+    kind, name = find_right(found)
     if kind != NOT_AN_ITEM and name is not None:
         known = name in wanted.manifest.labels.names or name in wanted.new_labels
         if not known:
@@ -155,7 +149,7 @@ def _read(kept: KeptPhotos, found: Found) -> bytes | None:
 
 
 def _describe(found: Found, path: str, wanted: Wanted) -> tuple[str, ...]:
-    kind, name = _right(found)
+    kind, name = find_right(found)
     label = "" if kind == NOT_AN_ITEM or name is None else name
     split = "train" if label else "unknown"
     own = (found.correction_id, found.answered_label or "", found.version, found.state)

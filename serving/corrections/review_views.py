@@ -10,14 +10,15 @@ from marshmallow import RAISE
 
 from serving.access import current_key, needs
 from serving.context import get_database, get_kept_photos, get_storage
+from serving.corrections.deciding import Review
 from serving.corrections.schemas import (
     CorrectionDetail,
     CorrectionList,
     CorrectionQuery,
     DecisionRequest,
 )
-from serving.corrections.store import Decision, Found, decide, find, format_ms, list_some
-from serving.corrections.tables import ACCEPTED, LABEL
+from serving.corrections.store import Decision, Found, find, format_ms, list_some
+from serving.corrections.tables import ACCEPTED
 from serving.corrections.views import describe
 from serving.errors import RequestError
 from serving.idempotency import idempotent
@@ -91,27 +92,10 @@ def decide_correction(
     state = json_data["decision"]
     if right is not None and state != ACCEPTED:
         raise RequestError("right: allowed of what is accepted alone")
-    with get_database().write() as connection:
-        found = find(connection, correction_id, model)
-        if right is not None and right["kind"] == LABEL:
-            check_label(model, found.version, right["name"])
-        chosen = right and (right["kind"], right.get("name"))
-        reason = json_data.get("reason", "")
-        dropped = decide(connection, found, Decision(state, actor, reason, chosen))
-        found = find(connection, correction_id, model)
-    if dropped is not None:
-        get_kept_photos().remove(dropped)
-    return show(found), 200, _FRESH
-
-
-def check_label(model: str, version: str, name: str) -> None:
-    """Checks that a version has a label.
-
-    Raises:
-        RequestError: it has none of that name.
-    """
-    if name not in get_storage().read_manifest(model, version).labels.names:
-        raise RequestError(f"right.name: {model} {version} has no label {name!r}")
+    chosen = right and (right["kind"], right.get("name"))
+    decision = Decision(state, actor, json_data.get("reason", ""), chosen)
+    review = Review(get_storage(), get_database(), get_kept_photos(), "right.name")
+    return show(review.decide(correction_id, decision, model)), 200, _FRESH
 
 
 def show(found: Found) -> dict[str, Any]:

@@ -317,6 +317,13 @@ def count_pairs(
     return [Pair(*row) for row in connection.execute(query)]
 
 
+def find_right(found: Found) -> tuple[str, str | None]:
+    """Returns kind and name of what was right: as it was accepted, or else as it was said."""
+    if found.state == ACCEPTED:
+        return found.final_kind, found.final_label
+    return found.right_kind, found.right_label
+
+
 def format_ms(time_ms: int | None) -> str | None:
     """Returns a time in milliseconds since 1970 as RFC 3339, in UTC."""
     return None if time_ms is None else format_time(datetime.fromtimestamp(time_ms / 1000, UTC))
@@ -351,10 +358,7 @@ def _says_same(twin: Found, row: dict[str, Any]) -> bool:
 
 
 def _agrees(twin: Found, row: dict[str, Any]) -> bool:
-    said = (row["right_kind"], row["right_label"])
-    if twin.state == ACCEPTED:
-        return (twin.final_kind, twin.final_label) == said
-    return (twin.right_kind, twin.right_label) == said
+    return find_right(twin) == (row["right_kind"], row["right_label"])
 
 
 def _refuse_contradiction(

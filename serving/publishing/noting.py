@@ -1,6 +1,5 @@
 """Rows of the audit log for what was signed and published."""
 
-import getpass
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import click
 
 from mobile_assets.release import Release
 from serving.errors import NotReadyError, SettingsError, StateError
-from serving.options import find_state_place
+from serving.options import find_actor, find_state_place
 from serving.publishing.policy import describe_channels, describe_move, find_moved
 from serving.state.audit import append
 from serving.state.database import Database
@@ -38,7 +37,7 @@ def note_published(
     """
     try:
         with Database(state).write() as connection:
-            append(connection, name or getpass.getuser(), action, model, version, reason, **details)
+            append(connection, find_actor(name), action, model, version, reason, **details)
     except StateError as error:
         click.echo(f"WARNING: published, but not in the audit log: {error}", err=True)
 
