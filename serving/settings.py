@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 from mobile_assets.api_key import KEY_VARIABLE
@@ -195,19 +196,11 @@ class Settings:
                 f"threads is {self.threads}: allowed are more than recognise_at_once and "
                 f"recognise_queue together, which are {admitted}"
             )
-        if self.remote_url:
-            self._check_remote()
-        if self.files_url and not self.files_url.startswith(("https://", "http://")):
-            raise SettingsError(
-                f"files_url is {self.files_url!r}: allowed are https://... and http://..."
-            )
-
-    def _check_remote(self) -> None:
-        if not self.remote_url.startswith(("https://", "http://")):
-            raise SettingsError(
-                f"remote_url is {self.remote_url!r}: allowed are https://... and http://..."
-            )
-        if self.remote_wait_s >= self.recognise_wait_s:
+        for name in ("remote_url", "files_url"):
+            url = getattr(self, name)
+            if url and not url.startswith(("https://", "http://")):
+                raise SettingsError(f"{name} is {url!r}: allowed are https://... and http://...")
+        if self.remote_url and self.remote_wait_s >= self.recognise_wait_s:
             raise SettingsError(
                 f"remote_wait_s is {self.remote_wait_s}: allowed is less than recognise_wait_s, "
                 f"which is {self.recognise_wait_s}"
@@ -289,25 +282,36 @@ def find_state(repository: Path | str) -> Path:
     return repository.with_name(f"{repository.name}-state")
 
 
+def _read_optional_place(text: str) -> Path | str | None:
+    return read_place(text) if text else None
+
+
+def _read_optional_path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _read_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+# All others are whole numbers.
+_READERS: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(_TEXTS, str),
+    "repository": read_place,
+    "keep_photos_in": _read_optional_place,
+    "trusted_root": _read_optional_path,
+    "state": _read_optional_path,
+    "remote_models": _read_names,
+    "public_scopes": read_scopes,
+    "key_limits": partial(read_limits, defaults=KEY_LIMITS),
+    "address_limits": partial(read_limits, defaults=ADDRESS_LIMITS),
+    "cors_origins": read_origins,
+}
+
+
 def _read(variable: str, name: str, text: str) -> object:
-    if name == "repository":
-        return read_place(text)
-    if name == "keep_photos_in":
-        return read_place(text) if text else None
-    if name in _TEXTS:
-        return text
-    if name == "remote_models":
-        return tuple(model.strip() for model in text.split(",") if model.strip())
-    if name == "public_scopes":
-        return read_scopes(text)
-    if name == "key_limits":
-        return read_limits(text, KEY_LIMITS)
-    if name == "address_limits":
-        return read_limits(text, ADDRESS_LIMITS)
-    if name == "cors_origins":
-        return read_origins(text)
-    if name in ("trusted_root", "state"):
-        return Path(text) if text else None
+    if name in _READERS:
+        return _READERS[name](text)
     try:
         return int(text)
     except ValueError:

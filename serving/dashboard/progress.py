@@ -49,8 +49,10 @@ def list_progress(rollouts: Rollouts, database: Database, release: Release) -> l
         StateError: the database cannot be read.
     """
     held, stages = rollouts.describe(release)
-    with database.read() as connection:
-        entries = list_entries(connection, release.model)
+    entries: list[Entry] = []
+    if held:  # all that the log is asked is why
+        with database.read() as connection:
+            entries = list_entries(connection, release.model)
     return list(_list(rollouts, release, held, stages, entries))
 
 

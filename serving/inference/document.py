@@ -6,8 +6,8 @@ that fits these schemas can still be refused with 400 or 422.
 
 from typing import Any
 
-from serving.inference.messages import IMAGE, MAX_BATCH, MAX_ID_CHARS, OUTPUTS, PHOTO
-from serving.inference.protocol import HEADER_LENGTH, blueprint
+from serving.inference.messages import HEADER_LENGTH, IMAGE, MAX_BATCH, MAX_ID_CHARS, OUTPUTS, PHOTO
+from serving.inference.protocol import blueprint
 from serving.inference.tensors import BYTES, PIXEL_TYPES
 
 _INFER_PATHS = ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer")

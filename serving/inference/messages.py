@@ -28,6 +28,8 @@ from training.answers import Answers
 
 IMAGE, PHOTO = "image", "photo"
 LABEL, VERDICT = "label", "verdict"
+# Of the HTTP header that says how many bytes of a body are JSON, before binary data.
+HEADER_LENGTH = "Inference-Header-Content-Length"
 OUTPUTS = (PROBABILITIES, KNOWN_SCORE, LABEL, VERDICT)
 MAX_BATCH = 16
 MAX_ID_CHARS = 256

@@ -12,7 +12,7 @@ from serving.context import get_engine, get_readiness, get_settings, get_storage
 from serving.errors import InferenceError, MediaTypeError, NotReadyError
 from serving.inference.bodies import CODINGS, inflate, receiving, watch_client
 from serving.inference.choosing import choose_artifact
-from serving.inference.messages import Reply, Request, describe_tensors, read_request
+from serving.inference.messages import HEADER_LENGTH, Reply, Request, describe_tensors, read_request
 from serving.inference.noting import note_answered
 from serving.inference.schemas import (
     InferenceAnswer,
@@ -25,7 +25,6 @@ from serving.inference.schemas import (
 )
 from serving.inference.versions import Version
 
-HEADER_LENGTH = "Inference-Header-Content-Length"
 blueprint = APIBlueprint("inference", __name__, url_prefix="/v2", tag="Open Inference Protocol")
 _SERVER = "ghostlens"
 # <project>_<format>, as the protocol names platforms.

@@ -12,11 +12,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from serving.errors import RemoteError
+from serving.inference.messages import HEADER_LENGTH
 from serving.inference.remote_messages import read_answer, read_tensors, write_question
 from serving.inference.watch import limited, shut_reading
 from training.answers import Answers
 
-_HEADER_LENGTH = "Inference-Header-Content-Length"
 _EVERY_VERSION = "/v2/models/{model}/versions/{version}"
 # An answer for 16 photos of a thousand labels has 1.3 MB where it is JSON.
 _MAX_ANSWER_BYTES = 8 << 20
@@ -109,7 +109,7 @@ class RemoteLine:
             RemoteError: it did not answer in time, or not as it should.
         """
         body, header_length = write_question(x_nhwc)
-        headers = {_HEADER_LENGTH: str(header_length), "Content-Type": "application/octet-stream"}
+        headers = {HEADER_LENGTH: str(header_length), "Content-Type": "application/octet-stream"}
         answer, length = self._exchange("POST", f"{model.path}/infer", body, headers, limit_s)
         return read_answer(answer, length, (model.name, model.version), (len(x_nhwc), classes))
 
@@ -168,7 +168,7 @@ def _read_body(response: BaseHTTPResponse, deadline_s: float) -> bytes:
 
 
 def _read_header_length(response: BaseHTTPResponse) -> int | None:
-    text = response.headers.get(_HEADER_LENGTH)
+    text = response.headers.get(HEADER_LENGTH)
     return None if text is None else int(text)
 
 

@@ -12,11 +12,10 @@ from prometheus_client.registry import Collector
 
 from serving.access import needs
 from serving.access.scopes import OBSERVE
-from serving.context import get_database, get_storage
+from serving.context import get_rollouts, get_storage
 from serving.errors import NotReadyError, StateError
 from serving.observing import metrics, processes
 from serving.rollouts import Rollouts
-from serving.state.database import Database
 from serving.storage import Catalogue, Storage
 
 blueprint = APIBlueprint("observing", __name__, tag="Health")
@@ -42,7 +41,7 @@ def make_answer(accept: str) -> Response:
         MultiProcessCollector(registry, str(processes.shared.folder))  # type: ignore[no-untyped-call]
     else:
         registry.register(_Counted())
-    registry.register(StateCollector(get_storage(), get_database()))
+    registry.register(StateCollector(get_storage(), get_rollouts()))
     answer = Response(encode(registry), content_type=content_type)
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -56,9 +55,9 @@ class _Counted(Collector):
 class StateCollector(Collector):
     """Tells how the repository and the rollouts stand when it is asked."""
 
-    def __init__(self, storage: Storage, database: Database) -> None:
+    def __init__(self, storage: Storage, rollouts: Rollouts) -> None:
         self._storage = storage
-        self._database = database
+        self._rollouts = rollouts
 
     def describe(self) -> Iterator[Metric]:
         """Returns nothing: names are told by `collect`, which is called anyway."""
@@ -91,10 +90,9 @@ class StateCollector(Collector):
             "Versions that are halted or paused.",
             labels=("model", "version", "kind"),
         )
-        rollouts = Rollouts(self._database)
         try:
             for release in catalogue.releases.values():
-                kinds, _ = rollouts.describe(release)
+                kinds, _ = self._rollouts.describe(release)
                 for version, kind in kinds.items():
                     held.add_metric((release.model, version, kind), 1)
         except StateError:

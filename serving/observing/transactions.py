@@ -6,10 +6,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from serving.observing import metrics, tracing
+from serving.state.on_postgresql import WRITING
 
 _BEGUN = "ghostlens_begun_s"
-# What `serving.state` tells SQLite and PostgreSQL of a transaction.
-_WRITING, _READING = "ghostlens_writing", "postgresql_readonly"
 
 
 def watch() -> None:
@@ -28,8 +27,8 @@ def _begin(connection: Connection) -> None:
 def _end(connection: Connection) -> None:
     begun_s = connection.info.pop(_BEGUN, None)
     if begun_s is not None:
-        options = connection.get_execution_options()
-        writing = options.get(_WRITING, not options.get(_READING, False))
+        # Rate limits, whose transactions are not of the state, write.
+        writing = connection.get_execution_options().get(WRITING, True)
         kind = "write" if writing else "read"
         took_s = time.perf_counter() - begun_s
         metrics.TRANSACTION_SECONDS.labels(kind).observe(took_s)
