@@ -6,6 +6,9 @@ from functools import partial
 from apiflask import APIFlask
 from flask import current_app
 
+from serving.access.counters import Counters
+from serving.access.limiting import Limiter
+from serving.access.ring import KeyRing
 from serving.corrections.keeping import KeptPhotos
 from serving.dashboard.counting import Counting
 from serving.dashboard.watch import Watch
@@ -39,6 +42,8 @@ class _Services:
     watch: Watch
     settings: Settings
     readiness: Readiness
+    key_ring: KeyRing
+    limiter: Limiter
 
 
 def attach_services(app: APIFlask, settings: Settings) -> None:
@@ -54,6 +59,8 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
     counting = Counting(database, settings.count_every_s, settings.keep_counts_days, watch.look)
     readiness = Readiness(storage, engine)
     photos = KeptPhotos.from_settings(database, settings)
+    counters = Counters(settings.state_place)
+    limiter = Limiter(counters, settings.key_limits, settings.address_limits)
     app.extensions[_EXTENSION] = _Services(
         storage,
         engine,
@@ -65,6 +72,8 @@ def attach_services(app: APIFlask, settings: Settings) -> None:
         watch,
         settings,
         readiness,
+        KeyRing(database),
+        limiter,
     )
 
 
@@ -120,6 +129,16 @@ def get_readiness() -> Readiness:
 def get_kept_photos() -> KeptPhotos:
     """Returns the photos of corrections of the app that answers now."""
     return _find_services().kept_photos
+
+
+def get_key_ring() -> KeyRing:
+    """Returns what finds the keys of the app that answers now."""
+    return _find_services().key_ring
+
+
+def get_limiter() -> Limiter:
+    """Returns what counts the requests of the app that answers now."""
+    return _find_services().limiter
 
 
 def get_watch() -> Watch:

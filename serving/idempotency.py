@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy import String as Characters
 
 from serving.access import current_key
+from serving.api.forms import add_to_form, read_form
 from serving.api.receiving import MAX_JSON_BYTES
 from serving.context import get_database, get_settings
 from serving.errors import IdempotencyError, RequestError, RunningError
@@ -239,12 +240,12 @@ def _replay(found: "Row[Any]") -> Response:
 
 def _describe(view: Any) -> None:
     """Adds the header to what the OpenAPI document says of a view, and what can go wrong."""
-    spec = dict(getattr(view, "_spec", {}))
-    spec["args"] = [*(spec.get("args") or ()), (IdempotencyHeader(), "headers")]
-    described = spec.get("responses") or []
+    form = read_form(view)
+    args = [*(form.get("args") or ()), (IdempotencyHeader(), "headers")]
+    described = form.get("responses") or []
     conflict = HTTPStatus.CONFLICT.value
     if isinstance(described, dict):
-        spec["responses"] = {conflict: "Not now, or not so", **described}
+        responses: Any = {conflict: "Not now, or not so", **described}
     else:
-        spec["responses"] = [*described, conflict]
-    view._spec = spec
+        responses = [*described, conflict]
+    add_to_form(view, args=args, responses=responses)

@@ -11,8 +11,7 @@ from serving.access.limiting import add_fields
 from serving.access.public import list_public_scopes
 from serving.access.rates import REFUSED
 from serving.access.scopes import RECOGNISE, find_scope
-from serving.access.services import attach_access, get_key_ring, get_limiter
-from serving.context import get_settings
+from serving.context import get_key_ring, get_limiter, get_settings
 from serving.errors import KeyNeededError, ProxyError, ScopeError
 
 # What a proxy adds (RFC 7239, and the older names).
@@ -21,7 +20,6 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-P
 
 def attach(app: APIFlask) -> None:
     """Makes an app ask for keys."""
-    attach_access(app)
     with app.app_context():
         settings = get_settings()
     if settings.proxies:

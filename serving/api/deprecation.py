@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from flask import Response, current_app, request
 from werkzeug.http import http_date
 
+from serving.api.forms import add_to_form, read_form
+
 _EXTENSION = "x-deprecations"
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -71,9 +73,8 @@ def deprecated(*deprecations: Deprecation) -> Callable[[_View], _View]:
     """Declares what goes of a view's operation; place it where `@blueprint.doc` would stand."""
 
     def mark(view: _View) -> _View:
-        spec = dict(getattr(view, "_spec", {}))
-        spec["extensions"] = {**(spec.get("extensions") or {}), _EXTENSION: list(deprecations)}
-        view._spec = spec  # type: ignore[attr-defined]
+        extensions = read_form(view).get("extensions") or {}
+        add_to_form(view, extensions={**extensions, _EXTENSION: list(deprecations)})
         return view
 
     return mark
@@ -84,7 +85,7 @@ def add_headers(response: Response) -> Response:
     if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not even be there
         return response
     view = current_app.view_functions.get(request.endpoint or "")
-    extensions = getattr(view, "_spec", {}).get("extensions") or {}
+    extensions = read_form(view).get("extensions") or {}
     used = [entry for entry in extensions.get(_EXTENSION, ()) if entry.is_used()]
     if used:
         since = min(_read_day(entry.since) for entry in used)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from apiflask import HTTPError
 from flask import Flask, current_app, request
 
+from serving.api.forms import read_form
 from serving.context import get_settings
 from serving.errors import MalformedError, MediaTypeError
 from serving.inference.bodies import receiving
@@ -89,7 +90,5 @@ def _check_json(data: bytes) -> None:
 
 def takes_json(app: Flask, endpoint: str | None) -> bool:
     """Returns whether a view has a form for a JSON body."""
-    view = app.view_functions.get(endpoint or "")
-    # Where APIFlask keeps what `@blueprint.input` was given.
-    form: dict[str, object] = getattr(view, "_spec", {})
+    form = read_form(app.view_functions.get(endpoint or ""))
     return "body" in form and form.get("content_type", "application/json") == "application/json"

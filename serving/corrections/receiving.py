@@ -10,6 +10,7 @@ from flask import request
 from marshmallow import RAISE, ValidationError
 
 from mobile_assets.manifest import Manifest
+from serving.api.forms import add_to_form
 from serving.corrections.schemas import CorrectionRequest
 from serving.corrections.tables import LABEL
 from serving.errors import MediaTypeError, RequestError
@@ -127,11 +128,7 @@ def takes(schema: Any) -> Callable[[Any], Any]:
     """Says in the OpenAPI document which JSON a view takes that reads its body itself."""
 
     def mark(view: Any) -> Any:
-        view._spec = {
-            **getattr(view, "_spec", {}),
-            "body": schema(),
-            "content_type": [JSON_TYPE, FORM_TYPE],
-        }
+        add_to_form(view, body=schema(), content_type=[JSON_TYPE, FORM_TYPE])
         return view
 
     return mark
