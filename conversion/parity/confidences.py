@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conversion.artifact import PARITY_NAME, Build, to_json_text
+from conversion.artifact import PARITY_NAME, Build
 from conversion.errors import ArtifactError
+from conversion.parity.parts import read_part, write_part
 from training.errors import ConfidenceError
 from training.evaluation.confidence import Confidence
-from training.files import write_atomic
 
 CONFIDENCE_FOLDER = "confidence"
 OWN, REFERENCE = "artifact", "reference"
@@ -63,8 +63,7 @@ def write_confidence(folder: Path, file_name: str, found: ArtifactConfidence) ->
         file_name: of the artifact.
         found: what to write.
     """
-    path = folder / CONFIDENCE_FOLDER / f"{file_name}.json"
-    write_atomic(path, to_json_text(found.to_json()))
+    write_part(folder, CONFIDENCE_FOLDER, file_name, found.to_json())
 
 
 def read_confidences(directory: Path, build: Build) -> dict[str, ArtifactConfidence]:
@@ -79,21 +78,19 @@ def read_confidences(directory: Path, build: Build) -> dict[str, ArtifactConfide
     Raises:
         ArtifactError: a file is malformed, or of a build with other coarse classes.
     """
-    folder = directory / PARITY_NAME / CONFIDENCE_FOLDER
-    found = {}
+    confidences = {}
     for artifact in build.artifacts:
-        path = folder / f"{artifact.file_name}.json"
-        if path.exists():
-            found[artifact.file_name] = _read(path, build)
-    return found
+        found = read_part(directory, CONFIDENCE_FOLDER, artifact.file_name, _read)
+        if found is None:
+            continue
+        if (found.confidence.coarse is None) != (build.hierarchy is None):
+            raise ArtifactError(
+                f"{directory / PARITY_NAME / CONFIDENCE_FOLDER / artifact.file_name}.json was "
+                "fitted with other coarse classes than the build's"
+            )
+        confidences[artifact.file_name] = found
+    return confidences
 
 
-def _read(path: Path, build: Build) -> ArtifactConfidence:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        found = ArtifactConfidence.from_json(value)
-    except (OSError, ValueError, RecursionError, ConfidenceError) as error:
-        raise ArtifactError(f"cannot read {path}: {error}") from error
-    if (found.confidence.coarse is None) != (build.hierarchy is None):
-        raise ArtifactError(f"{path} was fitted with other coarse classes than the build's")
-    return found
+def _read(data: bytes) -> ArtifactConfidence:
+    return ArtifactConfidence.from_json(json.loads(data))

@@ -6,11 +6,8 @@ Free of torch.
 import json
 from pathlib import Path
 
-from conversion.artifact import PARITY_NAME, to_json_text
-from conversion.errors import ArtifactError
-from training.errors import ConfidenceError
+from conversion.parity.parts import read_part, write_part
 from training.evaluation.distribution import Distribution
-from training.files import write_atomic
 
 DISTRIBUTION_FOLDER = "distribution"
 
@@ -23,8 +20,7 @@ def write_distribution(folder: Path, file_name: str, found: Distribution) -> Non
         file_name: of the artifact.
         found: what to write.
     """
-    path = folder / DISTRIBUTION_FOLDER / f"{file_name}.json"
-    write_atomic(path, to_json_text(found.to_json()))
+    write_part(folder, DISTRIBUTION_FOLDER, file_name, found.to_json())
 
 
 def read_distribution_bytes(directory: Path, file_name: str) -> bytes | None:
@@ -39,12 +35,9 @@ def read_distribution_bytes(directory: Path, file_name: str) -> bytes | None:
     Raises:
         ArtifactError: the file is malformed.
     """
-    path = directory / PARITY_NAME / DISTRIBUTION_FOLDER / f"{file_name}.json"
-    if not path.exists():
-        return None
-    try:
-        data = path.read_bytes()
-        Distribution.from_json(json.loads(data))
-    except (OSError, ValueError, RecursionError, ConfidenceError) as error:
-        raise ArtifactError(f"cannot read {path}: {error}") from error
+    return read_part(directory, DISTRIBUTION_FOLDER, file_name, _check)
+
+
+def _check(data: bytes) -> bytes:
+    Distribution.from_json(json.loads(data))
     return data

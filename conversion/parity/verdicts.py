@@ -8,10 +8,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from conversion.artifact import PARITY_NAME, to_json_text
 from conversion.errors import ArtifactError
+from conversion.parity.parts import read_part, write_part
 from training.evaluation.decisions import VERDICTS
-from training.files import write_atomic
 
 VERDICTS_FOLDER = "verdicts"
 
@@ -58,7 +57,7 @@ def write_verdicts(folder: Path, file_name: str, found: PhotoVerdicts) -> None:
         file_name: of the artifact.
         found: what to write.
     """
-    write_atomic(folder / VERDICTS_FOLDER / f"{file_name}.json", to_json_text(asdict(found)))
+    write_part(folder, VERDICTS_FOLDER, file_name, asdict(found))
 
 
 def read_verdicts(directory: Path, file_name: str) -> PhotoVerdicts | None:
@@ -73,11 +72,9 @@ def read_verdicts(directory: Path, file_name: str) -> PhotoVerdicts | None:
     Raises:
         ArtifactError: the file is malformed.
     """
-    path = directory / PARITY_NAME / VERDICTS_FOLDER / f"{file_name}.json"
-    if not path.exists():
-        return None
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return PhotoVerdicts(**{name: tuple(column) for name, column in value.items()})
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError, ArtifactError) as error:
-        raise ArtifactError(f"cannot read {path}: {error}") from error
+    return read_part(directory, VERDICTS_FOLDER, file_name, _read)
+
+
+def _read(data: bytes) -> PhotoVerdicts:
+    value = json.loads(data)
+    return PhotoVerdicts(**{name: tuple(column) for name, column in value.items()})
