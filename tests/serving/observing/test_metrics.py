@@ -50,7 +50,6 @@ def test_what_all_processes_did_adds_up_and_outlives_them(observed: Observed) ->
     after = observed.wait_for_metrics(lambda found: found[REQUESTS] == found[PHOTOS] == more)
     for stage in ("wait", "load", "prepare", "run"):
         assert after[f'ghostlens_recognise_stage_seconds_count{{stage="{stage}"}}'] == more
-    files = sorted(path.name for path in observed.temporary.glob("ghostlens-metrics-*/*.db"))
     victim = find_workers(observed)[0]
     os.kill(victim, signal.SIGKILL)
     while victim in find_workers(observed):
@@ -60,8 +59,10 @@ def test_what_all_processes_did_adds_up_and_outlives_them(observed: Observed) ->
     assert again["ghostlens_recognise_places"] == 2
     assert again[PHOTOS] == more
     recognise(observed.address, 3)
-    found = sorted(path.name for path in observed.temporary.glob("ghostlens-metrics-*/*.db"))
-    assert found == files
+    # The new worker took the dead one's place: two places hold files, as before. (A place has a
+    # file of counters only once its worker has counted, so the names alone say nothing.)
+    files = observed.temporary.glob("ghostlens-metrics-*/*.db")
+    assert {path.stem.rpartition("_")[2] for path in files} == {"0", "1"}
 
 
 def test_a_scrape_tells_how_the_repository_and_the_line_stand(observed: Observed) -> None:
