@@ -17,6 +17,7 @@ from mobile_assets.manifest import (
     SCHEMA,
     Manifest,
 )
+from mobile_assets.names import list_named, names_bytes, names_path, parse_names, read_table
 from mobile_assets.parts import FOLDERS, File, check_path
 from mobile_assets.released import CLOUD, DEVICE, ReleasedModel
 from training.files import sha256_bytes, write_atomic
@@ -73,6 +74,7 @@ def write_bundle(
     accepted: frozenset[str] = frozenset(),
     tell: Tell = _say_nothing,
     cloud_dir: Path | None = None,
+    names: Path | None = None,
 ) -> Path:
     """Packs what passed of a build into a bundle; same input, same bytes.
 
@@ -84,6 +86,8 @@ def write_bundle(
         tell: takes a line for each artifact that is left out, with the reason; and lines on
             whether asking the cloud model is worth it.
         cloud_dir: the build of the wider network that the server answers with, if there is one.
+        names: the owner's table of names in other languages, if there is one; see
+            `names.read_table`.
 
     Returns:
         `out`.
@@ -92,7 +96,8 @@ def write_bundle(
         ArtifactError: the build or its parity folder is incomplete, malformed or was changed.
         BundleError: a runtime of the build would be left without an artifact, because parity
             speaks for none of it or golden photos are missing; or the cloud's build has other
-            labels, nothing for the server, or files of the same names.
+            labels, nothing for the server, or files of the same names; or the table of names
+            does not fit the labels.
         StorageError: the disk is full, or `out` cannot be written.
     """
     device_build = read_build(build_dir)
@@ -108,6 +113,8 @@ def write_bundle(
             tell(line)
     contents = {path: data for part in gathered for path, data in part.contents.items()}
     contents["licences/ghostlens.txt"] = _OWN_LICENCE.encode()
+    if names is not None:
+        contents.update(_read_names(names, device_build, tell))
     manifest = _describe(device_build, gathered, contents, comparison)
     # Read back with the strict reader: what no client would take must not leave this room.
     manifest_bytes = Manifest.from_bytes(manifest.to_bytes()).to_bytes()
@@ -147,7 +154,21 @@ def open_bundle(path: Path) -> Bundle:
         for file in manifest.files:
             _check_hash(archive.read(entries[file.path]), file, path)
         _check_labels(manifest, archive.read(LABELS_NAME), where)
+        named = list_named(manifest.labels, manifest.hierarchy)
+        for member in map(names_path, manifest.languages):
+            parse_names(archive.read(member), f"{where}: {member}", named)
     return Bundle(path, manifest, manifest_bytes)
+
+
+def _read_names(table: Path, build: Build, tell: Tell) -> Iterator[tuple[str, bytes]]:
+    """Yields the files of the languages that have a name."""
+    named = list_named(build.labels, build.hierarchy)
+    for language, names in read_table(table, named).items():
+        tell(f"names in {language}: {len(names)} of {len(named)} labels and coarse classes")
+        if names:
+            path, data = names_path(language), names_bytes(names)
+            parse_names(data, path, named)  # as every reader will: it may be too large
+            yield path, data
 
 
 def _check_is_archive(path: Path) -> None:

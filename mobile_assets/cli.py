@@ -53,6 +53,12 @@ main.add_command(update_command)
     help="The build of a wider network with the same labels, for the server to answer with.",
 )
 @click.option(
+    "--names",
+    type=_FILE,
+    metavar="NAMES.CSV",
+    help="Names in other languages: columns label,zh-Hans,..., of labels and coarse classes.",
+)
+@click.option(
     "--accept",
     "--accept-failed",
     "accepted",
@@ -71,12 +77,13 @@ def bundle(
     build_dir: Path,
     out: Path,
     cloud_dir: Path | None,
+    names: Path | None,
     accepted: tuple[str, ...],
     key: Path | None,
 ) -> None:
     """Pack the artifacts of a build that passed parity, with golden photos and licences."""
     sign = None if key is None else prepare_provenance(key)
-    write_bundle(build_dir, out, frozenset(accepted), click.echo, cloud_dir)
+    write_bundle(build_dir, out, frozenset(accepted), click.echo, cloud_dir, names)
     click.echo(f"{out}: {out.stat().st_size} bytes")
     packed = open_bundle(out)
     _show(packed.manifest)
@@ -200,6 +207,8 @@ def _show(manifest: Manifest) -> None:
         f"  {len(manifest.labels)} labels; top-1 {metrics.top1:.1%}, top-5 {metrics.top5:.1%} "
         f"of {metrics.photos} validation photos from {manifest.photos_source}"
     )
+    if manifest.languages:
+        click.echo(f"  names in {', '.join(manifest.languages)}")
     _show_artifacts(manifest.device)
     if (cloud := manifest.cloud) is not None:
         click.echo(

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from conversion.variants import Variant, find_variant
 from mobile_assets.errors import BundleError, ManifestError, PullError
+from mobile_assets.languages import choose_language
 from mobile_assets.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
+from mobile_assets.names import list_named, names_path, parse_names
 from mobile_assets.parts import BundledArtifact, File
 from mobile_assets.starting import (
     CURRENT_NAME,
@@ -26,7 +28,7 @@ from mobile_assets.unpacking import check_placed_artifact, check_placed_file, pl
 from training.errors import StorageError
 from training.files import sha256_bytes, sha256_file
 
-PULLED_ROLES = ("labels", "golden", "licence")
+PULLED_ROLES = ("labels", "names", "golden", "licence")
 _HASH_DIGITS = 12
 
 
@@ -49,6 +51,28 @@ class PulledModel:
     def artifact_path(self, artifact: BundledArtifact | None = None) -> Path:
         """Returns where a model file lies; the first one's when none is named."""
         return placed_path(self.directory, artifact or self.artifacts[0])
+
+    def names(self, language: str) -> dict[str, str]:
+        """Returns the names of labels and coarse classes in the language that fits best.
+
+        What has no name is not in it: the label itself is to be shown.
+
+        Args:
+            language: any BCP 47 tag, as in "zh-CN"; see `languages.choose_language`.
+
+        Returns:
+            Nothing where no language fits.
+
+        Raises:
+            BundleError: the file is missing or was changed since.
+        """
+        chosen = choose_language(self.manifest.languages, language)
+        if chosen is None:
+            return {}
+        path = names_path(chosen)
+        check_placed_file(self.directory, self.manifest.find_file(path))
+        data = (self.directory / path).read_bytes()
+        return parse_names(data, path, list_named(self.manifest.labels, self.manifest.hierarchy))
 
 
 def choose_other_files(manifest: Manifest) -> tuple[File, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from pathlib import PurePosixPath
 
 from conversion.variants import VARIANTS
 from mobile_assets.comparison import Comparison
@@ -33,6 +34,9 @@ from training.labels import LabelSet
 from training.preprocess import Preprocess
 
 SCHEMA = "ghostlens.bundle/3"
+# Of a manifest with names, whose role readers of the schema before refuse. One without names keeps
+# the schema before, so that they go on reading it.
+NAMES_SCHEMA = "ghostlens.bundle/4"
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "labels.txt"
 # 5000 labels x 8 golden photos x 12 artifacts at 20 bytes a probability is 10 MB.
@@ -58,7 +62,7 @@ class Manifest:
         photos_licence: under which terms.
         artifacts: the model files.
         golden: photos with expected answers.
-        other_files: labels, golden photos, reports and licences.
+        other_files: labels, names, golden photos, reports and licences.
         cloud: the wider network that answers on the server, with the same labels; None where the
             server answers with an artifact for devices. What stands above is of the network
             for devices.
@@ -118,6 +122,17 @@ class Manifest:
         """The network that answers on the server what a device is not sure of."""
         return self.cloud or self.device
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that it has names in, as BCP 47 tags; labels stand beside them."""
+        paths = (PurePosixPath(file.path) for file in self.other_files if file.role == "names")
+        return tuple(sorted(path.stem for path in paths))
+
+    @property
+    def schema(self) -> str:
+        """The oldest schema that has all that the manifest holds."""
+        return NAMES_SCHEMA if self.languages else SCHEMA
+
     def find_file(self, path: str) -> File:
         """Returns the file at a path of the bundle.
 
@@ -164,7 +179,7 @@ class Manifest:
         """Returns canonical JSON: the same manifest gives the same bytes."""
         value = {
             **asdict(self),
-            "schema": SCHEMA,
+            "schema": self.schema,
             "labels": list(self.labels.names),
             "preprocess": self.preprocess.to_json(),
             "hierarchy": None if self.hierarchy is None else self.hierarchy.to_json(),
@@ -182,10 +197,10 @@ class Manifest:
                 names the path of the bad key.
         """
         root = read_json(data, "manifest", MAX_MANIFEST_BYTES)
-        check_schema(root, SCHEMA)
+        check_schema(root, SCHEMA, NAMES_SCHEMA)
         keys = root.table("schema", *(entry.name for entry in fields(cls)))
         labels = read_labels(keys["labels"])
-        return cls(
+        manifest = cls(
             model=read_model_name(keys["model"]),
             version=read_version(keys["version"]),
             architecture=read_name(keys["architecture"]),
@@ -211,6 +226,9 @@ class Manifest:
                 else Comparison.from_node(keys["comparison"])
             ),
         )
+        if keys["schema"].value != manifest.schema:
+            keys["schema"].fail(f"{NAMES_SCHEMA} is for manifests with names, and only for them")
+        return manifest
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:

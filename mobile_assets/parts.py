@@ -17,6 +17,7 @@ from conversion.parity.confidences import ArtifactConfidence
 from conversion.parity.report import ParityReport
 from conversion.variants import VARIANTS, Variant
 from mobile_assets.errors import ManifestError
+from mobile_assets.languages import NAMES_FILE, NAMES_FILE_ALLOWED
 from mobile_assets.platforms import PLATFORMS
 from mobile_assets.reading import Node
 from mobile_assets.requirements import Requirements
@@ -33,6 +34,7 @@ FOLDERS = {
     "report": "reports/",
     "licence": "licences/",
     "labels": "",
+    "names": "names/",
     "cloud-artifact": "cloud/artifacts/",
     "cloud-golden": "cloud/golden/",
     "cloud-report": "cloud/reports/",
@@ -250,6 +252,8 @@ def check_path(path: str, role: str) -> str:
     if role == "labels" and path == "labels.txt":
         return path
     name = path.removeprefix(folder)
+    if role == "names" and not NAMES_FILE.fullmatch(name):
+        raise ManifestError(f"allowed are {folder} with {NAMES_FILE_ALLOWED}")
     if role == "labels" or not path.startswith(folder) or not FILE_NAME.fullmatch(name):
         raise ManifestError(
             f"allowed are {folder or 'labels.txt'}"

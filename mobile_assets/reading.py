@@ -157,25 +157,26 @@ def read_json(data: bytes, document: str, max_bytes: int) -> Node:
     return node
 
 
-def check_schema(root: Node, schema: str) -> None:
-    """Checks that a document names the schema that this code reads.
+def check_schema(root: Node, *schemas: str) -> None:
+    """Checks that a document names a schema that this code reads.
 
     Args:
         root: the document.
-        schema: name, slash and number, as in "ghostlens.bundle/1".
+        schemas: name, slash and number, as in "ghostlens.bundle/1"; the newest last.
 
     Raises:
         ManifestError: another schema; a newer number is told apart from a foreign name.
     """
     found = root.members().get("schema")
     if found is None:
-        raise ManifestError(f"{root.document}: schema is missing: allowed is {schema!r}")
-    name, _, number = schema.rpartition("/")
+        raise ManifestError(f"{root.document}: schema is missing: allowed is {schemas[-1]!r}")
+    newest = schemas[-1]
+    name, _, number = newest.rpartition("/")
     given = SCHEMA_NAME.fullmatch(str(found.value))
     if given and given[1] == name and int(given[2]) > int(number):
-        found.fail(f"it is newer than {schema!r}, which this Ghostlens reads; update Ghostlens")
-    if found.value != schema:
-        found.fail(f"allowed is {schema!r}")
+        found.fail(f"it is newer than {newest!r}, which this Ghostlens reads; update Ghostlens")
+    if found.value not in schemas:
+        found.fail(f"allowed is {' or '.join(map(repr, schemas))}")
 
 
 def canonical_json(value: Any) -> bytes:

@@ -5,11 +5,12 @@ The malformed ones are made from the description of the contract, one change eac
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from conversion.artifact import KNOWN_SCORE, PROBABILITIES
 from mobile_assets.contract.description import make_contract
-from mobile_assets.manifest import Manifest
+from mobile_assets.manifest import NAMES_SCHEMA, SCHEMA, Manifest
 from mobile_assets.parts import BundledArtifact, File, Golden, Metrics
 from mobile_assets.vector_decisions import RELEASES
 from training.files import sha256_bytes
@@ -37,6 +38,8 @@ _PLACES: tuple[tuple[str, str, _Path], ...] = (
 _MALFORMED: tuple[tuple[str, _Path, Any], ...] = (
     ("manifest", ("schema",), "ghostlens.bundle/99"),
     ("manifest", ("schema",), "other.bundle/3"),
+    ("manifest", ("schema",), SCHEMA),
+    ("manifest without names", ("schema",), NAMES_SCHEMA),
     ("manifest", ("version",), "1.0.0+build"),
     ("manifest", ("labels", 0), " apple"),
     ("manifest", ("labels", 0), "a\tb"),
@@ -57,6 +60,11 @@ _MALFORMED: tuple[tuple[str, _Path, Any], ...] = (
     ("manifest", ("other_files", 0, "path"), "Labels.txt"),
     ("manifest", ("other_files", 1, "path"), "golden/1.jpg"),
     ("manifest", ("other_files", 1, "role"), "cloud-golden"),
+    ("manifest", ("other_files", 2, "path"), "names/zh-hans.json"),
+    ("manifest", ("other_files", 2, "path"), "names/zh_CN.json"),
+    ("manifest", ("other_files", 2, "path"), "names/zh-Hans.csv"),
+    ("manifest", ("other_files", 2, "path"), "names/../zh.json"),
+    ("manifest", ("other_files", 2, "path"), "zh-Hans.json"),
     ("release", ("channels", "Stable"), {"current": "1.0.0", "pinned": False, "rollout": None}),
     ("release", ("channels", "stable", "current"), "7.0.0"),
     ("release", ("channels", "stable", "rollout", "version"), "7.0.0"),
@@ -97,8 +105,11 @@ def make_documents() -> _Json:
 
     A change without a value removes what stands at its path.
     """
+    manifest = _make_manifest()
+    without = tuple(file for file in manifest.other_files if file.role != "names")
     valid = {
-        "manifest": json.loads(_make_manifest().to_bytes()),
+        "manifest": json.loads(manifest.to_bytes()),
+        "manifest without names": json.loads(replace(manifest, other_files=without).to_bytes()),
         "release": RELEASES["rollout with conditions"],
     }
     models = make_contract()["models"]
@@ -179,5 +190,6 @@ def _make_manifest() -> Manifest:
         other_files=(
             File("labels.txt", "labels", sha256_bytes(b"labels"), 17),
             File(_PHOTO, "golden", sha256_bytes(b"photo"), 900),
+            File("names/zh-Hans.json", "names", sha256_bytes(b"names"), 60),
         ),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from conversion.variants import VARIANTS
 from mobile_assets.bucketing import WHOLE_SHARE_BP, find_bucket, is_included
+from mobile_assets.languages import choose_language
 from mobile_assets.platforms import RUNTIMES_OF
 from mobile_assets.reading import canonical_json
 from mobile_assets.vector_decisions import OFFERS, RELEASES, make_decisions
@@ -126,6 +127,28 @@ _EXECUTORCH = (
     ("1.4.0", "v1.4.0"),
     ("1.4.0", "01.4.0"),
 )
+_LANGUAGES = (
+    (("de", "en", "zh-Hans"), ("zh-CN", "zh", "ZH-hans-cn", "zh-TW", "zh-Hant", "zh-Hans-HK")),
+    (("de", "en", "zh-Hans"), ("en-GB", "de", "fr", "zho", "", "e", "en_GB", "-", "x-en")),
+    (("de", "en", "zh-Hans"), ("de-1996", "de-DE-u-co-phonebk", "en-Latn-US")),
+    (("zh-Hans", "zh-Hant"), ("zh-TW", "zh-MO", "zh-SG", "zh-Hant-CN", "zh-Hans-TW")),
+    (("zh-CN", "zh-TW"), ("zh-Hant", "zh-Hans", "zh-HK", "zh")),
+    (("pt-BR", "pt-PT"), ("pt-PT", "pt", "pt-AO", "pt-Latn-PT")),
+    (("es", "es-419", "es-ES"), ("es-419", "es-MX", "es-ES", "es")),
+    (("sr", "sr-Cyrl", "sr-Latn"), ("sr-Latn", "sr-Cyrl-RS", "sr-Latn-ME", "sr")),
+    ((), ("en",)),
+)
+_NAMES = {"apple": "苹果", "lemon": "柠檬", "pome": "仁果"}
+_NO_NAMES = (
+    "[]",
+    '{"apple": 1}',
+    '{"apple": ""}',
+    '{"apple": null}',
+    '{"apple": " a"}',
+    '{"apple": "a\\tb"}',
+    '{"apple": "a", "apple": "b"}',
+    '{"apple": "' + "a" * 201 + '"}',
+)
 
 
 def make_vectors() -> dict[str, Any]:
@@ -171,6 +194,12 @@ def make_vectors() -> dict[str, Any]:
         "preprocess": make_preprocess(),
         "verdicts": make_verdicts(),
         "documents": make_documents(),
+        "languages": [
+            {"there": list(there), "wanted": wanted, "chosen": choose_language(there, wanted)}
+            for there, asked in _LANGUAGES
+            for wanted in asked
+        ],
+        "names": {"valid": dict(_NAMES), "refused": list(_NO_NAMES)},
     }
 
 

@@ -25,7 +25,16 @@ from mobile_assets.bucketing import SALT, WHOLE_SHARE_BP
 from mobile_assets.conditions import MAX_MEMORY_BYTES, NETWORKS, NETWORKS_OF_CONDITIONS, Conditions
 from mobile_assets.deciding import ACTIONS, CODES, SPACE_FACTOR
 from mobile_assets.installed import PULLED_ROLES
-from mobile_assets.manifest import LABELS_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, SCHEMA, Manifest
+from mobile_assets.languages import NAMES_FILE, NAMES_FILE_ALLOWED, WANTED
+from mobile_assets.manifest import (
+    LABELS_NAME,
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    NAMES_SCHEMA,
+    SCHEMA,
+    Manifest,
+)
+from mobile_assets.names import MAX_NAMES_BYTES
 from mobile_assets.parts import (
     FOLDERS,
     MAX_FILE_BYTES,
@@ -99,6 +108,8 @@ _PATTERNS: dict[str, tuple[re.Pattern[str], int, str]] = {
     "bound": (BOUND, MAX_RANGE_CHARS, "bounds like >=1.2.0"),
     "name": (parts.NAME, MAX_TEXT_CHARS, "a-z, 0-9, '_', '.', '-'"),
     "file_name": (parts.FILE_NAME, MAX_TEXT_CHARS, "A-Z, a-z, 0-9, '.', '_', '-'"),
+    "names_file": (NAMES_FILE, MAX_TEXT_CHARS, NAMES_FILE_ALLOWED),
+    "wanted_language": (WANTED, MAX_TEXT_CHARS, "tags like zh-cn, in lower case"),
     "sha256": (SHA256, MAX_TEXT_CHARS, "64 lower-case hexadecimal digits"),
     "salt": (SALT, MAX_TEXT_CHARS, "32 lower-case hexadecimal digits"),
     "channel_name": (CHANNEL, MAX_TEXT_CHARS, CHANNEL_ALLOWED),
@@ -107,6 +118,7 @@ _PATTERNS: dict[str, tuple[re.Pattern[str], int, str]] = {
 }
 _CONSTANTS: _Json = {
     "manifest_schema": SCHEMA,
+    "names_schema": NAMES_SCHEMA,
     "release_schema": RELEASE_SCHEMA,
     "manifest_name": MANIFEST_NAME,
     "release_name": RELEASE_NAME,
@@ -114,6 +126,7 @@ _CONSTANTS: _Json = {
     "stable": STABLE,
     "max_manifest_bytes": MAX_MANIFEST_BYTES,
     "max_release_bytes": MAX_RELEASE_BYTES,
+    "max_names_bytes": MAX_NAMES_BYTES,
     "max_json_depth": MAX_DEPTH,
     "max_label_chars": MAX_LABEL_CHARS,
     "max_channels": MAX_CHANNELS,

@@ -202,8 +202,8 @@ def test_a_missing_and_an_unknown_key_are_named(manifest: Manifest) -> None:
 
 
 def test_a_newer_schema_is_refused_as_newer(manifest: Manifest) -> None:
-    value = to_value(manifest) | {"schema": "ghostlens.bundle/4", "whatever": 1}
-    with pytest.raises(ManifestError, match=r"newer than 'ghostlens.bundle/3'.*update Ghostlens"):
+    value = to_value(manifest) | {"schema": "ghostlens.bundle/5", "whatever": 1}
+    with pytest.raises(ManifestError, match=r"newer than 'ghostlens.bundle/4'.*update Ghostlens"):
         read(value)
 
 

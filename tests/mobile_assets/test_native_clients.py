@@ -204,6 +204,7 @@ def edit(value: Any, path: list[str | int], change: dict[str, Any]) -> Any:
 def test_python_refuses_the_documents_that_the_description_makes() -> None:
     documents = json.loads(VECTORS_PATH.read_bytes())["documents"]
     readers = {"manifest": Manifest.from_bytes, "release": Release.from_bytes}
+    readers["manifest without names"] = Manifest.from_bytes
     for name, whole in documents["valid"].items():
         readers[name](json.dumps(whole).encode())
     accepted = []

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from mobile_assets.bucketing import find_bucket, is_included
-from mobile_assets.errors import VersionError
+from mobile_assets.errors import ManifestError, VersionError
+from mobile_assets.languages import choose_language
+from mobile_assets.names import parse_names
 from mobile_assets.vectors import VECTORS_PATH, vectors_bytes
 from mobile_assets.versions import VersionRange, compare_versions, runs_on_executorch, system_key
 
@@ -59,6 +61,16 @@ def test_systems_and_runtimes() -> None:
             system_key(text)
     for case in VECTORS["executorch"]:
         assert runs_on_executorch(case["made_with"], case["linked"]) == case["runs"]
+
+
+def test_languages_and_names() -> None:
+    for case in VECTORS["languages"]:
+        assert choose_language(case["there"], case["wanted"]) == case["chosen"], case
+    names = VECTORS["names"]["valid"]
+    assert parse_names(json.dumps(names).encode(), "names", tuple(names)) == names
+    for text in VECTORS["names"]["refused"]:
+        with pytest.raises(ManifestError):
+            parse_names(text.encode(), "names", ("apple",))
 
 
 def test_every_outcome_of_a_decision_is_among_the_cases() -> None:

@@ -14,11 +14,13 @@ export const MAX_JSON_DEPTH = 32;
 export const MAX_KNOWN_SCORE_DIFFERENCE = 0.1;
 export const MAX_LABEL_CHARS = 200;
 export const MAX_MANIFEST_BYTES = 16777216;
+export const MAX_NAMES_BYTES = 16777216;
 export const MAX_PIXELS = 52000000;
 export const MAX_PROBABILITY_DIFFERENCE = 0.02;
 export const MAX_RANGE_CHARS = 256;
 export const MAX_RELEASE_BYTES = 4194304;
 export const MIN_LABELS = 2;
+export const NAMES_SCHEMA = "ghostlens.bundle/4";
 export const RELEASE_NAME = "release.json";
 export const RELEASE_SCHEMA = "ghostlens.release/2";
 export const SPACE_FACTOR = 2;
@@ -33,6 +35,7 @@ export const Patterns = {
   modelName: new TextPattern("[a-z0-9]+(-[a-z0-9]+)*", 64, "a-z, 0-9 and single '-'"),
   modelVersion: new TextPattern("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?", 64, "versions like 1.2.0 or 1.2.0-rc.1"),
   name: new TextPattern("[a-z0-9][a-z0-9_.-]{0,63}", 2000, "a-z, 0-9, '_', '.', '-'"),
+  namesFile: new TextPattern("([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?)\\.json", 2000, "a language and .json: BCP 47 tags of language, script and region, as in en, zh-Hans or pt-BR"),
   runtimeVersion: new TextPattern("(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?", 2000, "versions like 1.4.1"),
   salt: new TextPattern("[0-9a-f]{32}", 2000, "32 lower-case hexadecimal digits"),
   schema: new TextPattern("(.+)/([1-9][0-9]{0,8})", 2000, "a name, a slash and a number"),
@@ -40,6 +43,7 @@ export const Patterns = {
   sha256: new TextPattern("[0-9a-f]{64}", 2000, "64 lower-case hexadecimal digits"),
   systemVersion: new TextPattern("(?:0|[1-9][0-9]{0,8})(?:\\.(?:0|[1-9][0-9]{0,8})){0,3}", 2000, "versions like 17.4"),
   time: new TextPattern("([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", 2000, "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z"),
+  wantedLanguage: new TextPattern("([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?(?:-.*)?", 2000, "tags like zh-cn, in lower case"),
 } as const;
 
 /** The words that are allowed. */
@@ -51,9 +55,9 @@ export const Lists = {
   outputs: ["probabilities", "known_score"],
   platforms: ["android", "ios", "web", "python"],
   precisions: ["fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette8", "palette6"],
-  pulledRoles: ["labels", "golden", "licence"],
+  pulledRoles: ["labels", "names", "golden", "licence"],
   resamplers: ["bilinear", "bicubic", "lanczos"],
-  roles: ["artifact", "golden", "report", "licence", "labels", "cloud-artifact", "cloud-golden", "cloud-report", "cloud-licence"],
+  roles: ["artifact", "golden", "report", "licence", "labels", "names", "cloud-artifact", "cloud-golden", "cloud-report", "cloud-licence"],
   runtimes: ["executorch", "litert", "coreml"],
   scores: ["known_score", "max_probability", "gen"],
 } as const;
@@ -71,6 +75,7 @@ export const FOLDERS = {
   "golden": "golden/",
   "labels": "",
   "licence": "licences/",
+  "names": "names/",
   "report": "reports/",
 } as const;
 

@@ -214,7 +214,7 @@ export interface Manifest {
   readonly artifacts: readonly Artifact[];
   /** Photos with expected answers. */
   readonly golden: readonly Golden[];
-  /** Labels, golden photos, reports and licences. */
+  /** Labels, names, golden photos, reports and licences. */
   readonly otherFiles: readonly File[];
   readonly hasCloud: boolean;
 }

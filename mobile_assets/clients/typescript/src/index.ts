@@ -29,6 +29,7 @@ export {
   parseManifest,
 } from "./manifest.js";
 export type { InstalledModel } from "./model.js";
+export { chooseLanguage } from "./names.js";
 export { type Pixels, preprocess } from "./preprocess.js";
 export {
   type Channel,

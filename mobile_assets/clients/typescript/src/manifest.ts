@@ -7,19 +7,16 @@ import {
   MANIFEST_SCHEMA,
   MAX_LABEL_CHARS,
   MAX_MANIFEST_BYTES,
+  NAMES_SCHEMA,
   Patterns,
 } from "./contract.js";
 import * as documents from "./documents.js";
 import type { File, Golden, Hierarchy } from "./documents.js";
 import { type JsonNode, checkSchema, readJson } from "./reading.js";
+import { isPlain } from "./texts.js";
 import { rankOf } from "./variants.js";
 
 export type { Confidence, File, Golden, Hierarchy, Preprocess } from "./documents.js";
-
-/** Control characters, line and paragraph separators, halves of pairs. */
-const REFUSED = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
-/** A byte order mark is white space to JavaScript alone. */
-const SPACE_AT_AN_END = /^(?!\ufeff)\s|(?!\ufeff)\s$/u;
 
 /** A model file for one runtime. */
 export interface Artifact extends documents.Artifact {
@@ -41,8 +38,9 @@ export interface Manifest extends documents.Manifest {
  */
 export function parseManifest(data: Uint8Array): Manifest {
   const root = readJson(data, "manifest", MAX_MANIFEST_BYTES);
-  checkSchema(root, MANIFEST_SCHEMA);
+  checkSchema(root, MANIFEST_SCHEMA, NAMES_SCHEMA);
   const manifest = documents.readManifest(root);
+  checkHasNames(root, manifest);
   checkLabels(root, manifest.labels);
   checkPreprocess(root, manifest);
   if (manifest.hierarchy !== null) checkHierarchy(root, manifest.hierarchy, manifest.labels.length);
@@ -65,10 +63,17 @@ export function chooseOtherFiles(manifest: documents.Manifest): File[] {
   return manifest.otherFiles.filter((file) => pulled.includes(file.role));
 }
 
+/** A manifest with names has a schema of its own, as readers of the one before refuse the role. */
+function checkHasNames(root: JsonNode, { otherFiles }: documents.Manifest): void {
+  const schema = otherFiles.some(({ role }) => role === "names") ? NAMES_SCHEMA : MANIFEST_SCHEMA;
+  if (root.get("schema").value === schema) return;
+  root.fail(`schema: ${NAMES_SCHEMA} is for manifests with names, and only for them`);
+}
+
 function checkLabels(root: JsonNode, labels: readonly string[]): void {
   for (const label of labels) {
-    const isFit = !SPACE_AT_AN_END.test(label) && Array.from(label).length <= MAX_LABEL_CHARS;
-    if (!isFit || REFUSED.test(label)) root.fail(`the label ${JSON.stringify(label)}: not allowed`);
+    const isFit = isPlain(label) && Array.from(label).length <= MAX_LABEL_CHARS;
+    if (!isFit) root.fail(`the label ${JSON.stringify(label)}: not allowed`);
   }
   const normal = new Set(labels.map((label) => label.normalize("NFC")));
   if (normal.size !== labels.length) root.fail("labels repeat");
@@ -93,12 +98,13 @@ function checkHierarchy(root: JsonNode, hierarchy: Hierarchy, labels: number): v
 /** A role's folder and one plain name, so that no path climbs out or is absolute. */
 function checkPath(root: JsonNode, path: string, role: File["role"]): void {
   const folder = FOLDERS[role];
+  const pattern = role === "names" ? Patterns.namesFile : Patterns.fileName;
   const isFit =
     role === "labels"
       ? path === LABELS_NAME
-      : path.startsWith(folder) && Patterns.fileName.match(path.slice(folder.length)) !== null;
+      : path.startsWith(folder) && pattern.match(path.slice(folder.length)) !== null;
   if (isFit) return;
-  const name = folder === "" ? LABELS_NAME : `${folder}NAME with ${Patterns.fileName.allowed}`;
+  const name = folder === "" ? LABELS_NAME : `${folder}NAME with ${pattern.allowed}`;
   root.fail(`the path ${JSON.stringify(path)}: allowed are ${name}`);
 }
 

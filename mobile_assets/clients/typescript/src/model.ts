@@ -5,6 +5,7 @@ import { readFile } from "./download.js";
 import { GhostlensError, StorageError } from "./errors.js";
 import type { Entry } from "./installed.js";
 import { type File, type Manifest, chooseOtherFiles, parseManifest } from "./manifest.js";
+import { chooseLanguage, listLanguages, namesPath, parseNames } from "./names.js";
 import type { LoadedArtifact } from "./selftest.js";
 import type { Storage } from "./storage/storage.js";
 
@@ -14,7 +15,20 @@ export interface InstalledModel {
   readonly manifest: Manifest;
   /** The model file, with its bytes. */
   readonly artifact: LoadedArtifact;
-  /** Returns the bytes of a file of the version: labels, golden photos and licences. */
+  /** Languages that the version has names in, as BCP 47 tags; empty where it has labels alone. */
+  readonly languages: readonly string[];
+  /**
+   * Returns the names of labels and coarse classes in the language that fits best.
+   *
+   * What has no name is not in it: show `names.get(label) ?? label`.
+   *
+   * @param language any BCP 47 tag, as in "zh-CN"; see `chooseLanguage`.
+   * @returns an empty map where no language fits.
+   * @throws StorageError the file is no longer stored.
+   * @throws ManifestError the file is malformed.
+   */
+  names(language: string): Promise<ReadonlyMap<string, string>>;
+  /** Returns the bytes of a file of the version: labels, names, golden photos and licences. */
   read(path: string): Promise<Uint8Array>;
 }
 
@@ -37,11 +51,20 @@ export async function loadModel(
   if (!manifest || !artifact || !bytes) return null;
   const others = chooseOtherFiles(manifest);
   for (const file of others) if ((await read(file)) === null) return null;
+  const languages = listLanguages(manifest);
+  const readPath = (path: string): Promise<Uint8Array> => readOther(others, path, read);
   return {
     version: manifest.version,
     manifest,
     artifact: { ...artifact, bytes },
-    read: (path) => readOther(others, path, read),
+    languages,
+    names: async (language) => {
+      const chosen = chooseLanguage(languages, language);
+      if (chosen === null) return new Map();
+      const path = namesPath(chosen);
+      return parseNames(await readPath(path), path);
+    },
+    read: readPath,
   };
 }
 

@@ -202,20 +202,21 @@ export function readTime(node: JsonNode): string {
 }
 
 /**
- * Checks that a document names the schema that this code reads.
+ * Checks that a document names a schema that this code reads.
  *
- * @param schema name, slash and number, as in "ghostlens.bundle/2".
+ * @param schemas name, slash and number, as in "ghostlens.bundle/2"; the newest last.
  * @throws ManifestError another schema; a newer number is told apart from a foreign name.
  */
-export function checkSchema(root: JsonNode, schema: string): void {
+export function checkSchema(root: JsonNode, ...schemas: readonly string[]): void {
   const node = root.get("schema");
   const found = node.text();
-  if (found === schema) return;
+  if (schemas.includes(found)) return;
+  const schema = schemas[schemas.length - 1] ?? "";
   const [wanted, given] = [Patterns.schema.match(schema), Patterns.schema.match(found)];
   if (given && given[1] === wanted?.[1] && Number(given[2]) > Number(wanted?.[2])) {
     node.fail(`${found} is newer than ${schema}, which this app reads; update the app`);
   }
-  node.fail(`it is ${JSON.stringify(found)}: allowed is ${schema}`);
+  node.fail(`it is ${JSON.stringify(found)}: allowed is ${schemas.join(" or ")}`);
 }
 
 /** Counts the members of all objects in a value, and checks what `JSON.parse` lets pass. */

@@ -5,10 +5,10 @@ import { test } from "node:test";
 import { findBucket } from "../src/bucketing.js";
 import { GhostlensClient } from "../src/client.js";
 import { webCryptography } from "../src/crypto.js";
-import { ConfigError, NetworkError, SelfTestError } from "../src/errors.js";
+import { ConfigError, NetworkError, SelfTestError, StorageError } from "../src/errors.js";
 import type { LoadedArtifact } from "../src/selftest.js";
 import { memoryStorage } from "../src/storage/memory.js";
-import { LABELS, MODEL, SALT, answerWell, sha256 } from "./support/repository.js";
+import { LABELS, MODEL, SALT, answerWell, sha256, toBytes } from "./support/repository.js";
 import { makeSetting, versionInUse } from "./support/setting.js";
 
 test("a first update downloads, tests and switches; a second finds nothing to do", async (t) => {
@@ -34,6 +34,31 @@ test("a first update downloads, tests and switches; a second finds nothing to do
       .slice(targets)
       .every(({ path }) => path.endsWith("json")),
   );
+});
+
+test("a version brings the names of its labels in other languages", async (t) => {
+  const { client, repository } = await makeSetting(t);
+  const without = (await client.update(answerWell)).model;
+  assert.deepEqual(without?.languages, []);
+  assert.equal((await without?.names("zh-CN"))?.size, 0);
+  repository.names = { red: "红色" };
+  await repository.add("1.1.0");
+  await client.update(answerWell);
+  const model = await client.start();
+  assert.deepEqual(model?.languages, ["zh-Hans"]);
+  assert.deepEqual([...((await model?.names("zh-CN")) ?? [])], [["red", "红色"]]);
+  assert.equal((await model?.names("en"))?.size, 0);
+});
+
+test("a file of names that was changed in storage is never shown", async (t) => {
+  const { client, repository, storage } = await makeSetting(t);
+  repository.names = { red: "红色" };
+  await repository.add("1.1.0");
+  const { model } = await client.update(answerWell);
+  const name = `files/${sha256(toBytes(repository.names))}`;
+  await storage.write(name, toBytes({ red: "绿色" }));
+  await assert.rejects(async () => model?.names("zh"), StorageError);
+  assert.equal(await client.start(), null);
 });
 
 test("files that did not change are not fetched again", async (t) => {

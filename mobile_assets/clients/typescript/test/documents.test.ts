@@ -7,6 +7,7 @@ import { readHierarchy } from "../src/documents.js";
 import { ManifestError } from "../src/errors.js";
 import { judge } from "../src/judge.js";
 import { parseManifest } from "../src/manifest.js";
+import { chooseLanguage, listLanguages, parseNames } from "../src/names.js";
 import { preprocess } from "../src/preprocess.js";
 import { JsonNode, readJson } from "../src/reading.js";
 import { parseRelease } from "../src/release.js";
@@ -16,7 +17,7 @@ type Path = (string | number)[];
 type Holder = Record<string | number, unknown>;
 
 interface Change {
-  document: "manifest" | "release";
+  document: keyof typeof parsers;
   path: Path;
   value?: unknown;
 }
@@ -53,6 +54,8 @@ interface Photo {
 
 interface Vectors {
   documents: { valid: Record<string, unknown>; refused: Change[]; not_json: string[] };
+  languages: { there: string[]; wanted: string; chosen: string | null }[];
+  names: { valid: Record<string, string>; refused: string[] };
   verdicts: { cases: Verdict[]; refused: Answered[]; hierarchy: unknown; tolerance: number };
   preprocess: {
     pixels: {
@@ -67,7 +70,11 @@ interface Vectors {
 }
 
 const vectors = readVectors<Vectors>();
-const parsers = { manifest: parseManifest, release: parseRelease };
+const parsers = {
+  manifest: parseManifest,
+  "manifest without names": parseManifest,
+  release: parseRelease,
+};
 const toBytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
 function spoil(whole: unknown, { path, ...change }: Change): unknown {
@@ -82,7 +89,10 @@ function spoil(whole: unknown, { path, ...change }: Change): unknown {
 
 test("whole documents are read", () => {
   const { valid } = vectors.documents;
-  assert.equal(parseManifest(toBytes(valid["manifest"])).model, "produce");
+  const manifest = parseManifest(toBytes(valid["manifest"]));
+  assert.equal(manifest.model, "produce");
+  assert.deepEqual(listLanguages(manifest), ["zh-Hans"]);
+  assert.deepEqual(listLanguages(parseManifest(toBytes(valid["manifest without names"]))), []);
   assert.ok(parseRelease(toBytes(valid["release"])).versions.length > 1);
 });
 
@@ -103,6 +113,22 @@ test("what is no JSON is refused", () => {
     assert.throws(() => readJson(data, "text", 1 << 20), ManifestError, text);
   }
   assert.throws(() => parseManifest(new Uint8Array([0x22, 0xff, 0x22])), ManifestError);
+});
+
+test("the language that fits best is chosen", () => {
+  assert.ok(vectors.languages.length > 30);
+  for (const { there, wanted, chosen } of vectors.languages) {
+    assert.equal(chooseLanguage(there, wanted), chosen, `${wanted} of ${there.join(", ")}`);
+  }
+});
+
+test("names are read, and malformed ones refused", () => {
+  const { valid, refused } = vectors.names;
+  assert.deepEqual(Object.fromEntries(parseNames(toBytes(valid), "names/zh-Hans.json")), valid);
+  for (const text of refused) {
+    const data = new TextEncoder().encode(text);
+    assert.throws(() => parseNames(data, "names/zh-Hans.json"), ManifestError, text);
+  }
 });
 
 test("colons, quotation marks and backslashes in texts are no keys", () => {

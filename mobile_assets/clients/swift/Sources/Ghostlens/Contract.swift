@@ -14,11 +14,13 @@ public enum Constants {
     public static let maxKnownScoreDifference = 0.1
     public static let maxLabelChars = 200
     public static let maxManifestBytes = 16777216
+    public static let maxNamesBytes = 16777216
     public static let maxPixels = 52000000
     public static let maxProbabilityDifference = 0.02
     public static let maxRangeChars = 256
     public static let maxReleaseBytes = 4194304
     public static let minLabels = 2
+    public static let namesSchema = "ghostlens.bundle/4"
     public static let releaseName = "release.json"
     public static let releaseSchema = "ghostlens.release/2"
     public static let spaceFactor = 2
@@ -46,6 +48,9 @@ public enum Patterns {
     static let name = TextPattern(
         pattern: "[a-z0-9][a-z0-9_.-]{0,63}",
         maxChars: 2000, allowed: "a-z, 0-9, '_', '.', '-'")
+    static let namesFile = TextPattern(
+        pattern: "([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?)\\.json",
+        maxChars: 2000, allowed: "a language and .json: BCP 47 tags of language, script and region, as in en, zh-Hans or pt-BR")
     static let runtimeVersion = TextPattern(
         pattern: "(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?",
         maxChars: 2000, allowed: "versions like 1.4.1")
@@ -67,6 +72,9 @@ public enum Patterns {
     static let time = TextPattern(
         pattern: "([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z",
         maxChars: 2000, allowed: "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z")
+    static let wantedLanguage = TextPattern(
+        pattern: "([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?(?:-.*)?",
+        maxChars: 2000, allowed: "tags like zh-cn, in lower case")
 }
 
 /// The words that are allowed.
@@ -78,9 +86,9 @@ public enum Lists {
     public static let outputs: [String] = ["probabilities", "known_score"]
     public static let platforms: [String] = ["android", "ios", "web", "python"]
     public static let precisions: [String] = ["fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette8", "palette6"]
-    public static let pulledRoles: [String] = ["labels", "golden", "licence"]
+    public static let pulledRoles: [String] = ["labels", "names", "golden", "licence"]
     public static let resamplers: [String] = ["bilinear", "bicubic", "lanczos"]
-    public static let roles: [String] = ["artifact", "golden", "report", "licence", "labels", "cloud-artifact", "cloud-golden", "cloud-report", "cloud-licence"]
+    public static let roles: [String] = ["artifact", "golden", "report", "licence", "labels", "names", "cloud-artifact", "cloud-golden", "cloud-report", "cloud-licence"]
     public static let runtimes: [String] = ["executorch", "litert", "coreml"]
     public static let scores: [String] = ["known_score", "max_probability", "gen"]
 }
@@ -95,6 +103,7 @@ public let folders: [String: String] = [
     "golden": "golden/",
     "labels": "",
     "licence": "licences/",
+    "names": "names/",
     "report": "reports/",
 ]
 
@@ -392,7 +401,7 @@ public struct Manifest: Equatable, Sendable {
     public let artifacts: [Artifact]
     /// Photos with expected answers.
     public let golden: [Golden]
-    /// Labels, golden photos, reports and licences.
+    /// Labels, names, golden photos, reports and licences.
     public let otherFiles: [File]
     public let hasCloud: Bool
 }

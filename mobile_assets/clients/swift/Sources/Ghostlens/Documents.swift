@@ -61,8 +61,9 @@ func checkRelease(_ root: Node) throws -> Release {
 }
 
 func checkManifest(_ root: Node) throws -> Manifest {
-    try checkSchema(root, Constants.manifestSchema)
+    try checkSchema(root, Constants.manifestSchema, Constants.namesSchema)
     let manifest = try readManifest(root)
+    try checkHasNames(root, manifest)
     try checkLabels(root, manifest.labels)
     let preprocess = manifest.preprocess
     if !(preprocess.inputPx...2 * preprocess.inputPx).contains(preprocess.resizePx) {
@@ -77,18 +78,30 @@ func checkManifest(_ root: Node) throws -> Manifest {
     return manifest
 }
 
-private func checkLabels(_ root: Node, _ labels: [String]) throws {
+/// A manifest with names has a schema of its own, as readers of the one before refuse the role.
+private func checkHasNames(_ root: Node, _ manifest: Manifest) throws {
+    let schema =
+        manifest.languages.isEmpty ? Constants.manifestSchema : Constants.namesSchema
+    if try root.entries(Int.max)["schema"]?.value != JsonValue.text(schema) {
+        throw root.fail(
+            "schema: \(Constants.namesSchema) is for manifests with names, and only for them")
+    }
+}
+
+/// Returns whether a text may be a label or a name: not too long, no space at an end, no control
+/// characters.
+func isPlain(_ text: String) -> Bool {
     let refused: [Unicode.GeneralCategory] = [
         .control, .lineSeparator, .paragraphSeparator, .surrogate,
     ]
-    for label in labels {
-        let isFit =
-            label == label.trimmingCharacters(in: .whitespacesAndNewlines)
-            && label.unicodeScalars.count <= Constants.maxLabelChars
-        let isPlain = label.unicodeScalars.allSatisfy {
-            !refused.contains($0.properties.generalCategory)
-        }
-        if !isFit || !isPlain { throw root.fail("labels: \(label) is not allowed") }
+    return text == text.trimmingCharacters(in: .whitespacesAndNewlines)
+        && text.unicodeScalars.count <= Constants.maxLabelChars
+        && text.unicodeScalars.allSatisfy { !refused.contains($0.properties.generalCategory) }
+}
+
+private func checkLabels(_ root: Node, _ labels: [String]) throws {
+    for label in labels where !isPlain(label) {
+        throw root.fail("labels: \(label) is not allowed")
     }
     // Swift compares texts by canonical equivalence, as normalised ones.
     if Set(labels).count != labels.count { throw root.fail("labels repeat") }
@@ -107,12 +120,13 @@ private func checkHierarchy(_ root: Node, _ hierarchy: Hierarchy, _ labels: Int)
 /// A role's folder and one plain name, so that no path climbs out or is absolute.
 private func checkPath(_ root: Node, _ path: String, _ role: String) throws {
     let folder = folders[role] ?? ""
+    let pattern = role == "names" ? Patterns.namesFile : Patterns.fileName
     let isFit =
         role == "labels"
         ? path == Constants.labelsName
         : path.hasPrefix(folder)
-            && Patterns.fileName.match(String(path.dropFirst(folder.count))) != nil
-    if !isFit { throw root.fail("the path \(path): allowed are \(folder) and a plain name") }
+            && pattern.match(String(path.dropFirst(folder.count))) != nil
+    if !isFit { throw root.fail("the path \(path): allowed are \(folder) and a plain name, or a language's") }
 }
 
 private func checkPaths(_ root: Node, _ manifest: Manifest) throws {

@@ -131,19 +131,21 @@ struct Node {
     }
 }
 
-/// Checks that a document names the schema that this code reads; a newer number is told apart.
-func checkSchema(_ root: Node, _ schema: String) throws {
+/// Checks that a document names a schema that this code reads, the newest last; a newer number is
+/// told apart.
+func checkSchema(_ root: Node, _ schemas: String...) throws {
+    let schema = schemas.last ?? ""
     guard let node = try root.entries(Int.max)["schema"] else {
         throw root.fail("schema is missing: allowed is \(schema)")
     }
     guard case .text(let found) = node.value else { throw node.fail("allowed is \(schema)") }
-    if found == schema { return }
+    if schemas.contains(found) { return }
     if let given = Patterns.schema.match(found), let ours = Patterns.schema.match(schema),
         given[1] == ours[1], let number = Int(given[2] ?? ""), number > Int(ours[2] ?? "") ?? 0
     {
         throw node.fail("\(found) is newer than \(schema), which this app reads; update the app")
     }
-    throw node.fail("allowed is \(schema)")
+    throw node.fail("allowed is \(schemas.joined(separator: " or "))")
 }
 
 /// Reads a time, and checks that there is such a day and hour.

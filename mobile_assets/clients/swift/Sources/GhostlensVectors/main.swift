@@ -254,7 +254,7 @@ func edited(_ value: JsonValue, _ path: [JsonValue], _ other: JsonValue?) -> Jso
 
 func readDocument(_ kind: String, _ value: JsonValue) throws {
     let node = Node(value: value, path: "", document: kind)
-    if kind == "manifest" { _ = try checkManifest(node) } else { _ = try checkRelease(node) }
+    if kind.hasPrefix("manifest") { _ = try checkManifest(node) } else { _ = try checkRelease(node) }
 }
 
 func runDocuments(_ root: JsonValue) {
@@ -274,6 +274,23 @@ func runDocuments(_ root: JsonValue) {
     }
 }
 
+func runNames(_ root: JsonValue) throws {
+    for item in root["languages"].items {
+        let found = chooseLanguage(item["there"].texts, wanted: item["wanted"].word)
+        check("\(item["wanted"].word) of \(item["there"].texts)", found == item["chosen"].asText)
+    }
+    let valid = root["names"]["valid"].members.compactMapValues { $0.asText }
+    let members = valid.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
+    check("names", try parseNames(Data("{\(members)}".utf8)) == valid)
+    for text in root["names"]["refused"].texts {
+        refuses("names \(text)") { _ = try parseNames(Data(text.utf8)) }
+    }
+    for (kind, expected) in [("manifest", ["zh-Hans"]), ("manifest without names", [])] {
+        let node = Node(value: root["documents"]["valid"][kind], path: "", document: kind)
+        check("languages of \(kind)", try checkManifest(node).languages == expected)
+    }
+}
+
 let data = try Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[1]))
 let root = try parseJson(data, "vectors.json", maxBytes: 64 << 20)
 check("schema", root["schema"].asText == "ghostlens.vectors/1")
@@ -284,5 +301,6 @@ try runDecisions(root)
 try runPreprocess(root)
 try runVerdicts(root)
 runDocuments(root)
+try runNames(root)
 print("\(passed) passed, \(failed) failed")
 exit(failed == 0 ? 0 : 1)

@@ -71,6 +71,8 @@ export class Repository {
   paths = MODEL_PATHS;
   versions: Json[] = [];
   channels: Json = {};
+  /** In Chinese, of the versions that are added from now on; null for labels alone. */
+  names: Record<string, string> | null = null;
   version = 0;
   rootVersion = 0;
   trustedRoot: Uint8Array = new Uint8Array();
@@ -122,6 +124,7 @@ export class Repository {
     const artifact = toBytes(text);
     const files = new Map([["labels.txt", toBytes(LABELS.join("\n") + "\n")]]);
     for (const label of LABELS) files.set(`golden/${label}.jpg`, toBytes(`photo of ${label}`));
+    if (this.names) files.set("names/zh-Hans.json", toBytes(this.names));
     const manifest = { ...makeManifest(version, path, artifact, files), ...changes };
     files.set(path, artifact).set("manifest.json", toBytes(manifest));
     for (const [name, data] of files) this.put(`${MODEL}/${version}/${name}`, data);
@@ -200,7 +203,7 @@ function makeManifest(
 ): Json {
   const describe = (data: Uint8Array): Json => ({ sha256: sha256(data), size_bytes: data.length });
   return {
-    schema: "ghostlens.bundle/3",
+    schema: files.has("names/zh-Hans.json") ? "ghostlens.bundle/4" : "ghostlens.bundle/3",
     model: MODEL,
     version,
     architecture: "ghostnet_100",
@@ -239,7 +242,7 @@ function makeManifest(
     })),
     other_files: [...files].map(([name, data]) => ({
       path: name,
-      role: name === "labels.txt" ? "labels" : "golden",
+      role: name === "labels.txt" ? "labels" : name.startsWith("names/") ? "names" : "golden",
       ...describe(data),
     })),
   };

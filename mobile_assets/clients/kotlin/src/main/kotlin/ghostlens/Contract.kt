@@ -16,11 +16,13 @@ object Constants {
     const val MAX_KNOWN_SCORE_DIFFERENCE = 0.1
     const val MAX_LABEL_CHARS = 200
     const val MAX_MANIFEST_BYTES = 16777216
+    const val MAX_NAMES_BYTES = 16777216
     const val MAX_PIXELS = 52000000
     const val MAX_PROBABILITY_DIFFERENCE = 0.02
     const val MAX_RANGE_CHARS = 256
     const val MAX_RELEASE_BYTES = 4194304
     const val MIN_LABELS = 2
+    const val NAMES_SCHEMA = "ghostlens.bundle/4"
     const val RELEASE_NAME = "release.json"
     const val RELEASE_SCHEMA = "ghostlens.release/2"
     const val SPACE_FACTOR = 2
@@ -36,6 +38,7 @@ object Patterns {
     val modelName = TextPattern("[a-z0-9]+(-[a-z0-9]+)*", 64, "a-z, 0-9 and single '-'")
     val modelVersion = TextPattern("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?", 64, "versions like 1.2.0 or 1.2.0-rc.1")
     val name = TextPattern("[a-z0-9][a-z0-9_.-]{0,63}", 2000, "a-z, 0-9, '_', '.', '-'")
+    val namesFile = TextPattern("([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?)\\.json", 2000, "a language and .json: BCP 47 tags of language, script and region, as in en, zh-Hans or pt-BR")
     val runtimeVersion = TextPattern("(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(?:[.+-].*)?", 2000, "versions like 1.4.1")
     val salt = TextPattern("[0-9a-f]{32}", 2000, "32 lower-case hexadecimal digits")
     val schema = TextPattern("(.+)/([1-9][0-9]{0,8})", 2000, "a name, a slash and a number")
@@ -43,6 +46,7 @@ object Patterns {
     val sha256 = TextPattern("[0-9a-f]{64}", 2000, "64 lower-case hexadecimal digits")
     val systemVersion = TextPattern("(?:0|[1-9][0-9]{0,8})(?:\\.(?:0|[1-9][0-9]{0,8})){0,3}", 2000, "versions like 17.4")
     val time = TextPattern("([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", 2000, "RFC 3339 times in UTC, as in 2026-11-24T15:45:00Z")
+    val wantedLanguage = TextPattern("([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?(?:-.*)?", 2000, "tags like zh-cn, in lower case")
 }
 
 /** The words that are allowed. */
@@ -54,9 +58,9 @@ object Lists {
     val outputs = listOf("probabilities", "known_score")
     val platforms = listOf("android", "ios", "web", "python")
     val precisions = listOf("fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette8", "palette6")
-    val pulledRoles = listOf("labels", "golden", "licence")
+    val pulledRoles = listOf("labels", "names", "golden", "licence")
     val resamplers = listOf("bilinear", "bicubic", "lanczos")
-    val roles = listOf("artifact", "golden", "report", "licence", "labels", "cloud-artifact", "cloud-golden", "cloud-report", "cloud-licence")
+    val roles = listOf("artifact", "golden", "report", "licence", "labels", "names", "cloud-artifact", "cloud-golden", "cloud-report", "cloud-licence")
     val runtimes = listOf("executorch", "litert", "coreml")
     val scores = listOf("known_score", "max_probability", "gen")
 }
@@ -71,6 +75,7 @@ val FOLDERS = mapOf(
     "golden" to "golden/",
     "labels" to "",
     "licence" to "licences/",
+    "names" to "names/",
     "report" to "reports/",
 )
 
@@ -368,7 +373,7 @@ data class Manifest(
     val artifacts: List<Artifact>,
     /** Photos with expected answers. */
     val golden: List<Golden>,
-    /** Labels, golden photos, reports and licences. */
+    /** Labels, names, golden photos, reports and licences. */
     val otherFiles: List<File>,
     val hasCloud: Boolean,
 )

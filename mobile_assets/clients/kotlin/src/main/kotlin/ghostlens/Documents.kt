@@ -56,8 +56,9 @@ internal fun checkRelease(root: Node): Release {
 }
 
 internal fun checkManifest(root: Node): Manifest {
-    checkSchema(root, Constants.MANIFEST_SCHEMA)
+    checkSchema(root, Constants.MANIFEST_SCHEMA, Constants.NAMES_SCHEMA)
     val manifest = readManifest(root)
+    checkHasNames(root, manifest)
     checkLabels(root, manifest.labels)
     if (manifest.preprocess.resizePx !in manifest.preprocess.inputPx..2 * manifest.preprocess.inputPx) {
         root.fail("preprocess.resize_px: allowed are input_px to twice input_px")
@@ -69,6 +70,14 @@ internal fun checkManifest(root: Node): Manifest {
     return manifest
 }
 
+/** A manifest with names has a schema of its own, as readers of the one before refuse the role. */
+private fun checkHasNames(root: Node, manifest: Manifest) {
+    val schema = if (manifest.languages.isEmpty()) Constants.MANIFEST_SCHEMA else Constants.NAMES_SCHEMA
+    if (root.entries(Int.MAX_VALUE)["schema"]?.value != JsonText(schema)) {
+        root.fail("schema: ${Constants.NAMES_SCHEMA} is for manifests with names, and only for them")
+    }
+}
+
 private val REFUSED = setOf(
     Character.CONTROL,
     Character.LINE_SEPARATOR,
@@ -78,12 +87,16 @@ private val REFUSED = setOf(
 
 private fun checkLabels(root: Node, labels: List<String>) {
     for (label in labels) {
-        val isFit = label == label.trim { it.isWhitespace() } && label.codePointCount(0, label.length) <= Constants.MAX_LABEL_CHARS
-        val isPlain = label.codePoints().toArray().none { Character.getType(it).toByte() in REFUSED }
-        if (!isFit || !isPlain) root.fail("labels: \"$label\" is not allowed")
+        if (!isPlain(label)) root.fail("labels: \"$label\" is not allowed")
     }
     val normal = labels.map { Normalizer.normalize(it, Normalizer.Form.NFC) }
     if (normal.toSet().size != normal.size) root.fail("labels repeat")
+}
+
+/** Whether a text may be a label or a name: not too long, no space at an end, no control characters. */
+internal fun isPlain(text: String): Boolean {
+    val isFit = text == text.trim { it.isWhitespace() } && text.codePointCount(0, text.length) <= Constants.MAX_LABEL_CHARS
+    return isFit && text.codePoints().toArray().none { Character.getType(it).toByte() in REFUSED }
 }
 
 private fun checkHierarchy(root: Node, hierarchy: Hierarchy, labels: Int) {
@@ -97,12 +110,13 @@ private fun checkHierarchy(root: Node, hierarchy: Hierarchy, labels: Int) {
 /** A role's folder and one plain name, so that no path climbs out or is absolute. */
 private fun checkPath(root: Node, path: String, role: String) {
     val folder = FOLDERS.getValue(role)
+    val pattern = if (role == "names") Patterns.namesFile else Patterns.fileName
     val isFit = if (role == "labels") {
         path == Constants.LABELS_NAME
     } else {
-        path.startsWith(folder) && Patterns.fileName.match(path.removePrefix(folder)) != null
+        path.startsWith(folder) && pattern.match(path.removePrefix(folder)) != null
     }
-    if (!isFit) root.fail("the path \"$path\": allowed are ${folder.ifEmpty { Constants.LABELS_NAME }} and a plain name")
+    if (!isFit) root.fail("the path \"$path\": allowed are ${folder.ifEmpty { Constants.LABELS_NAME }} and a plain name, or a language's")
 }
 
 private fun checkPaths(root: Node, manifest: Manifest) {

@@ -83,16 +83,17 @@ internal class Node(val value: JsonValue, private val path: String, private val 
         Node(member, if (path.isEmpty()) key else "$path.$key", document)
 }
 
-/** Checks that a document names the schema that this code reads; a newer number is told apart. */
-internal fun checkSchema(root: Node, schema: String) {
+/** Checks that a document names a schema that this code reads, the newest last; a newer number is told apart. */
+internal fun checkSchema(root: Node, vararg schemas: String) {
+    val schema = schemas.last()
     val node = root.entries(Int.MAX_VALUE)["schema"] ?: root.fail("schema is missing: allowed is $schema")
     val found = (node.value as? JsonText)?.value
-    if (found == schema) return
+    if (found in schemas) return
     val match = found?.let(Patterns.schema::match)
     val isNewer = match != null && match.groupValues[1] == schema.substringBeforeLast('/') &&
         match.groupValues[2].toInt() > schema.substringAfterLast('/').toInt()
     if (isNewer) node.fail("$found is newer than $schema, which this app reads; update the app")
-    node.fail("allowed is $schema")
+    node.fail("allowed is ${schemas.joinToString(" or ")}")
 }
 
 /** Reads a time, and checks that there is such a day and hour. */

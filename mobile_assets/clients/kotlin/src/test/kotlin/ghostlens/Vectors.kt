@@ -68,6 +68,7 @@ private class VectorRun(private val root: JsonValue, private val checks: Checks)
         runPixels()
         runVerdicts()
         runDocuments()
+        runNames()
     }
 
     private fun runConstants() {
@@ -239,6 +240,22 @@ private class VectorRun(private val root: JsonValue, private val checks: Checks)
         checks.refused("not UTF-8", ManifestException::class.java) { parseManifest(byteArrayOf(0x22, 0xff.toByte(), 0x22)) }
     }
 
+    private fun runNames() {
+        for (case in root["languages"].items) {
+            val found = chooseLanguage(case["there"].texts, case["wanted"].text!!)
+            checks.equal("${case["wanted"]} of ${case["there"]}", found, case["chosen"].text)
+        }
+        val valid = root["names"]["valid"].members.mapValues { it.value.text }
+        val text = valid.entries.joinToString(",", "{", "}") { "\"${it.key}\":\"${it.value}\"" }
+        checks.equal("names", parseNames(text.toByteArray()), valid)
+        for (refused in root["names"]["refused"].texts) {
+            checks.refused("names $refused", ManifestException::class.java) { parseNames(refused.toByteArray()) }
+        }
+        for ((kind, expected) in mapOf("manifest" to listOf("zh-Hans"), "manifest without names" to emptyList())) {
+            checks.equal("languages", checkManifest(Node(root["documents"]["valid"][kind], "", kind)).languages, expected)
+        }
+    }
+
     private fun read(kind: String, document: JsonValue) =
         try {
             readAny(kind, document)
@@ -249,7 +266,7 @@ private class VectorRun(private val root: JsonValue, private val checks: Checks)
 
     private fun readAny(kind: String, document: JsonValue) {
         val node = Node(document, "", kind)
-        if (kind == "manifest") checkManifest(node) else checkRelease(node)
+        if (kind.startsWith("manifest")) checkManifest(node) else checkRelease(node)
     }
 
     private fun apply(section: JsonValue, edit: JsonValue): JsonValue {
