@@ -61,6 +61,7 @@ def show_version(model: str, version: str) -> dict[str, Any]:
     return {
         **describe_version(model, version),
         "model": model,
+        "languages": list(manifest.languages),
         "manifest": json.loads(manifest.to_bytes()),
         "files": [describe_manifest(model, version)]
         + [describe_file(manifest, file) for file in manifest.files],

@@ -44,8 +44,8 @@ class FileEntry(Schema):
     path = String(metadata=describe("Where it lies in the bundle.", "labels.txt"))
     role = String(
         metadata=describe(
-            "artifact, labels, golden, report, licence or manifest; cloud-artifact, cloud-golden, "
-            "cloud-report or cloud-licence of what only servers need."
+            "artifact, labels, names, golden, report, licence or manifest; cloud-artifact, "
+            "cloud-golden, cloud-report or cloud-licence of what only servers need."
         )
     )
     sha256 = String(metadata=describe("Of its bytes, 64 hexadecimal digits."))
@@ -103,6 +103,14 @@ class VersionDetail(VersionEntry):
     """A published version with its manifest and files."""
 
     model = String()
+    languages = List(
+        String(),
+        metadata=describe(
+            "Those that it has names of labels and coarse classes in, as BCP 47 tags; the files "
+            "are names/<language>.json.",
+            ["zh-Hans"],
+        ),
+    )
     manifest = Dict(keys=String(), values=Raw(), metadata=describe("As it was signed."))
     files = List(Nested(FileEntry))
 

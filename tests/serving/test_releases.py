@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from mobile_assets.bundle import write_bundle
 from mobile_assets.manifest import Manifest
 from serving.app import create_app
+from serving.publishing.publish import publish
 from serving.settings import Settings
+from tests.mobile_assets.builds import make_build
 from training.files import sha256_bytes
 
 CHECK = "/v1/models/colours/check"
@@ -33,6 +36,23 @@ def test_a_version_gives_its_signed_manifest_and_every_file(client: FlaskClient)
     for file in found["files"]:
         data = client.get(file["url"]).data
         assert (sha256_bytes(data), len(data)) == (file["sha256"], file["size_bytes"])
+
+
+def test_a_version_lists_the_languages_of_its_names_and_serves_them(
+    client: FlaskClient, repository: Path, key_folder: Path, tmp_path: Path
+) -> None:
+    assert client.get("/v1/models/colours/versions/1.1.0").json["languages"] == []
+    table = tmp_path / "names.csv"
+    table.write_text("label,zh-Hans,de\nred,红色,Rot\n", encoding="utf-8")
+    build_dir = make_build(tmp_path / "build", "1.2.0")
+    publish(write_bundle(build_dir, tmp_path / "named.zip", names=table), repository, key_folder)
+    client = create_app(Settings(repository)).test_client()
+    found = client.get("/v1/models/colours/versions/1.2.0").json
+    assert found["languages"] == ["de", "zh-Hans"]
+    urls = {file["path"]: file["url"] for file in found["files"] if file["role"] == "names"}
+    assert client.get(urls["names/zh-Hans.json"]).json == {"red": "红色"}
+    taken = client.post(CHECK, json={"platform": "web"}).json["files"]
+    assert {file["path"] for file in taken} > set(urls) == {"names/de.json", "names/zh-Hans.json"}
 
 
 @pytest.mark.parametrize(
