@@ -154,7 +154,8 @@ def pull(
 @click.argument("photo", type=_FILE)
 @click.option("--top-k", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--count", is_flag=True, help="Count the scan for `update --share-usage`.")
-def recognise(model_dir: Path, photo: Path, top_k: int, count: bool) -> None:
+@click.option("--language", default="", help="Names in place of labels, as in zh-CN.")
+def recognise(model_dir: Path, photo: Path, top_k: int, count: bool, language: str) -> None:
     """Name what PHOTO shows, with the version in use of a pulled model."""
     from mobile_assets.installed import load_current
     from mobile_assets.recognise import recognise as recognise_photo
@@ -165,6 +166,7 @@ def recognise(model_dir: Path, photo: Path, top_k: int, count: bool) -> None:
         from mobile_assets.usage import Usage
 
         Usage(model_dir).note(result)
+    result = result.named(pulled.names(language))
     for answer in result.answers:
         click.echo(f"{answer.probability:7.2%}  {answer.label}")
     if result.coarse is not None:

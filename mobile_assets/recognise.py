@@ -1,7 +1,7 @@
 """From a photo's bytes to names: what an app does with a pulled model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,21 @@ class Recognition:
     coarse: CoarseAnswer | None
     known_score: float
     verdict: str
+
+    def named(self, names: Mapping[str, str]) -> "Recognition":
+        """Returns the same with names in place of labels, as `PulledModel.names` gives them.
+
+        It is for showing: what is counted, stored or sent goes by labels.
+        """
+
+        def name(answer: Answer) -> Answer:
+            return replace(answer, label=names.get(answer.label, answer.label))
+
+        coarse = self.coarse
+        if coarse is not None:
+            label = names.get(coarse.label, coarse.label)
+            coarse = replace(coarse, label=label, choices=tuple(map(name, coarse.choices)))
+        return replace(self, answers=tuple(map(name, self.answers)), coarse=coarse)
 
     def in_words(self) -> str:
         """Returns the verdict as one would say it."""

@@ -22,6 +22,7 @@ from serving.errors import DemoError
 from training.config import DataSettings
 from training.files import write_atomic
 from training.sources.data import open_source
+from training.sources.synthetic import HIERARCHY, LABELS, NAMES_PATH
 
 _MODEL, _VERSION = "demo", "1.0.0"
 # One file a format and an int8 one: all twelve variants would take as long as the training.
@@ -54,7 +55,8 @@ def run_demo(out: Path, port: int, preset: str, cloud: str = "") -> None:
     url = f"http://127.0.0.1:{port}"
     builds = _make_builds(out, preset, cloud)
     pair: tuple[str | Path, ...] = ("--cloud", builds[1]) if cloud else ()
-    _step("bundle", "mobile_assets", "bundle", builds[0], *pair, "--out", bundle)
+    names = _choose_names(builds[0])
+    _step("bundle", "mobile_assets", "bundle", builds[0], *pair, *names, "--out", bundle)
     _step("make keys", "mobile_assets", "keys", keys)
     publish = ("publish", bundle, "--repository", repository, "--keys", keys)
     _step("sign and publish", "serving", *publish)
@@ -78,6 +80,13 @@ def _make_builds(out: Path, preset: str, cloud: str) -> list[Path]:
     server = _make_build(out, "-cloud", cloud, _CLOUD_VARIANTS)
     teacher = f"distill.teacher={out / 'checkpoint-cloud'}"
     return [_make_build(out, "", preset, _VARIANTS, "--set", teacher), server]
+
+
+def _choose_names(build_dir: Path) -> tuple[str | Path, ...]:
+    """The built-in photos come with names in Chinese; a preset of other photos has none here."""
+    build = read_build(build_dir)
+    is_built_in = build.labels == LABELS and build.hierarchy == HIERARCHY
+    return ("--names", NAMES_PATH) if is_built_in else ()
 
 
 def _make_build(

@@ -36,6 +36,7 @@ def test_goes_the_whole_way_and_stops_cleanly(tmp_path: Path) -> None:
     for name in ("executorch-fp32.pte", "litert-fp32.tflite", "coreml-fp16.mlpackage"):
         assert "passed (" in verdicts[f"demo-1.0.0-{name}"]
     assert "MIL reference evaluation" in summary
+    assert "names in zh-Hans: 22 of 22 labels and coarse classes" in done.stdout
     assert "the cloud fallback says" in summary
     assert "golden photos answered as expected" in done.stdout
     assert f"http://127.0.0.1:{port}/docs" in done.stdout

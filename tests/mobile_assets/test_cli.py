@@ -97,6 +97,30 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert f"artifacts/{name}" not in made.stdout
 
 
+def test_a_table_of_names_goes_all_the_way_to_a_recognised_photo(
+    build_dir: Path, repository: Repository, server: Server, tmp_path: Path
+) -> None:
+    table, bundle_path = tmp_path / "names.csv", tmp_path / "named.zip"
+    table.write_text("label,zh-Hans\nblue,蓝色\npink,粉色\n", encoding="utf-8")
+    bundle = ("bundle", build_dir, "--names", table, "--out", bundle_path)
+    assert_typed_error(run(*bundle), str(table), "line 3: no label or coarse class 'pink'")
+    assert not bundle_path.exists()
+    table.write_text("label,zh-Hans\nblue,蓝色\n", encoding="utf-8")
+    made = run(*bundle)
+    assert "names in zh-Hans: 1 of 3 labels and coarse classes" in made.stdout, made.stderr
+    assert "  names in zh-Hans\n" in run("show", bundle_path).stdout
+    repository.published.clear()
+    repository.add(bundle_path)
+    root, photo = tmp_path / "root.json", tmp_path / "blue.jpg"
+    root.write_bytes(repository.trusted_root)
+    photo.write_bytes(make_photo((0, 0, 255)))
+    where = ["--url", server.url, "--root", root, "--out", tmp_path / "pulled"]
+    assert run("pull", MODEL, *where, "--platform", "python").exit_code == 0
+    recognise = ("recognise", tmp_path / "pulled" / MODEL, photo, "--top-k", "1")
+    assert "  blue\n" in run(*recognise).stdout
+    assert "  蓝色\n" in run(*recognise, "--language", "zh-CN").stdout
+
+
 def test_a_half_written_bundle_is_one_line(bundle_path: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.zip"
     cut.write_bytes(bundle_path.read_bytes()[:5000])

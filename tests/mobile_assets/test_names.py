@@ -16,6 +16,7 @@ from tests.mobile_assets.repositories import Repository
 from training.files import sha256_bytes
 from training.hierarchy import Hierarchy
 from training.labels import LabelSet
+from training.sources import synthetic
 
 NAMED = ("red", "green", "blue")
 TABLE = "label,zh-Hans,de\nred,红色,Rot\nblue,蓝色,\n"
@@ -101,6 +102,13 @@ def test_a_table_that_is_missing_or_not_utf8_is_refused(tmp_path: Path) -> None:
     path.write_bytes("label,zh-Hans\nred,红\n".encode("gbk"))
     with pytest.raises(BundleError, match="not a UTF-8 CSV table"):
         read_table(path, NAMED)
+
+
+def test_all_built_in_photos_have_chinese_names() -> None:
+    named = list_named(synthetic.LABELS, synthetic.HIERARCHY)
+    found = read_table(synthetic.NAMES_PATH, named)
+    assert set(found["zh-Hans"]) == set(named)
+    assert len(set(found["zh-Hans"].values())) == len(named)
 
 
 def test_a_bundle_has_a_file_for_each_language(named_bundle: Bundle) -> None:

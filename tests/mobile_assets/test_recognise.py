@@ -51,6 +51,16 @@ def test_each_verdict_has_its_words(manifest, probabilities, verdict, words):
     assert (found.verdict, found.in_words()) == (verdict, words)
 
 
+def test_names_stand_in_place_of_labels_where_there_are_some(manifest):
+    found = say(manifest, 0.05, 0.5, 0.45)
+    named = found.named({"cold": "冷色", "green": "绿色"})
+    assert [answer.label for answer in named.answers] == ["绿色", "blue", "red"]
+    assert [choice.label for choice in named.coarse.choices] == ["绿色", "blue"]
+    assert named.in_words() == "冷色 (which one is not sure)"
+    assert named.answers[0].probability == found.answers[0].probability
+    assert found.named({}) == found
+
+
 def test_the_coarse_answer_is_the_sum_of_its_labels(manifest):
     found = say(manifest, 0.4, 0.35, 0.25)
     assert found.answers[0].label == "red"

@@ -9,6 +9,7 @@ the two cartons.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -84,6 +85,8 @@ KINDS = {
 }
 LABELS = LabelSet(tuple(KINDS))
 HIERARCHY = Hierarchy.from_names([kind.coarse for kind in KINDS.values()])
+# A table of names of both in other languages, as a model owner would write it.
+NAMES_PATH = Path(__file__).with_name("synthetic_names.csv")
 
 
 @dataclass(frozen=True)
