@@ -112,8 +112,8 @@ def find_code(readme: str, language: str, word: str) -> str:
     return next(str(block) for block in blocks if word in block)
 
 
-def read_code(bundle_path: Path, language: str) -> tuple[str, str, str]:
-    """What an export's README shows of a language, and the two blocks of the client's own."""
+def read_code(bundle_path: Path, language: str) -> tuple[str, ...]:
+    """What an export's README shows of a language, and the three blocks of the client's own."""
     bundle = open_bundle(bundle_path)
     if language == "kotlin":
         files = android.list_files(choose_content(bundle, "android"), DELIVERY, {})
@@ -121,14 +121,15 @@ def read_code(bundle_path: Path, language: str) -> tuple[str, str, str]:
         files = ios.list_files(choose_content(bundle, "ios"), DELIVERY)
     exported = files["README.md"].decode()
     own = (CLIENTS / language / "README.md").read_text()
-    words = ((exported, "parseManifest"), (own, "parseManifest"), (own, "parseRelease"))
-    found = [find_code(readme, language, word) for readme, word in words]
-    return found[0], found[1], found[2]
+    blocks = [
+        find_code(own, language, word) for word in ("parseManifest", "parseRelease", "parseNames")
+    ]
+    return find_code(exported, language, "parseManifest"), *blocks
 
 
 def kotlin_readmes(bundle_path: Path) -> str:
     """The code of the READMEs, in functions that take what an app has."""
-    exported, own, deciding = read_code(bundle_path, "kotlin")
+    exported, own, deciding, naming = read_code(bundle_path, "kotlin")
     photo = "width: Int, height: Int, argb: IntArray, exifOrientation: Int"
     return f"""import ghostlens.*
 interface Assets {{ fun open(name: String): java.io.InputStream }}
@@ -139,12 +140,14 @@ fun own(manifestBytes: ByteArray, path: String, {photo}, probabilities: List<Dou
 {own}}}
 fun deciding(releaseBytes: ByteArray, id: String, offers: Map<String, Offer>) {{
 {deciding}}}
+fun naming(manifest: Manifest, label: String, readFile: (String) -> ByteArray) {{
+{naming}}}
 """
 
 
 def swift_readmes(bundle_path: Path) -> str:
     """As for Kotlin."""
-    exported, own, deciding = read_code(bundle_path, "swift")
+    exported, own, deciding, naming = read_code(bundle_path, "swift")
     photo = "width: Int, height: Int, rgb: [UInt8], exifOrientation: Int"
     return f"""import Foundation
 import Ghostlens
@@ -154,6 +157,8 @@ func own(manifestData: Data, {photo}, probabilities: [Double], knownScore: Doubl
 {own}_ = input }}
 func deciding(releaseData: Data, offers: [String: Offer]) throws {{
 {deciding}_ = decision }}
+func naming(manifest: Manifest, label: String, readFile: (String) throws -> Data) throws {{
+{naming}}}
 """
 
 
