@@ -15,7 +15,7 @@ BUNDLE = $(OUT)/$(MODEL)-$(VERSION).bundle.zip
 BUILD = $(OUT)/build/$(MODEL)-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download bench-fleet bench-serving check-serve report test test-fast lint format lock clean
+.PHONY: help setup demo data train convert parity bundle publish serve bench bench-training bench-download bench-fleet bench-serving scan-page check-serve report test test-fast lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -93,6 +93,9 @@ lock: setup ## resolve the newest allowed versions into requirements.lock, and t
 	sed -i -E -e 's/^(torch==[0-9.]+)\+cpu/\1/' -e '/^ghostlens @/,/# via ghostlens/d' requirements.lock
 	$(RUN) -m piptools compile --quiet --generate-hashes --extra serve,heic,postgres,s3,tracing --no-strip-extras --no-emit-options --no-header --no-annotate --constraint requirements.lock --output-file $(SERVE_LOCK) pyproject.toml
 	sed -i -E -e '/^# WARNING: pip install will/,/^# Consider using/d' -e '/^ghostlens(\[[a-z,0-9]+\])? @/d' $(SERVE_LOCK)
+
+scan-page: ## build the scan page again, after its TypeScript was changed; needs Node.js
+	cd serving/scan/app && npm ci --no-audit --no-fund && npm run build
 
 check-serve: ## the server in an environment of its own, from the server's lock alone: does it recognise?
 	$(PYTHON) -m venv $(OUT)/serve-only

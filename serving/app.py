@@ -21,6 +21,7 @@ from serving.dashboard import page, usage
 from serving.inference import protocol, recognise
 from serving.inference.document import describe_in as describe_inference
 from serving.observing import exposition, request_ids, requests, transactions
+from serving.scan import views as scan_views
 from serving.settings import Settings
 
 API_VERSION = "1.1.0"
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         health.blueprint,
         exposition.blueprint,
         pages.blueprint,
+        scan_views.blueprint,
         openapi_blueprint,
     ):
         app.register_blueprint(blueprint)
@@ -111,5 +113,5 @@ def _add_security_headers(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
-    headers["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
+    headers.setdefault("Content-Security-Policy", _PAGE_POLICY if is_page else _DATA_POLICY)
     return response

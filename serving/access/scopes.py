@@ -17,10 +17,13 @@ SCOPES = {
     OBSERVE: "read metrics and the dashboard",
     ADMIN: "all of these, and review corrections",
 }
-# Endpoints that never need a key: whether the server lives, and what its API is.
+# Endpoints that never need a key: whether the server lives, what its API is, and pages without
+# data, which ask with the key that they are given.
 PUBLIC_ENDPOINTS = frozenset(
     {
         "static",
+        "scan.move",
+        "scan.page",
         "openapi.spec",
         "openapi.docs",
         "health.show_live",

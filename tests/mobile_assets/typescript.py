@@ -41,21 +41,21 @@ def require_node() -> None:
     """Skips the test, with the reason, where there is no Node.js that the package runs on."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
-        pytest.skip("Node.js and npm are not installed here: the TypeScript client is not tested")
+        pytest.skip("Node.js and npm are not installed here: no TypeScript is tested")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(re.findall(r"\d+", version)[0]) < _LEAST_NODE:
-        pytest.skip(f"Node.js is {version.strip()}: the TypeScript client needs {_LEAST_NODE}")
+        pytest.skip(f"Node.js is {version.strip()}: our TypeScript needs {_LEAST_NODE}")
 
 
-def install_packages() -> Path:
-    """Returns `node_modules` of the package's lock file, downloaded once for each lock file."""
-    lock = (PACKAGE / "package-lock.json").read_bytes()
+def install_packages(package: Path = PACKAGE) -> Path:
+    """Returns `node_modules` of a package's lock file, downloaded once for each lock file."""
+    lock = (package / "package-lock.json").read_bytes()
     folder = _CACHE / hashlib.sha256(lock).hexdigest()[:16]
     with one_at_a_time(folder):
         if not folder.exists():
             with new_directory(folder) as temporary:
                 for name in ("package.json", "package-lock.json"):
-                    shutil.copy(PACKAGE / name, temporary)
+                    shutil.copy(package / name, temporary)
                 _install(temporary)
     return folder / "node_modules"
 

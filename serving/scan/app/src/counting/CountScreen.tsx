@@ -1,0 +1,3 @@
+export function CountScreen() {
+  return <section />;
+}

@@ -1,0 +1,59 @@
+/** Talks to the server that this page came from. */
+
+import { signal } from "@preact/signals";
+
+const KEPT = "ghostlens.key";
+
+/** The server's address, without a slash at its end. */
+export const SERVER = location.origin;
+
+/** The API key that the owner gave to this device; empty where none is needed. */
+export const apiKey = signal(localStorage.getItem(KEPT) ?? "");
+
+/** Keeps a key on this device; an empty one forgets it. */
+export function keepKey(key: string): void {
+  apiKey.value = key.trim();
+  localStorage.setItem(KEPT, apiKey.value);
+}
+
+/** The server could not be reached. */
+export class OfflineError extends Error {}
+
+/** The server said no. */
+export class RefusedError extends Error {
+  /** @param status the HTTP status; @param retryAfterS when to ask again, where it said so. */
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly retryAfterS: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Sends a request with the device's key.
+ *
+ * @param path as in "/v1/models".
+ * @throws OfflineError no answer came.
+ * @throws RefusedError the answer is no 2xx.
+ */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (apiKey.value !== "") headers.set("Authorization", `Bearer ${apiKey.value}`);
+  let response: Response;
+  try {
+    response = await fetch(SERVER + path, { ...init, headers, cache: "no-store" });
+  } catch (error) {
+    throw new OfflineError("the server cannot be reached", { cause: error });
+  }
+  if (!response.ok) throw await readRefusal(response);
+  return response;
+}
+
+async function readRefusal(response: Response): Promise<RefusedError> {
+  const wait = Number(response.headers.get("Retry-After"));
+  const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
+  const text = problem.detail ?? problem.title ?? response.statusText;
+  return new RefusedError(response.status, text, Number.isFinite(wait) && wait > 0 ? wait : null);
+}

@@ -1,0 +1,17 @@
+import { readdirSync } from "node:fs";
+import { defineConfig } from "vite";
+import { alias } from "./vite.config.ts";
+
+const tests = readdirSync("test").filter((name) => name.endsWith(".test.ts"));
+
+/** The unit tests as files that Node.js runs, of whatever version. */
+export default defineConfig({
+  resolve: { alias },
+  publicDir: false,
+  build: {
+    ssr: true,
+    outDir: ".test",
+    minify: false,
+    rolldownOptions: { input: tests.map((name) => `test/${name}`) },
+  },
+});

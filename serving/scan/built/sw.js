@@ -1,0 +1,1 @@
+var e=globalThis;JSON.parse(`{\"assets/page-CO1YuOSx.js\":\"a6c4038001c9cba6\",\"assets/page-lWOOVokz.css\":\"f170bac6e9c5ba1b\",\"index.html\":\"351426ddd7c54526\"}`),e.addEventListener(`install`,()=>void 0);

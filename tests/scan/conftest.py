@@ -1,0 +1,113 @@
+"""A real browser in front of a real server process."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from mobile_assets.bundle import write_bundle
+from tests.mobile_assets.builds import make_build
+from tests.mobile_assets.repositories import Repository
+from tests.serving.test_server import serve
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Containers have no user namespaces and little shared memory.
+_FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream")
+
+MakeBrowser = Callable[..., Browser]
+OpenPage = Callable[..., Page]
+
+
+def find_chromium() -> str:
+    """Returns the command of a browser; skips the test where there is none."""
+    for name in filter(None, (os.environ.get("CHROMIUM"), *_NAMES)):
+        found = shutil.which(name)
+        if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
+            return found
+    pytest.skip("no Chromium here (Debian's package is `chromium`): the scan page stays untried")
+
+
+@pytest.fixture(scope="session")
+def make_browser() -> Iterator[MakeBrowser]:
+    """Starts browsers; `camera` is a file of pictures (.y4m or .mjpeg) that the camera sees."""
+    command = find_chromium()
+    with sync_playwright() as playwright:
+
+        def make(camera: Path | None = None, flags: tuple[str, ...] = ()) -> Browser:
+            seen = ["--use-fake-device-for-media-stream"] if camera else []
+            seen += [f"--use-file-for-fake-video-capture={camera}"] if camera else []
+            return playwright.chromium.launch(
+                executable_path=command, args=[*_FLAGS, *seen, *flags]
+            )
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def browser(make_browser: MakeBrowser) -> Iterator[Browser]:
+    """A browser without a camera, for all tests that need no flags of their own."""
+    made = make_browser()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A new user: nothing stored, a phone's screen."""
+    made = browser.new_context(
+        viewport={"width": 412, "height": 840}, has_touch=True, locale="en-GB"
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the pages of a test complained about: script errors and refusals by the policy."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
+    """A page that may not complain; a test that expects it to clears `complaints`."""
+    made = context.new_page()
+    watch(made, complaints)
+    yield made
+    assert complaints == []
+
+
+def watch(page: Page, complaints: list[str]) -> None:
+    """Notes errors of scripts, and what the console calls an error."""
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+
+@pytest.fixture(scope="session")
+def colours_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1.0.0 of a model that knows colours, whose LiteRT file is tiny and real."""
+    folder = tmp_path_factory.mktemp("colours")
+    return write_bundle(make_build(folder / "build"), folder / "colours.bundle.zip")
+
+
+@pytest.fixture
+def repository(colours_bundle: Path, tmp_path: Path) -> Repository:
+    """A repository that publishes it."""
+    made = Repository(tmp_path / "repository")
+    made.add(colours_bundle)
+    return made
+
+
+@pytest.fixture
+def address(repository: Repository) -> Iterator[str]:
+    """The address of a server process."""
+    with serve(repository.folder) as (found, _):
+        yield found
