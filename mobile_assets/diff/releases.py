@@ -25,6 +25,7 @@ class ReleaseChanges:
         device: the network for devices.
         cloud: the cloud's; None where not both releases have one.
         clouds: whether the (old, new) release has one.
+        languages: of the names that the (old, new) release has.
     """
 
     models: tuple[str, str]
@@ -33,6 +34,7 @@ class ReleaseChanges:
     device: NetworkChanges
     cloud: NetworkChanges | None
     clouds: tuple[bool, bool]
+    languages: tuple[tuple[str, ...], tuple[str, ...]]
 
     @property
     def networks(self) -> tuple[NetworkChanges, ...]:
@@ -76,11 +78,17 @@ def compare_releases(old: Manifest, new: Manifest) -> ReleaseChanges:
         device=compare_networks(old.device, new.device),
         cloud=cloud,
         clouds=(old.cloud is not None, new.cloud is not None),
+        languages=(old.languages, new.languages),
     )
 
 
 def _find_warnings(changes: ReleaseChanges) -> Iterator[str]:
     labels, device = changes.labels, changes.device
+    before, after = changes.languages
+    if gone := sorted(set(before) - set(after)):
+        yield f"names in {', '.join(gone)} are gone: staff see labels in their place"
+    if after and not before:
+        yield "it is the first with names: apps that cannot read them keep what they run"
     if changes.models[0] != changes.models[1]:
         yield f"these are two models: {changes.models[0]} and {changes.models[1]}"
     if labels.removed or labels.renamed:

@@ -123,6 +123,21 @@ def test_two_networks_are_both_compared(two_models_path: Path, bundle_path: Path
     assert describe_changes(compare_releases(both, both)) == []
 
 
+def test_names_that_come_or_go_are_warned_of(
+    build_dir: Path, old: Manifest, tmp_path: Path
+) -> None:
+    table = tmp_path / "names.csv"
+    table.write_text("label,zh-Hans,de\nred,红色,Rot\n", encoding="utf-8")
+    named = read_release(write_bundle(build_dir, tmp_path / "named.zip", names=table))
+    assert compare_releases(old, named).warnings() == [
+        "it is the first with names: apps that cannot read them keep what they run"
+    ]
+    assert compare_releases(named, old).warnings() == [
+        "names in de, zh-Hans are gone: staff see labels in their place"
+    ]
+    assert compare_releases(named, named).warnings() == []
+
+
 def test_a_pulled_model_is_as_good_as_a_bundle(
     pulled: BundleClient, bundle_path: Path, tmp_path: Path
 ) -> None:
