@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIFlask
 from flask import Response
 
-from serving import files, health, hold_views, pages, problems, releases, reports
+from serving import files, health, hold_views, problems, releases, reports
 from serving.access import gate
 from serving.api import deprecation, document
 from serving.api.answers import finish_answer
@@ -23,6 +23,7 @@ from serving.inference.document import describe_in as describe_inference
 from serving.observing import exposition, request_ids, requests, transactions
 from serving.scan import views as scan_views
 from serving.settings import Settings
+from serving.showing import views as pages
 
 API_VERSION = "1.1.0"
 # Pages take nothing from elsewhere, run no inline script and stand in no frame; `blob:` shows the

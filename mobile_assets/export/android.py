@@ -19,6 +19,7 @@ from mobile_assets.export.linking import find_linkage
 from mobile_assets.export.readme import describe_contract, fill, fill_readme
 from mobile_assets.export.targeting import OTHER, DeviceGroup, targeting_xml
 from mobile_assets.export.writing import below, write_layout
+from mobile_assets.parts import BundledArtifact
 
 # The first Android Gradle Plugins with AI packs, and with device targeting.
 _PLUGIN, _TARGETING_PLUGIN = "8.8", "8.10"
@@ -124,7 +125,12 @@ def _readme(content: Content, delivery: Delivery, chosen: dict[DeviceGroup, Cont
     pack, side = pack_name(manifest.model), manifest.preprocess.input_px
     file = manifest.model + {"litert": ".tflite", "executorch": ".pte"}[runtime]
     first = fill(
-        f"first-android-{runtime}.kt", folder=manifest.model, file=file, side=side, count=side**2
+        f"first-android-{runtime}.kt",
+        folder=manifest.model,
+        file=file,
+        path=f"{manifest.model}/variant/{file}",
+        side=side,
+        count=side**2,
     )
     return fill_readme(
         "android.md",
@@ -139,8 +145,8 @@ def _readme(content: Content, delivery: Delivery, chosen: dict[DeviceGroup, Cont
         plugin=_TARGETING_PLUGIN if chosen else _PLUGIN,
         bundle=_BUNDLE_WORDS if chosen else "",
         properties=_describe_groups(content, chosen) if chosen else "",
-        dependencies=_dependencies(content),
-        imports="\n".join(f"import {name}" for name in _IMPORTS[runtime]),
+        dependencies=f"    {describe_dependency(content.artifact)}\n",
+        imports=describe_imports(runtime),
         first=first.strip(),
         notes=_describe_linkage(content),
         contract=describe_contract(content, "android", _WHICH if chosen else ""),
@@ -177,16 +183,18 @@ def _describe_groups(content: Content, chosen: dict[DeviceGroup, Content]) -> st
     )
 
 
-def _dependencies(content: Content) -> str:
-    if content.artifact.runtime == "litert":
-        return f'    implementation("com.google.ai.edge.litert:litert:{_LITERT_VERSION}")\n'
-    version = content.artifact.tool_versions.get("executorch", "VERSION")
-    name = (
-        "executorch-android-vulkan"
-        if content.artifact.backend == "vulkan"
-        else ("executorch-android")
-    )
-    return f'    implementation("org.pytorch:{name}:{version}")\n'
+def describe_dependency(artifact: BundledArtifact) -> str:
+    """Returns the line of `build.gradle.kts` that links the runtime of an artifact."""
+    if artifact.runtime == "litert":
+        return f'implementation("com.google.ai.edge.litert:litert:{_LITERT_VERSION}")'
+    version = artifact.tool_versions.get("executorch", "VERSION")
+    suffix = "-vulkan" if artifact.backend == "vulkan" else ""
+    return f'implementation("org.pytorch:executorch-android{suffix}:{version}")'
+
+
+def describe_imports(runtime: str) -> str:
+    """Returns the imports of the lines that run a file in Kotlin."""
+    return "\n".join(f"import {name}" for name in _IMPORTS[runtime])
 
 
 def _describe_linkage(content: Content) -> str:

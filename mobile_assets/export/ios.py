@@ -21,9 +21,10 @@ from mobile_assets.export.delivery import Delivery, find_delivery
 from mobile_assets.export.linking import find_linkage
 from mobile_assets.export.readme import describe_contract, fill, fill_readme
 from mobile_assets.export.writing import below, write_layout
+from mobile_assets.parts import BundledArtifact
 
 APP_GROUP = "group.com.example.app"
-_IMPORTS = {
+IMPORTS = {
     "coreml": "import CoreML",
     "executorch": "import ExecuTorch\nimport Foundation",
     "litert": "import Foundation\nimport TensorFlowLite",
@@ -112,7 +113,14 @@ def _asset_pack(content: Content, delivery: Delivery, stem: str) -> Files:
 def _readme(content: Content, delivery: Delivery, stem: str) -> bytes:
     manifest, runtime = content.manifest, content.artifact.runtime
     folder, side = manifest.model, manifest.preprocess.input_px
-    first = fill(f"first-ios-{runtime}.swift", folder=folder, stem=stem, side=side, count=side**2)
+    first = fill(
+        f"first-ios-{runtime}.swift",
+        folder=folder,
+        directory=folder,
+        stem=stem,
+        side=side,
+        count=side**2,
+    )
     words = {
         "coreml": _describe_coreml,
         "executorch": _describe_executorch,
@@ -123,13 +131,33 @@ def _readme(content: Content, delivery: Delivery, stem: str) -> bytes:
         content,
         folder=folder,
         first=first.strip(),
-        imports=_IMPORTS[runtime],
+        imports=IMPORTS[runtime],
         archive=_archive_name(content),
         pack_id=folder,
         policy=delivery.apple_policy,
         contract=describe_contract(content, "ios"),
         compiles="compiles the model " if runtime == "coreml" else "",
         **words,
+    )
+
+
+def describe_linking(artifact: BundledArtifact) -> str:
+    """Returns in Markdown what an app links to run an artifact.
+
+    Raises:
+        BundleError: see `find_linkage`.
+    """
+    if artifact.runtime == "coreml":
+        return "Nothing is linked: Core ML is part of iOS 16 and later."
+    if artifact.runtime == "litert":
+        return "Link LiteRT's interpreter: `pod 'TensorFlowLiteSwift'`."
+    linkage = find_linkage(artifact)
+    parts = ", ".join(f"`{part}`" for part in linkage.parts) if linkage else ""
+    version = artifact.tool_versions.get("executorch", "VERSION")
+    return (
+        f"Add the package https://github.com/pytorch/executorch, branch `swiftpm-{version}`, link "
+        f"{parts}, and add `-all_load` to Other Linker Flags, without which backends and kernels "
+        "don't register. Needs iOS 17."
     )
 
 
@@ -140,7 +168,7 @@ def _describe_coreml(content: Content, stem: str) -> dict[str, str]:
         "steps_in": (
             f"Drag `{stem}.mlpackage` into the project as a file of the app target, and "
             f"`{content.manifest.model}/` as a folder reference (blue), so that its files keep "
-            "their paths. Nothing is linked: Core ML is part of iOS 16 and later."
+            f"their paths. {describe_linking(content.artifact)}"
         ),
         "notes": (
             "`first.png` has the model's own size. A photo of another size is squashed by "
@@ -156,16 +184,12 @@ def _describe_coreml(content: Content, stem: str) -> dict[str, str]:
 
 def _describe_executorch(content: Content, stem: str) -> dict[str, str]:
     linkage = find_linkage(content.artifact)
-    parts = ", ".join(f"`{part}`" for part in linkage.parts) if linkage else ""
-    version = content.artifact.tool_versions.get("executorch", "VERSION")
     folder = content.manifest.model
     return {
         "tree": "",
         "steps_in": (
             f"Drag `{folder}/` into the project as a folder reference (blue), so that its files "
-            "keep their paths. Add the package https://github.com/pytorch/executorch, branch "
-            f"`swiftpm-{version}`, link {parts}, and add `-all_load` to Other Linker Flags, "
-            "without which backends and kernels don't register. Needs iOS 17."
+            f"keep their paths. {describe_linking(content.artifact)}"
         ),
         "notes": (
             f"The file calls: {linkage.describe() if linkage else ''}. It runs on runtimes of the "
@@ -185,7 +209,7 @@ def _describe_litert(content: Content, stem: str) -> dict[str, str]:
         "tree": "",
         "steps_in": (
             f"Drag `{folder}/` into the project as a folder reference (blue), so that its files "
-            "keep their paths. Link LiteRT's interpreter: `pod 'TensorFlowLiteSwift'`."
+            f"keep their paths. {describe_linking(content.artifact)}"
         ),
         "notes": "The first output holds the probabilities, in the order of `labels.txt`.\n",
         "from_pack": (

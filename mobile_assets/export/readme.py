@@ -1,11 +1,15 @@
 """The words of every README: templates filled in with what a bundle says."""
 
+import re
 from importlib.resources import files
 from string import Template
 
 from mobile_assets.export.content import Content, first_answer, first_photo
 from mobile_assets.selftest import MAX_KNOWN_SCORE_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
 
+# A template's own name stands for its text: `§{run-android-litert.kt}`.
+_INCLUDED = re.compile(r"§\{([a-z-]+\.[a-z]+)\}")
+NO_THRESHOLDS = "// There are no thresholds to judge by: say that you are unsure."
 RUNTIME_NAMES = {"litert": "LiteRT", "executorch": "ExecuTorch", "coreml": "Core ML"}
 
 
@@ -16,8 +20,12 @@ class _Filled(Template):
 
 def fill(name: str, **values: object) -> str:
     """Returns a file of `templates/` with its `§{name}` places filled in, all of them."""
+    return _Filled(_read(name)).substitute(values)
+
+
+def _read(name: str) -> str:
     text = (files("mobile_assets.export") / "templates" / name).read_text(encoding="utf-8")
-    return _Filled(text).substitute(values)
+    return _INCLUDED.sub(lambda found: _read(found[1]).strip(), text)
 
 
 def fill_readme(name: str, content: Content, **values: object) -> bytes:
@@ -47,7 +55,7 @@ def describe_contract(content: Content, platform: str, which: str = "") -> str:
     template = {"android": "judge-android.kt", "ios": "judge-ios.swift"}[platform]
     judge = fill(template, artifact=content.artifact.path, which=which).strip()
     if content.artifact.confidence is None:
-        judge = "// There are no thresholds to judge by: say that you are unsure."
+        judge = NO_THRESHOLDS
     return fill(f"contract-{platform}.md", folder=content.manifest.model, judge=judge)
 
 

@@ -56,6 +56,19 @@ def read_changelog(storage: Storage, model: str, most: int | None = None) -> tup
     return tuple(_describe(storage, release, place) for place in places)
 
 
+def describe_entry(storage: Storage, model: str, version: str) -> Entry:
+    """Returns one version of a model.
+
+    Raises:
+        UnknownModelError: no such model.
+        UnknownVersionError: the model has no such version.
+        RepositoryError: a manifest is missing, changed or malformed.
+    """
+    storage.catalogue.choose_version(model, version)
+    release = storage.catalogue.find_release(model)
+    return _describe(storage, release, release.names.index(version))
+
+
 def to_markdown(model: str, entries: tuple[Entry, ...]) -> str:
     """Returns the changelog of a model as a document."""
     return (

@@ -21,13 +21,14 @@ from mobile_assets.errors import ManifestError
 from mobile_assets.export import android, ios
 from mobile_assets.export.content import choose_content
 from mobile_assets.export.delivery import find_delivery
+from mobile_assets.export.recipes import Source, list_recipes
 from mobile_assets.manifest import Manifest
 from mobile_assets.parts import BundledArtifact, File, Golden
 from mobile_assets.reading import read_json
 from mobile_assets.release import Channel, PublishedVersion, Release, Rollout
 from mobile_assets.vectors import VECTORS_PATH
 from tests.conftest import ROOT, one_at_a_time
-from training.files import new_directory
+from training.files import new_directory, sha256_bytes
 
 CLIENTS = CONTRACT_PATH.parent
 _CACHE = ROOT / ".cache" / "kotlin"
@@ -133,7 +134,7 @@ def kotlin_readmes(bundle_path: Path) -> str:
     photo = "width: Int, height: Int, argb: IntArray, exifOrientation: Int"
     return f"""import ghostlens.*
 interface Assets {{ fun open(name: String): java.io.InputStream }}
-fun exported(assets: Assets, {photo}, probabilities: FloatArray, knownScore: Float) {{
+fun exported(assets: Assets, {photo}, probabilities: FloatArray, knownScore: FloatArray) {{
 {exported}}}
 fun own(manifestBytes: ByteArray, path: String, {photo}, probabilities: List<Double>,
     knownScore: Double) {{
@@ -148,18 +149,69 @@ fun naming(manifest: Manifest, label: String, readFile: (String) -> ByteArray) {
 def swift_readmes(bundle_path: Path) -> str:
     """As for Kotlin."""
     exported, own, deciding, naming = read_code(bundle_path, "swift")
-    photo = "width: Int, height: Int, rgb: [UInt8], exifOrientation: Int"
+    photo = "width: Int, height: Int, {}: [UInt8], exifOrientation: Int"
     return f"""import Foundation
 import Ghostlens
-func exported({photo}, probabilities: [Float], knownScore: Float) throws {{
-{exported}_ = input }}
-func own(manifestData: Data, {photo}, probabilities: [Double], knownScore: Double) throws {{
+func exported({photo.format("pixels")}, probabilities: [Float], knownScore: [Float]) throws {{
+{exported}_ = rgb }}
+func own(manifestData: Data, {photo.format("rgb")}, probabilities: [Double],
+    knownScore: Double) throws {{
 {own}_ = input }}
 func deciding(releaseData: Data, offers: [String: Offer]) throws {{
 {deciding}_ = decision }}
 func naming(manifest: Manifest, label: String, readFile: (String) throws -> Data) throws {{
 {naming}}}
 """
+
+
+# What the recipes use of Android and of the runtimes, in the form that their documents give.
+RUNTIMES = {
+    "Android.kt": """package android.content
+class AssetManager { fun open(name: String): java.io.InputStream = TODO() }
+class Context { val assets = AssetManager(); val filesDir = java.io.File(".") }
+""",
+    "LiteRt.kt": """package com.google.ai.edge.litert
+import android.content.AssetManager
+enum class Accelerator { CPU }
+class TensorBuffer { fun writeFloat(values: FloatArray) {}; fun readFloat() = FloatArray(1) }
+class CompiledModel {
+    class Options(vararg accelerators: Accelerator)
+    companion object {
+        fun create(from: AssetManager, name: String, options: Options): CompiledModel = TODO()
+    }
+    fun createInputBuffers(): List<TensorBuffer> = listOf()
+    fun run(inputs: List<TensorBuffer>): List<TensorBuffer> = listOf()
+}
+""",
+    "ExecuTorch.kt": """package org.pytorch.executorch
+class Tensor(val dataAsFloatArray: FloatArray) {
+    companion object { fun fromBlob(data: FloatArray, shape: LongArray) = Tensor(data) }
+}
+class EValue(private val held: Tensor) {
+    fun toTensor() = held
+    companion object { fun from(tensor: Tensor) = EValue(tensor) }
+}
+class Module {
+    fun forward(vararg inputs: EValue): Array<EValue> = arrayOf(*inputs)
+    companion object { fun load(path: String) = Module() }
+}
+""",
+}
+
+
+def write_recipes(bundle_path: Path, platform: str, suffix: str, folder: Path) -> list[Path]:
+    """Files with the code that a release's page shows for a platform, one for each runtime."""
+    bundle = open_bundle(bundle_path)
+    source = Source("http://127.0.0.1:8000", sha256_bytes(bundle.manifest_bytes), "stable", False)
+    found = []
+    for recipe in list_recipes(bundle.manifest, source)[platform]:
+        code = recipe.steps[-1].code
+        name = f"Recipe{recipe.artifact.runtime}"
+        (folder / f"{name}{suffix}").write_text(
+            f"package {name.lower()}\n{code}" if suffix == ".kt" else code
+        )
+        found.append(folder / f"{name}{suffix}")
+    return found
 
 
 def compile_kotlin(jars: list[Path], library: Path, sources: list[Path]) -> Path:
@@ -186,8 +238,13 @@ def test_kotlin_passes_all_vectors(tmp_path: Path, bundle_path: Path) -> None:
     library = next(jar for jar in jars if jar.name.startswith("kotlin-stdlib-"))
     readmes = tmp_path / "Readmes.kt"
     readmes.write_text(kotlin_readmes(bundle_path))
-    sources = [*sorted((CLIENTS / "kotlin" / "src").rglob("*.kt")), readmes]
-    assert len(sources) > 10
+    for name, text in RUNTIMES.items():
+        (tmp_path / name).write_text(text)
+    recipes = write_recipes(bundle_path, "android", ".kt", tmp_path)
+    assert len(recipes) == 2
+    own = sorted((CLIENTS / "kotlin" / "src").rglob("*.kt"))
+    sources = [*own, readmes, *(tmp_path / name for name in RUNTIMES), *recipes]
+    assert len(own) > 10
     found = compile_kotlin(jars, library, sources)
     classes = os.pathsep.join([str(found), str(library)])
     assert count_passed(run_java("-cp", classes, "ghostlens.VectorsKt", str(VECTORS_PATH))) > 1500
@@ -280,7 +337,9 @@ def test_swift_has_no_error_of_syntax(tmp_path: Path, bundle_path: Path) -> None
     readmes.write_text(swift_readmes(bundle_path))
     sources = sorted((CLIENTS / "swift").rglob("*.swift"))
     assert len(sources) > 10
-    assert list_syntax_errors(folder, [*sources, readmes]) == []
+    recipes = write_recipes(bundle_path, "ios", ".swift", tmp_path)
+    assert len(recipes) == 3
+    assert list_syntax_errors(folder, [*sources, readmes, *recipes]) == []
     readmes.write_text("func broken( -> {\n")
     assert list_syntax_errors(folder, [readmes]) != []
 

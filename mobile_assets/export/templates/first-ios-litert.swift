@@ -1,5 +1,3 @@
 let rgb = try Data(contentsOf: Bundle.main.url(forResource: "first", withExtension: "rgb", subdirectory: "§{folder}")!)
-let interpreter = try Interpreter(modelPath: Bundle.main.path(forResource: "§{stem}", ofType: "tflite", inDirectory: "§{folder}")!)
-try interpreter.allocateTensors(); try interpreter.copy(rgb.map { Float32($0) }.withUnsafeBytes { Data($0) }, toInputAt: 0)
-try interpreter.invoke()
-print(try interpreter.output(at: 0).data.withUnsafeBytes { Array($0.bindMemory(to: Float32.self)) })
+§{run-ios-litert.swift}
+print(probabilities)

@@ -17,7 +17,7 @@ WORDS = {"folder": "fruit", "side": 224, "count": 224**2}
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("first-android-litert.kt", {"file": "fruit.tflite"}),
+        ("first-android-litert.kt", {"path": "fruit/variant/fruit.tflite"}),
         ("first-ios-coreml.swift", {"stem": "FruitModel"}),
         ("first-web.js", {"file": "fruit-1.0.0.tflite"}),
     ],

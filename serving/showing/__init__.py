@@ -1,0 +1,1 @@
+"""Pages for people: what is published, a place to try it, and what a mobile developer needs."""
