@@ -111,7 +111,7 @@ def test_an_app_is_never_told_to_take_what_is_the_clouds(release: Path) -> None:
 
 
 def test_pages_and_lists_show_both_models(release: Path) -> None:
-    page = make_client(release).get("/").text
+    page = make_client(release).get("/models/colours/1.0.0").text
     for words in ("ghostnet_050", "ghostnet_100", "98.0 %", "this server", CLOUD_LITERT):
         assert words in page
     done = CliRunner().invoke(main, ["releases", "list", "--repository", str(release)])
@@ -124,7 +124,7 @@ def test_the_page_says_what_the_cloud_adds(key_folder: Path, tmp_path: Path) -> 
     put_verdicts(cloud, CLOUD_LITERT, CLOUD_RIGHT, [True] * PHOTOS)
     path = write_bundle(device, tmp_path / "b.zip", cloud_dir=cloud)
     publish(path, tmp_path / "repository", key_folder)
-    page = make_client(tmp_path / "repository").get("/").text
+    page = make_client(tmp_path / "repository").get("/models/colours/1.0.0").text
     assert "not sure of 20: of these the cloud names 85.0% rightly" in page
 
 
@@ -206,4 +206,6 @@ def test_a_cloud_model_taken_by_hand_is_marked_on_the_page(
     accepted = frozenset({CLOUD_LITERT})
     path = write_bundle(device, tmp_path / "b.zip", accepted, cloud_dir=cloud)
     publish(path, tmp_path / "repository", key_folder)
-    assert "accepted by hand" in make_client(tmp_path / "repository").get("/").text
+    assert (
+        "accepted by hand" in make_client(tmp_path / "repository").get("/models/colours/1.0.0").text
+    )

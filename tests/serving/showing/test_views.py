@@ -9,8 +9,7 @@ from serving.app import create_app
 from serving.publishing.policy import deprecate
 from serving.publishing.publish import change_release, publish
 from serving.settings import Settings
-from tests.mobile_assets.builds import LITERT, add_variants, make_build, write_sums
-from tests.mobile_assets.cloud_builds import make_cloud_build
+from tests.mobile_assets.builds import LITERT, make_build, write_sums
 
 PAGES = ("/", "/models/", "/models/colours", "/models/colours/1.1.0", "/models/colours/1.0.0")
 
@@ -122,19 +121,6 @@ def test_a_file_that_was_taken_by_hand_says_so_and_has_no_thresholds(
     assert "accepted by hand" in page and "not compared" in page
     assert "nothing that it says is sure" in page
     assert "There are no thresholds to judge by" in page
-
-
-def test_a_release_with_a_cloud_model_shows_both_networks(tmp_path: Path, key_folder: Path) -> None:
-    build = make_build(tmp_path / "build")
-    add_variants(build, "litert-int8")
-    cloud = make_cloud_build(tmp_path / "cloud")
-    bundle = write_bundle(build, tmp_path / "b.zip", cloud_dir=cloud)
-    publish(bundle, tmp_path / "repository", key_folder)
-    client = create_app(Settings(tmp_path / "repository")).test_client()
-    page = client.get("/models/colours/1.0.0").text
-    assert "The cloud model, which this server answers with" in page
-    assert "this server" in page and "int8" in page
-    assert client.get("/models/").status_code == client.get("/").status_code == 200
 
 
 def test_the_changelog_can_be_had_as_a_file(client: FlaskClient) -> None:
