@@ -59,7 +59,9 @@ def describe_release(model: str, version: str) -> dict[str, Any]:
             describe_file(manifest, file)
             for file in list_files(manifest, "licence", f"{CLOUD}-licence")
         ],
-        "labels": [describe_file(manifest, file) for file in list_files(manifest, "labels")],
+        "names": [
+            describe_file(manifest, file) for file in list_files(manifest, "labels", "names")
+        ],
         "server": request.host_url.rstrip("/"),
     }
 

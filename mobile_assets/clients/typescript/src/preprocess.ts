@@ -46,7 +46,26 @@ const FILTERS: Readonly<Record<Preprocess["resampler"], Filter>> = {
  * @throws ConfigError the data do not have the size that is said.
  */
 export function preprocess(photo: Pixels, by: Preprocess): Uint8Array {
-  const { width, height, data } = photo;
+  return scale(photo, by, () => by.inputPx).data;
+}
+
+/**
+ * Resizes a turned photo so that its shorter side fits, without the crop: to show what happens.
+ *
+ * The central input_px x input_px of it, offsets rounded down, are what `preprocess` returns.
+ *
+ * @throws ConfigError the data do not have the size that is said.
+ */
+export function resize(photo: Pixels, by: Preprocess): Pixels {
+  return scale(photo, by, (side) => side);
+}
+
+/** @param keep says how much of a resized side is kept, of its middle. */
+function scale(
+  { width, height, data }: Pixels,
+  by: Preprocess,
+  keep: (side: number) => number,
+): Pixels & { readonly data: Uint8Array } {
   const stride = data.length / (width * height);
   if (!(width >= 1 && height >= 1) || (stride !== 3 && stride !== 4)) {
     throw new ConfigError(
@@ -55,9 +74,12 @@ export function preprocess(photo: Pixels, by: Preprocess): Uint8Array {
   }
   const filter = FILTERS[by.resampler];
   const short = Math.min(width, height);
-  const columns = makeWindows(filter, width, scaleSide(width, short, by), by.inputPx);
-  const rows = makeWindows(filter, height, scaleSide(height, short, by), by.inputPx);
-  return resizeRows(resizeColumns(photo, stride, columns, rows), columns.length, rows);
+  const [outWidth, outHeight] = [scaleSide(width, short, by), scaleSide(height, short, by)];
+  const columns = makeWindows(filter, width, outWidth, keep(outWidth));
+  const rows = makeWindows(filter, height, outHeight, keep(outHeight));
+  const band = resizeColumns({ width, height, data }, stride, columns, rows);
+  const out = resizeRows(band, columns.length, rows);
+  return { width: columns.length, height: rows.length, data: out };
 }
 
 /** Returns a side after the resize: in proportion, rounded half up, in whole numbers. */

@@ -8,7 +8,7 @@ import { ManifestError } from "../src/errors.js";
 import { judge } from "../src/judge.js";
 import { parseManifest } from "../src/manifest.js";
 import { chooseLanguage, listLanguages, parseNames } from "../src/names.js";
-import { preprocess } from "../src/preprocess.js";
+import { preprocess, resize } from "../src/preprocess.js";
 import { JsonNode, readJson } from "../src/reading.js";
 import { parseRelease } from "../src/release.js";
 import { readVectors } from "./support/vectors.js";
@@ -190,6 +190,22 @@ test("pixels", () => {
     assert.equal(found.length, wanted.length);
     const worst = Math.max(...found.map((level, at) => Math.abs(level - (wanted[at] ?? NaN))));
     assert.ok(worst <= tolerance, `${resampler} differs by ${worst} levels`);
+  }
+});
+
+test("the middle of the whole resized photo is what is cropped", () => {
+  for (const { photo, resampler, ...size } of vectors.preprocess.pixels) {
+    const { width, height } = photo;
+    const data = new Uint8Array(Buffer.from(photo.rgb, "base64"));
+    const by = { inputPx: size.input_px, resizePx: size.resize_px, resampler, steps: [] };
+    const whole = resize({ width, height, data }, by);
+    assert.equal(Math.min(whole.width, whole.height), by.resizePx);
+    const [left, top] = [whole.width, whole.height].map((n) => Math.floor((n - by.inputPx) / 2));
+    const rows = Array.from({ length: by.inputPx }, (_, y) => {
+      const start = 3 * (((top ?? 0) + y) * whole.width + (left ?? 0));
+      return [...whole.data.subarray(start, start + 3 * by.inputPx)];
+    });
+    assert.deepEqual(rows.flat(), [...preprocess({ width, height, data }, by)]);
   }
 });
 
