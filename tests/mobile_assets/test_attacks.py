@@ -249,7 +249,7 @@ def test_path_traversal_in_a_signed_package(
 
 
 def test_a_newer_manifest_schema(pulled: BundleClient, repository: Repository) -> None:
-    repository.put(f"{MODEL}/1.0.0/manifest.json", b'{"schema": "ghostlens.bundle/4"}')
+    repository.put(f"{MODEL}/1.0.0/manifest.json", b'{"schema": "ghostlens.bundle/5"}')
     repository.commit()
     with pytest.raises(ManifestError, match="newer than"):
         pulled.pull(MODEL, "python")
