@@ -4,7 +4,7 @@ Templates draw them with presentation attributes and classes alone, as pages run
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 # Narrow, so that words stay readable where a phone shows it 340 pixels wide.
@@ -165,11 +165,9 @@ def draw_lines(
         return _find_y(value, top)
 
     chart = _begin(title, summary, days, series, top, words)
-    chart.grid.clear()
-    levels = [top * n / _LINES for n in range(_LINES + 1)]
     if logarithmic:
         levels = [low * 10**n for n in range(round(math.log10(top / low)) + 1)]
-    chart.grid.extend((_round(place(level)), words(level)) for level in levels)
+        chart.grid[:] = [(_round(place(level)), words(level)) for level in levels]
     step = (WIDTH - _LEFT - _RIGHT) / max(1, len(days))
     for row in series:
         points: list[str] = []
@@ -284,13 +282,13 @@ def _begin(
     days: Sequence[str],
     series: Sequence[Series],
     top: float,
-    words: object,
+    words: Callable[[float], str],
 ) -> Chart:
     legend = [(row.name, row.css) for row in series]
     chart = Chart(title, summary, legend, ["Day", *(row.name for row in series)], [])
     for line in range(_LINES + 1):
         value = top * line / _LINES
-        chart.grid.append((_round(_find_y(value, top)), words(value)))  # type: ignore[operator]
+        chart.grid.append((_round(_find_y(value, top)), words(value)))
     step = (WIDTH - _LEFT - _RIGHT) / max(1, len(days))
     every = max(1, math.ceil(len(days) / _MOST_TICKS))
     for day in range(len(days) - 1, -1, -every):

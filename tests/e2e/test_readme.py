@@ -37,8 +37,9 @@ QUICK = (
     "train.policy=none",
     "train.threads=1",
 )
-# The README makes every variant, which takes minutes; here the float ones of each format.
-VARIANTS = ("executorch-fp32", "litert-fp32", "coreml-fp16")
+# The README makes every variant, which takes minutes; here those that are made fastest. The demo's
+# test has ExecuTorch.
+VARIANTS = ("litert-fp32", "coreml-fp16")
 CLASSES = ("banana", "carrot", "leaf, rust", "tomato")
 
 
@@ -119,7 +120,7 @@ def test_from_a_folder_of_photos_to_a_phone(tmp_path: Path) -> None:
     stages[0] += f" {variants} --no-cache"
     assert "conversion convert" in stages[0]
     printed = [run(command, tmp_path) for command in stages]
-    assert printed[1].count("passed: ") == 3
+    assert printed[1].count("passed: ") == len(VARIANTS)
     with serving(serve, port, tmp_path):
         pulled = run(pull.replace("8000", str(port)), tmp_path)
         assert "golden photos answered as expected" in pulled
