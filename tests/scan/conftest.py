@@ -12,14 +12,18 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from mobile_assets.bundle import write_bundle
 from tests.mobile_assets.builds import make_build
 from tests.mobile_assets.repositories import Repository
+from tests.mobile_assets.typescript import install_packages
+from tests.scan.building import APP
 from tests.serving.test_server import serve
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Containers have no user namespaces and little shared memory.
 _FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream")
+_WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 MakeBrowser = Callable[..., Browser]
 OpenPage = Callable[..., Page]
+CheckAccessibility = Callable[[Page], None]
 
 
 def find_chromium() -> str:
@@ -89,6 +93,25 @@ def watch(page: Page, complaints: list[str]) -> None:
 
     page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
+
+
+@pytest.fixture(scope="session")
+def check_accessibility() -> CheckAccessibility:
+    """Says whether a page, as it is now, breaks a rule of WCAG 2.2 A or AA that axe can check."""
+    script = (install_packages(APP) / "axe-core" / "axe.min.js").read_text()
+
+    def check(page: Page) -> None:
+        page.evaluate(script)
+        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", list(_WCAG))
+        broken = [
+            f"{rule['id']}: {node['html']}: {node['failureSummary']}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+        assert found["passes"], "axe looked at nothing"
+        assert broken == []
+
+    return check
 
 
 @pytest.fixture(scope="session")

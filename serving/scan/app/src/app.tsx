@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { CountScreen } from "./counting/CountScreen.tsx";
+import { Icon } from "./icons.tsx";
 import { ScanScreen } from "./scanning/ScanScreen.tsx";
 import { SettingsScreen } from "./settings/SettingsScreen.tsx";
 import { language, say } from "./words/words.ts";
@@ -12,6 +13,7 @@ const NAMES = Object.keys(SCREENS) as Screen[];
 const screen = signal<Screen>(readScreen());
 addEventListener("hashchange", () => {
   screen.value = readScreen();
+  scrollTo(0, 0);
 });
 
 /** The address says which screen is shown, so that "back" works. */
@@ -23,15 +25,17 @@ export function App() {
   const Shown = SCREENS[screen.value];
   useEffect(() => {
     document.documentElement.lang = language.value;
-  }, [language.value]);
+    document.title = `${say(`tab.${screen.value}`)} · Ghostlens`;
+  }, [language.value, screen.value]);
   return (
     <>
       <main>
         <Shown />
       </main>
-      <nav class="tabs">
+      <nav class="tabs" aria-label={say("tabs")}>
         {NAMES.map((name) => (
           <a href={`#${name}`} aria-current={name === screen.value ? "page" : undefined}>
+            <Icon name={name} />
             {say(`tab.${name}`)}
           </a>
         ))}
