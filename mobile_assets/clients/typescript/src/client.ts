@@ -44,6 +44,16 @@ export interface Update {
   readonly downloadedBytes: number;
 }
 
+/** Which versions there are on the device. */
+export interface Versions {
+  /** The one in use; null for what the app was shipped with. */
+  readonly current: string | null;
+  /** The one that `goBack` leads to; null for what the app was shipped with. */
+  readonly former: string | null;
+  /** Those that the user left by `goBack`, and that are not offered until `allowAgain`. */
+  readonly left: readonly string[];
+}
+
 /** Pulls one model and keeps it usable. What fails leaves the version in use untouched. */
 export class GhostlensClient {
   private readonly settings: Settings;
@@ -124,6 +134,38 @@ export class GhostlensClient {
   async current(): Promise<InstalledModel | null> {
     const [entry] = (await this.installed.load()).entries;
     return entry === undefined ? null : this.load(entry);
+  }
+
+  /** Tells which versions are in use, can be gone back to, and were left; nothing is loaded. */
+  async versions(): Promise<Versions> {
+    const state = await this.installed.load();
+    const [current, former] = state.entries.map(({ version }) => version);
+    const left = installed.listLeft(state);
+    return { current: current ?? null, former: former ?? null, left };
+  }
+
+  /**
+   * Leaves the version in use for the one before, as the user wants.
+   *
+   * The one left is not offered again until `allowAgain`; a newer one is. The version before runs
+   * from the next `start` on.
+   *
+   * @returns false where no version is in use, so that there is nothing to leave.
+   * @throws StorageError files of the version before are not whole any more; nothing is left then.
+   */
+  async goBack(): Promise<boolean> {
+    const [current, former] = (await this.installed.load()).entries;
+    if (current === undefined) return false;
+    if (former !== undefined && (await this.load(former)) === null) {
+      throw new StorageError(`the files of ${former.version} did not stay in storage`);
+    }
+    await this.installed.change((state) => installed.leaveByUser(state, current));
+    return true;
+  }
+
+  /** Lets the versions that were left by `goBack` be offered again. */
+  async allowAgain(): Promise<void> {
+    await this.installed.change(installed.allowLeft);
   }
 
   /** Sends reports that wait, and returns how many the server took; `check` does so as well. */
@@ -259,7 +301,7 @@ export class GhostlensClient {
   private async refuse(entry: installed.Entry, selfTest: SelfTestReport): Promise<void> {
     const { version, manifestSha256 } = entry;
     const appVersion = (await this.askDevice()).appVersion ?? "";
-    const failed = { version, manifestSha256, appVersion, crashedAtMs: null };
+    const failed = { version, manifestSha256, appVersion, crashedAtMs: null, byUser: false };
     await this.installed.change((state) => installed.refuse(state, failed));
     await this.report({ event: "self-test", passed: false, ...describe(entry), selfTest });
   }

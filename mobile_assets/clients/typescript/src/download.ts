@@ -64,6 +64,7 @@ export async function download(wanted: Wanted, options: DownloadOptions): Promis
   const parts = new Parts(options.storage, wanted.sha256);
   await parts.load();
   const before = parts.size;
+  if (before > 0) options.onBytes?.(before);
   for (let attempt = 0; ; attempt++) {
     try {
       await fetchRest(wanted, parts, options);

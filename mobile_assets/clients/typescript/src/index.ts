@@ -1,7 +1,7 @@
 /** Ghostlens for apps in browsers and React Native. */
 
 export { includesBucket, includesDevice, findBucket } from "./bucketing.js";
-export { type Check, GhostlensClient, type Update } from "./client.js";
+export { type Check, GhostlensClient, type Update, type Versions } from "./client.js";
 export type { ApplyDelta } from "./deltas.js";
 export type { ClientOptions } from "./options.js";
 export type { TakeOptions, TakeableVersion } from "./pulling.js";

@@ -34,14 +34,16 @@ export interface Entry {
   readonly unconfirmedStarts: number;
 }
 
-/** A version that failed on this device. */
+/** A version that failed on this device, or that its user left. */
 export interface Refused {
   readonly version: string;
   readonly manifestSha256: string;
   /** Of the app whose self-test it failed, as the next app may do better. */
   readonly appVersion: string;
-  /** When it failed to start, in milliseconds since 1970; null where it failed its self-test. */
+  /** When it failed to start, in milliseconds since 1970; null where that is not why. */
   readonly crashedAtMs: number | null;
+  /** Its user went back to the version before. */
+  readonly byUser: boolean;
 }
 
 /** The state of one model: the entry in use first; empty for what the app was shipped with. */
@@ -86,21 +88,43 @@ export function leave(state: Installed, left: Entry, nowMs: number): Installed {
   const after = { ...state, entries: rest.map((entry) => ({ ...entry, unconfirmedStarts: 0 })) };
   if (!hasFailedToStart(left)) return after;
   const { version, manifestSha256 } = left;
-  return refuse(after, { version, manifestSha256, appVersion: "", crashedAtMs: nowMs });
+  const failed = { version, manifestSha256, appVersion: "", crashedAtMs: nowMs, byUser: false };
+  return refuse(after, failed);
 }
 
-/** Notes that a version failed here; the latest time of a crash counts. */
+/** Leaves an entry, if it is in use, as its user wants; it is refused until `allowLeft`. */
+export function leaveByUser(state: Installed, left: Entry): Installed {
+  const after = leave(state, { ...left, unconfirmedStarts: 0 }, 0);
+  if (after === state) return state;
+  const { version, manifestSha256 } = left;
+  return refuse(after, { version, manifestSha256, appVersion: "", crashedAtMs: null, byUser: true });
+}
+
+/** Forgets which versions the user left, so that they may be offered again. */
+export function allowLeft(state: Installed): Installed {
+  const refused = state.refused.filter(({ byUser }) => !byUser);
+  return refused.length === state.refused.length ? state : { ...state, refused };
+}
+
+/** Returns the versions that the user left. */
+export function listLeft(state: Installed): string[] {
+  return state.refused.filter(({ byUser }) => byUser).map(({ version }) => version);
+}
+
+/** Notes that a version is refused here; the latest time of a crash counts. */
 export function refuse(state: Installed, failed: Refused): Installed {
   const isOther = (other: Refused): boolean =>
     other.version !== failed.version ||
     other.appVersion !== failed.appVersion ||
+    other.byUser !== failed.byUser ||
     (other.crashedAtMs === null) !== (failed.crashedAtMs === null);
   return { ...state, refused: [...state.refused.filter(isOther), failed].slice(-MAX_REFUSED) };
 }
 
 /** Returns the versions that an app shall not be offered now. */
 export function listRefused(state: Installed, appVersion: string, nowMs: number): string[] {
-  const held = state.refused.filter(({ appVersion: failed, crashedAtMs }) => {
+  const held = state.refused.filter(({ appVersion: failed, crashedAtMs, byUser }) => {
+    if (byUser) return true;
     if (crashedAtMs === null) return failed === appVersion;
     // One from the future does not hold either: then the clock was wrong.
     return crashedAtMs <= nowMs && nowMs - crashedAtMs < CRASH_REFUSED_MS;
@@ -180,6 +204,7 @@ function parse(data: Uint8Array): Installed {
         manifestSha256: node.get("manifestSha256").matching(Patterns.sha256),
         appVersion: node.get("appVersion").anyText(),
         crashedAtMs: node.find("crashedAtMs")?.whole() ?? null,
+        byUser: node.find("byUser")?.flag() ?? false,
       })),
   };
 }

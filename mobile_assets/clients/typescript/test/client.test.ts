@@ -156,6 +156,47 @@ test("a version that failed its self-test is offered to the next version of the 
   assert.equal((await again({ device }).check()).code, "first");
 });
 
+test("a version that the user left is not taken again, but a newer one is", async (t) => {
+  const { client, repository } = await makeSetting(t);
+  await client.update(answerWell);
+  await client.start();
+  await client.confirmStart();
+  await repository.add("1.1.0");
+  await client.update(answerWell);
+  assert.deepEqual(await client.versions(), { current: "1.1.0", former: "1.0.0", left: [] });
+  assert.equal(await client.goBack(), true);
+  assert.deepEqual(await client.versions(), { current: "1.0.0", former: null, left: ["1.1.0"] });
+  assert.equal((await client.start())?.version, "1.0.0");
+  const { action, code } = await client.check();
+  assert.deepEqual([action, code], ["none", "refused-here"]);
+  await repository.add("1.2.0");
+  assert.equal((await client.update(answerWell)).model?.version, "1.2.0");
+  assert.deepEqual((await client.versions()).left, ["1.1.0"]);
+});
+
+test("a version that the user left is taken again when the user asks, without a download", async (t) => {
+  const { client, repository } = await makeSetting(t);
+  await client.update(answerWell);
+  await repository.add("1.1.0");
+  await client.update(answerWell);
+  await client.goBack();
+  await client.allowAgain();
+  const update = await client.update(answerWell);
+  assert.deepEqual([update.model?.version, update.downloadedBytes], ["1.1.0", 0]);
+});
+
+test("the user cannot go back to files that changed in storage", async (t) => {
+  const { client, repository, storage } = await makeSetting(t);
+  assert.equal(await client.goBack(), false);
+  await client.update(answerWell);
+  await repository.add("1.1.0");
+  await client.update(answerWell);
+  const name = `files/${sha256(new TextEncoder().encode("1.0.0"))}`;
+  await storage.write(name, new TextEncoder().encode("1.0.O"));
+  await assert.rejects(client.goBack(), StorageError);
+  assert.equal(await versionInUse(client), "1.1.0");
+});
+
 test("no server can keep a device on what was withdrawn", async (t) => {
   const { client, repository, server, again } = await makeSetting(t);
   await repository.add("1.1.0");

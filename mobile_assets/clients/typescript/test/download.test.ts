@@ -59,7 +59,9 @@ test("so it is after a restart of the app", async (t) => {
   server.cutAtBytes.set("file", CUT_AT_BYTES);
   await assert.rejects(pull(), NetworkError);
   assert.equal(await storage.read(fileName(sha256(DATA))), null);
-  assert.equal(await pull(), DATA.length - CUT_AT_BYTES);
+  const told: number[] = [];
+  assert.equal(await pull({ onBytes: (here) => told.push(here) }), DATA.length - CUT_AT_BYTES);
+  assert.deepEqual([told[0], told.at(-1)], [CUT_AT_BYTES, DATA.length]);
   await assertWhole(storage);
 });
 
