@@ -110,16 +110,20 @@ def rank_answers(
         judged, coarse, verdict = _judge(manifest, artifact, given)
     except ConfidenceError as error:
         raise BundleError(f"{artifact.path}: {error}") from error
-    answers = _rank(manifest, judged, range(len(judged)))[:top_k]
+    answers = _rank(manifest, judged, range(len(judged)), top_k)
     score = float(given.known_scores[0])
     return Recognition(manifest.model, manifest.version, answers, coarse, score, verdict)
 
 
 def _rank(
-    manifest: Manifest, judged: npt.NDArray[np.floating], indices: Sequence[int]
+    manifest: Manifest,
+    judged: npt.NDArray[np.floating],
+    indices: Sequence[int],
+    top_k: int | None = None,
 ) -> tuple[Answer, ...]:
     # Stable, so that equal probabilities come in label order everywhere.
-    ordered = sorted(indices, key=lambda index: -judged[index])
+    order = np.argsort(-judged[indices], kind="stable")[:top_k]
+    ordered = (indices[place] for place in order)
     return tuple(Answer(manifest.labels.names[index], float(judged[index])) for index in ordered)
 
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from flask import Response, request
 from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
 
 from training.files import sha256_bytes
 
@@ -67,10 +68,15 @@ def shrink_answer(response: Response) -> Response:
         data = response.get_data()
         if can_shrink(response.mimetype, len(data)):
             response.vary.add("Accept-Encoding")
-            if prefers_gzip(request.accept_encodings):
+            if _takes_gzip(request.headers.get("Accept-Encoding", "")):
                 response.set_data(gzip.compress(data, mtime=0))
                 response.content_encoding = GZIP
     return response
+
+
+@lru_cache(maxsize=64)
+def _takes_gzip(header: str) -> bool:
+    return prefers_gzip(parse_accept_header(header, Accept))
 
 
 def from_bytes(data: bytes, tag: str | None = None) -> Representation:

@@ -48,10 +48,13 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, host: str, port: int, shared: Shared) -> None:
         self.settings = settings
         self.shared = shared
+        workers = settings.workers or count_cores()
+        # Twice, as on SIGHUP new processes begin before the old ones end.
+        self.spreading = Spreading(2 * workers)
         self._options = {
             "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
             + ([settings.metrics_address] if settings.metrics_address else []),
-            "workers": settings.workers or count_cores(),
+            "workers": workers,
             "worker_class": BoundedWorker,
             "threads": settings.threads,
             "worker_connections": _raise_file_limit(),
@@ -231,23 +234,21 @@ def _stop_worker(arbiter: Arbiter, worker: Worker) -> None:
 
 def _forget_worker(arbiter: Arbiter, worker: Worker) -> None:
     arbiter.app.shared.forget_gauges(worker.slot)
+    arbiter.app.spreading.forget(worker.slot)
 
 
 def _begin_work(worker: Worker) -> None:
     """Loads the current versions; the first process says what is wrong, once for all.
 
-    Old photos are deleted meanwhile, and connections spread over the processes.
+    Old photos are deleted meanwhile.
     """
-    from serving.context import get_engine, get_kept_photos, get_readiness
+    from serving.context import get_kept_photos, get_readiness
     from serving.corrections.keeping import sweep_repeatedly
     from serving.observing.metrics import WORKERS
 
     WORKERS.set(1)
     app = worker.wsgi
     with app.app_context():
-        engine = get_engine()
-        worker.count_admitted = lambda: engine.admitted
-        app.wsgi_app = Spreading(app.wsgi_app, lambda: engine.waiting)
         get_readiness().start(tell=worker.age == 1)
         sweep_repeatedly(get_kept_photos())
 

@@ -1,8 +1,9 @@
-"""gunicorn's threaded worker, which clients cannot hold up by being slow."""
+"""gunicorn's threaded worker, which clients cannot hold up by being slow, and which shares work."""
 
+import selectors
 import socket
+import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,33 +12,80 @@ from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-
 
 from serving.inference.watch import limited, shut_reading
 from serving.refusals import write_problem
-from serving.spreading import YIELD_S, should_yield
+
+# What takes a core for a while; all else costs a hundredth of it.
+_OF_PHOTOS = ("/recognise", "/infer")
+_SIGN_OF_LIFE_S = 1.0
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]
-    """Bounds what a client can do by being slow.
+    """Bounds what a client can do by being slow, and hands on what others have time for.
 
     A request's head must be there within the time that bodies have: gunicorn's own limits are of
     silence alone, and a byte now and then would hold a thread for days. And a client that does not
     close its side of a connection is waited for by the thread that answered it: gunicorn waits for
     two seconds in the one thread that takes on and hands out all connections.
 
-    Attributes:
-        count_admitted: returns how many photos are recognised or wait for that in this process.
+    A connection with a request goes to the process that has least to do, see `serving.spreading`.
     """
 
-    count_admitted: Callable[[], int] = staticmethod(lambda: 0)
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Makes it, in the first process; see gunicorn."""
+        super().__init__(*given, **named)
+        self._photos = 0
+        self._photos_lock = threading.Lock()
+        self._alive_at_s = 0.0
 
     def init_process(self) -> None:
         """Begins the worker's process; see gunicorn, which writes its refusals as pages."""
         util.write_error = write_problem
         super().init_process()
 
-    def accept(self, listener: socket.socket) -> None:
-        """Takes on a connection, unless a process that has less to do takes it first."""
-        if should_yield(self.count_admitted()):
-            time.sleep(YIELD_S)
-        super().accept(listener)
+    def run(self) -> None:
+        """Takes on connections until it is told to stop; see gunicorn."""
+        box = self.app.spreading.find_box(self.slot)
+        if box is not None:
+            self.poller.register(box, selectors.EVENT_READ, self._take_over)
+        self._count_photos(0)
+        super().run()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begins to stop; see gunicorn."""
+        super().handle_exit(sig, frame)
+        self.app.spreading.leave(self.slot)
+
+    def notify(self) -> None:
+        """Shows that it is alive; gunicorn does for each event what is read once in a while."""
+        if time.monotonic() - self._alive_at_s >= _SIGN_OF_LIFE_S:
+            self._alive_at_s = time.monotonic()
+            super().notify()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Has a connection with a request handled, here or by a process that has less to do."""
+        other = self.app.spreading.find_idler(self._photos)
+        if other is None or _is_begun(conn) or not self.app.spreading.hand(conn.sock, other):
+            self._take_on(conn)
+            return
+        self.nr_conns -= 1
+        conn.close()  # this copy of it
+
+    def _take_over(self, _: socket.socket) -> None:
+        """Takes on a connection that another process handed over."""
+        sock = self.app.spreading.take(self.slot)
+        if sock is None:
+            return
+        try:
+            conn = TConn(self.cfg, sock, sock.getpeername(), sock.getsockname())
+        except OSError:  # the client hung up
+            sock.close()
+            return
+        self.nr_conns += 1
+        self._take_on(conn)
+
+    def _take_on(self, conn: TConn) -> None:
+        conn.is_counted = True
+        self._count_photos(1)
+        super().enqueue_req(conn)
 
     def handle(self, conn: TConn) -> Any:
         """Handles a request of a connection; see gunicorn."""
@@ -52,7 +100,33 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answers a request whose head is there; see gunicorn."""
         conn.lift_limit()
+        if not req.path.endswith(_OF_PHOTOS):
+            self._discount(conn)
         return super().handle_request(req, conn)
+
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        """Keeps or closes a connection whose request was answered; see gunicorn."""
+        self._discount(conn)
+        super().finish_request(conn, fs)
+
+    def _discount(self, conn: TConn) -> None:
+        if conn.is_counted:
+            conn.is_counted = False
+            self._count_photos(-1)
+
+    def _count_photos(self, more: int) -> None:
+        """Counts requests that are for photos, or may be: their head was not read yet."""
+        with self._photos_lock:
+            self._photos += more
+            if self.alive:
+                self.app.spreading.note(self.slot, self._photos)
+
+
+def _is_begun(conn: TConn) -> bool:
+    """Tells whether something was read of a connection that is not answered yet, or it is TLS."""
+    if conn.parser is not None and conn.parser.unreader.buf.getvalue():
+        return True
+    return conn.is_http2 or type(conn.sock) is not socket.socket
 
 
 def _stay_closed(graceful: bool = False) -> None:

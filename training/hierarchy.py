@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,10 @@ class Hierarchy:
         Returns:
             float32, shape [N, coarse classes].
         """
+        return probabilities @ self._members
+
+    @cached_property
+    def _members(self) -> npt.NDArray[np.float32]:
         members = np.zeros((len(self.parents), len(self.coarse)), np.float32)
         members[np.arange(len(self.parents)), self.parents] = 1
-        return probabilities @ members
+        return members

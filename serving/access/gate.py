@@ -16,6 +16,7 @@ from serving.errors import KeyNeededError, ProxyError, ScopeError
 
 # What a proxy adds (RFC 7239, and the older names).
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+_FORWARDED_KEYS = {f"HTTP_{name.upper().replace('-', '_')}": name for name in _FORWARDED}
 
 
 def attach(app: APIFlask) -> None:
@@ -111,7 +112,7 @@ def _find_model() -> str | None:
 
 
 def _refuse_unknown_proxy() -> None:
-    found = [name for name in _FORWARDED if name in request.headers]
+    found = [name for key, name in _FORWARDED_KEYS.items() if key in request.environ]
     if found and not get_settings().proxies:
         raise ProxyError(
             f"the request came through a proxy ({found[0]}), and this server was told of none: "

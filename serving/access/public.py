@@ -1,6 +1,7 @@
 """What needs no key: what a setting names, or all of it for somebody at this very machine."""
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import request
@@ -24,10 +25,10 @@ def is_from_this_machine(settings: Settings) -> bool:
 
     Behind a proxy nobody is: it may stand on this machine, and send what the whole world asks.
     """
-    if settings.proxies or not is_loopback(request.remote_addr or ""):
+    if settings.proxies or not _leads_here(request.remote_addr or ""):
         return False
     # Whoever owns a name may let it lead here, and their page then asks as one of our own.
-    if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+    if not _leads_here(_read_name(request.host)):
         return False
     return comes_from_allowed_page(settings.cors_origins)
 
@@ -43,6 +44,17 @@ def describe_public_scopes(settings: Settings) -> str:
             "same --repository, --state or --database, makes one"
         )
     return f"NO KEY is needed by anybody for: {', '.join(scopes)}"
+
+
+# Each request asks for its address and its host, and most have the same ones.
+@lru_cache(maxsize=256)
+def _leads_here(host: str) -> bool:
+    return is_loopback(host)
+
+
+@lru_cache(maxsize=256)
+def _read_name(host: str) -> str:
+    return urlsplit(f"//{host}").hostname or ""
 
 
 def is_loopback(host: str) -> bool:

@@ -69,16 +69,6 @@ class Engine:
         self._places = places
         self.versions = versions
 
-    @property
-    def admitted(self) -> int:
-        """Requests that have a place, wait for one, or still send their body."""
-        return self._places.admitted
-
-    @property
-    def waiting(self) -> int:
-        """Requests that were admitted and have no place yet."""
-        return self._places.waiting
-
     def admit(self, is_gone: Callable[[], bool]) -> AbstractContextManager[Ticket]:
         """Admits a request; see `Places.admit`.
 

@@ -49,11 +49,6 @@ class Places:
         metrics.ADMITTED_LIMIT.set(self._most)
 
     @property
-    def admitted(self) -> int:
-        """Requests that have a place, wait for one, or still send their body."""
-        return self._admitted
-
-    @property
     def waiting(self) -> int:
         """Requests that were admitted and have no place yet."""
         with self._lock:

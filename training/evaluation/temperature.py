@@ -93,9 +93,11 @@ def check_probabilities(
             f"answers of shape {shape} with true classes of shape {given}: needed are "
             "[photos, classes], at least one photo, and a true class for each"
         )
-    if not np.isfinite(probabilities).all() or (probabilities < 0).any():
+    best = probabilities.max(axis=1)
+    # What is no number is neither less nor more than anything.
+    if not (probabilities.min() >= 0 and best.max() < math.inf):
         raise ConfidenceError("the answers hold a value that is no probability")
-    if (probabilities.max(axis=1) <= 0).any():
+    if best.min() <= 0:
         raise ConfidenceError("an answer is 0 for every class")
     if truth is not None and not ((truth >= 0) & (truth < shape[1])).all():
         raise ConfidenceError(f"a true class is outside of 0 to {shape[1] - 1}")

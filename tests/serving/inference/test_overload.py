@@ -1,6 +1,5 @@
 """Clients that are slow, gone, or too many, against a server process of a short line."""
 
-import http.client
 import resource
 import socket
 import time
@@ -161,26 +160,3 @@ def list_children(pid: int) -> list[int]:
 def read_peak_mb(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
-
-
-def test_while_others_wait_a_connection_ends_with_its_answer_for_a_process_with_time(
-    address: str,
-) -> None:
-    host, port = address.removeprefix("http://").split(":")
-    ours = http.client.HTTPConnection(host, int(port), timeout=60)
-
-    def ask_once() -> str | None:
-        ours.request("POST", URL, RED, {"Content-Type": "image/jpeg"})
-        answer = ours.getresponse()
-        assert answer.status == 200, answer.read()
-        answer.read()
-        return answer.getheader("Connection")
-
-    assert ask_once() == "keep-alive"
-    with connect(address) as waiting:
-        send_head(waiting, len(RED))
-        while ask_once() == "keep-alive":  # until the other one's head is read
-            time.sleep(0.01)
-        waiting.sendall(RED)
-        assert waiting.recv(16).startswith(b"HTTP/1.1 200")
-    assert ask_once() == "keep-alive"
