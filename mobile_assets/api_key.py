@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
-from urllib3 import BaseHTTPResponse
 
 from mobile_assets.errors import PullError
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
 
 KEY_VARIABLE = "GHOSTLENS_API_KEY"
 _PORTS = {"http": 80, "https": 443}
@@ -38,7 +40,7 @@ class KeyedConnections:
 
     def request(
         self, method: str, url: str, headers: dict[str, str] | None = None, **given: Any
-    ) -> BaseHTTPResponse:
+    ) -> "BaseHTTPResponse":
         """Asks; see `urllib3.PoolManager.request`, which drops the key where it is redirected."""
         own = self._headers | (headers or {})
         if _find_origin(url) == self._origin:

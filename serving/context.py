@@ -15,8 +15,6 @@ from serving.dashboard.watch import Watch
 from serving.inference.engine import Engine
 from serving.inference.loaded import LoadedVersions
 from serving.inference.places import Places
-from serving.inference.remote import RemoteVersions
-from serving.inference.remote_line import RemoteLine
 from serving.inference.versions import Versions
 from serving.observing.readiness import Readiness
 from serving.rollout_history import find_first_share
@@ -81,6 +79,10 @@ def _make_versions(storage: Storage, settings: Settings) -> Versions:
     local = LoadedVersions(storage, settings.models_memory_mb << 20)
     if not settings.remote_url:
         return local
+    # Only who asks another server needs what asks it.
+    from serving.inference.remote import RemoteVersions
+    from serving.inference.remote_line import RemoteLine
+
     return RemoteVersions(
         storage,
         RemoteLine(settings.remote_url, settings.remote_key, settings.threads),

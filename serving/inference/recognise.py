@@ -70,7 +70,8 @@ def _describe(model: str, version: str, answered: Answered) -> dict[str, Any]:
         "answered_by": answered.answered_by,
         "architecture": answered.architecture,
         "answers": [vars(answer) for answer in found.answers],
-        "coarse": coarse and vars(coarse) | {"choices": [vars(choice) for choice in coarse.choices]},
+        "coarse": coarse
+        and vars(coarse) | {"choices": [vars(choice) for choice in coarse.choices]},
         "known_score": found.known_score,
         "verdict": found.verdict,
         "words": found.in_words(),

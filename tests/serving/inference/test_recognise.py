@@ -17,6 +17,7 @@ from serving.errors import NoArtifactError
 from serving.inference.engine import Engine
 from serving.inference.loaded import LoadedVersion, LoadedVersions
 from serving.inference.places import Places
+from serving.inference.schemas import RecogniseAnswer
 from serving.publishing.policy import pin
 from serving.publishing.publish import change_release, publish
 from serving.settings import Settings
@@ -143,6 +144,15 @@ def test_an_answer_says_in_words_how_far_it_can_be_trusted(
     names = {"warm": {"red"}, "cold": {"green", "blue"}}[found["coarse"]["label"]]
     assert {choice["label"] for choice in found["coarse"]["choices"]} == names
     assert found["coarse"]["probability"] == pytest.approx(max(coarse.values()), abs=1e-6)
+
+
+def test_an_answer_has_the_form_that_the_api_describes(
+    nested: FlaskClient, client: FlaskClient
+) -> None:
+    for asked in (nested, client):  # with coarse classes and without
+        found = asked.post(URL, data=RED, content_type="image/jpeg").json
+        assert RecogniseAnswer().validate(found) == {}
+        assert set(found) == set(RecogniseAnswer().fields)
 
 
 def test_the_api_names_every_verdict(client: FlaskClient) -> None:
