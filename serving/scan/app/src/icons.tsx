@@ -10,6 +10,7 @@ const PATHS = {
   photo: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 8.5h.01",
   camera: "M4 8h3l2-3h6l2 3h3v11H4zM12 10a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z",
   plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
   check: "M5 13l4.5 4.5L19 7",
   question: "M9 9a3 3 0 1 1 4.5 2.6c-1 .6-1.5 1.2-1.5 2.4M12 18h.01",
   none: "M6 6l12 12M18 6L6 18",

@@ -1,11 +1,18 @@
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app.tsx";
-import { startModel } from "./delivery/models.ts";
+import { startCorrections } from "./correcting/corrections.ts";
+import { startCounts } from "./counting/counts.ts";
+import { running, startModel } from "./delivery/models.ts";
+import { followNames } from "./words/names.ts";
 
 const place = document.getElementById("app");
 if (place === null) throw new Error("index.html has no #app");
 render(<App />, place);
 void startModel();
+void startCounts();
+startCorrections();
+effect(() => void followNames(running.value?.model ?? null));
 if ("serviceWorker" in navigator) {
   navigator.serviceWorker.register("/scan/sw.js").catch((error: unknown) => {
     console.warn("the page will not open without a network:", error);

@@ -1,19 +1,20 @@
 /** Talks to the server that this page came from. */
 
 import { signal } from "@preact/signals";
+import { recall, remember } from "./remembering.ts";
 
 const KEPT = "ghostlens.key";
 
 /** The server's address, without a slash at its end. */
-export const SERVER = location.origin;
+export const SERVER = (globalThis.location as Partial<Location> | undefined)?.origin ?? "";
 
 /** The API key that the owner gave to this device; empty where none is needed. */
-export const apiKey = signal(localStorage.getItem(KEPT) ?? "");
+export const apiKey = signal(recall(KEPT) ?? "");
 
 /** Keeps a key on this device; an empty one forgets it. */
 export function keepKey(key: string): void {
   apiKey.value = key.trim();
-  localStorage.setItem(KEPT, apiKey.value);
+  remember(KEPT, apiKey.value);
 }
 
 /** The server could not be reached. */
@@ -21,11 +22,16 @@ export class OfflineError extends Error {}
 
 /** The server said no. */
 export class RefusedError extends Error {
-  /** @param status the HTTP status; @param retryAfterS when to ask again, where it said so. */
+  /**
+   * @param status the HTTP status.
+   * @param retryAfterS when to ask again, where it said so.
+   * @param kind the problem's name in the API's documents, as in "photo"; empty where it has none.
+   */
   constructor(
     readonly status: number,
     message: string,
     readonly retryAfterS: number | null = null,
+    readonly kind = "",
   ) {
     super(message);
   }
@@ -53,7 +59,9 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
 
 async function readRefusal(response: Response): Promise<RefusedError> {
   const wait = Number(response.headers.get("Retry-After"));
-  const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
-  const text = problem.detail ?? problem.title ?? response.statusText;
-  return new RefusedError(response.status, text, Number.isFinite(wait) && wait > 0 ? wait : null);
+  const problem = (await response.json().catch(() => ({}))) as Partial<Record<string, string>>;
+  const text = problem["detail"] ?? problem["title"] ?? response.statusText;
+  const kind = /#([a-z-]+)$/.exec(problem["type"] ?? "")?.[1] ?? "";
+  const waitS = Number.isFinite(wait) && wait > 0 ? wait : null;
+  return new RefusedError(response.status, text, waitS, kind);
 }
