@@ -212,6 +212,12 @@ class Settings:
         return self.check_again_s // _OFTENER
 
     @property
+    def file_sources(self) -> str:
+        """Where pages find published files, as a content policy names it."""
+        elsewhere = "/".join(self.files_url.split("/")[:3])
+        return f"'self' {elsewhere}".strip()
+
+    @property
     def photos_place(self) -> Path | str:
         """Where the photos of corrections are kept.
 

@@ -66,10 +66,6 @@ def send_page(name: str) -> Response:
 
 def _write_policy() -> ContentSecurityPolicy:
     """Returns what the page may do: run its own files and WebAssembly, and fetch models."""
-    servers = ["'self'"]
-    files_url = get_settings().files_url
-    if files_url:
-        servers.append("/".join(files_url.split("/")[:3]))
     return ContentSecurityPolicy(
         {
             "default-src": "'none'",
@@ -77,7 +73,7 @@ def _write_policy() -> ContentSecurityPolicy:
             "style-src": "'self'",
             "img-src": "'self' blob: data:",
             "media-src": "'self' blob:",
-            "connect-src": " ".join(servers),
+            "connect-src": get_settings().file_sources,
             "worker-src": "'self'",
             "manifest-src": "'self'",
             "form-action": "'none'",

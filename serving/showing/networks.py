@@ -27,7 +27,7 @@ def describe_model(manifest: Manifest) -> dict[str, Any]:
             (network.place, measure(network)) for network in manifest.models if measure(network)
         ],
         "thresholds": list(_list_thresholds(manifest)),
-        "samples": list(_describe_samples(manifest)),
+        "samples": list(describe_samples(manifest)),
     }
 
 
@@ -83,7 +83,8 @@ def _judge(artifact: BundledArtifact) -> str:
     return "passed"
 
 
-def _describe_samples(manifest: Manifest) -> Iterator[dict[str, Any]]:
+def describe_samples(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """Yields golden photos with their labels, to try a release with."""
     for golden in manifest.golden[:_MAX_SAMPLES]:
         yield {"label": golden.label, **describe_file(manifest, manifest.find_file(golden.file))}
 

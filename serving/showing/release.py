@@ -1,10 +1,12 @@
 """What the page of one release shows to a mobile developer."""
 
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
 from flask import request
 
+from mobile_assets.errors import ManifestError
 from mobile_assets.export.recipes import LANGUAGES, Source, list_recipes
 from mobile_assets.manifest import Manifest
 from mobile_assets.release import STABLE
@@ -17,6 +19,7 @@ from serving.releases import describe_file, describe_manifest, describe_version
 from serving.showing.networks import (
     describe_model,
     describe_networks,
+    describe_samples,
     list_files,
     name_runtime,
 )
@@ -62,7 +65,26 @@ def describe_release(model: str, version: str) -> dict[str, Any]:
         "names": [
             describe_file(manifest, file) for file in list_files(manifest, "labels", "names")
         ],
+        "box": _describe_box(manifest, signed),
         "server": request.host_url.rstrip("/"),
+    }
+
+
+def _describe_box(manifest: Manifest, signed: dict[str, Any]) -> dict[str, Any]:
+    """Returns what `serving/scan/app/src/try` needs to run the release in a browser."""
+    artifact = None
+    with suppress(ManifestError):
+        file = manifest.artifacts_for("web")[0].file
+        artifact = {"path": file.path, "url": describe_file(manifest, file)["url"]}
+    return {
+        "model": manifest.model,
+        "version": manifest.version,
+        "manifest": {name: signed[name] for name in ("url", "sha256")},
+        "artifact": artifact,
+        "samples": [
+            {"label": sample["label"], "url": sample["url"]}
+            for sample in describe_samples(manifest)
+        ],
     }
 
 

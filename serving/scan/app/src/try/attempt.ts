@@ -1,0 +1,148 @@
+/** One photo on its way: its steps, what this device says, what the server says. */
+
+import { signal } from "@preact/signals";
+import { type Recognition, judge } from "ghostlens";
+import {
+  type Accelerator,
+  type Recogniser,
+  type Scores,
+  UnsupportedError,
+  openRecogniser,
+} from "../recognising/recogniser.ts";
+import { OfflineError, RefusedError } from "../server.ts";
+import { type CloudAnswer, askCloud } from "./cloud.ts";
+import { type LoadedRelease, type ShownRelease, loadRelease } from "./release.ts";
+import { type Steps, takeSteps } from "./steps.ts";
+
+/** Something that is waited for; `words` are for the person who waits. */
+export type Outcome<T> =
+  | { readonly kind: "waiting"; readonly words: string }
+  | { readonly kind: "done"; readonly value: T }
+  | { readonly kind: "failed"; readonly words: string; readonly detail: string };
+
+export interface DeviceAnswer {
+  readonly found: Recognition;
+  readonly timings: Scores["timings"];
+  readonly accelerator: Accelerator;
+}
+
+export interface Attempt {
+  readonly name: string;
+  readonly steps: Outcome<Steps>;
+  readonly device: Outcome<DeviceAnswer>;
+  /** Null where the person wants no photo sent. */
+  readonly cloud: Outcome<CloudAnswer> | null;
+}
+
+interface Opened extends LoadedRelease {
+  readonly recogniser: Recogniser;
+}
+
+const MEGABYTE = 1e6;
+
+/** The photo that was chosen last; null before the first one. */
+export const attempt = signal<Attempt | null>(null);
+/** Whether photos are sent to the server as well. */
+export const compares = signal(true);
+
+let loaded: Promise<LoadedRelease> | null = null;
+let opened: Promise<Opened> | null = null;
+
+/** Recognises a photo here and, where that is wanted, on the server; a later photo ends it. */
+export async function recognise(release: ShownRelease, name: string, photo: Blob): Promise<void> {
+  const waiting = { kind: "waiting", words: "Reading the photo…" } as const;
+  const cloud = compares.value ? { ...waiting, words: "Waiting for this device…" } : null;
+  let own: Attempt = { name, steps: waiting, device: waiting, cloud };
+  attempt.value = own;
+  const update = (change: Partial<Attempt>): void => {
+    if (attempt.value !== own) return;
+    own = { ...own, ...change };
+    attempt.value = own;
+  };
+  const isCurrent = (): boolean => attempt.value === own;
+
+  const bytes = new Uint8Array(await photo.arrayBuffer());
+  const files = await settle(() => load(release, (words) => update({ device: wait(words) })));
+  if (files.kind === "done") {
+    const { manifest } = files.value;
+    update({ steps: await settle(() => takeSteps(bytes, manifest.preprocess)) });
+    if (isCurrent()) update({ device: await answerHere(release, bytes, update) });
+  } else if (files.kind === "failed") {
+    update({ steps: files, device: files });
+  }
+  if (!isCurrent() || cloud === null) return;
+  // Afterwards, so that neither waits for the other's work, where both run on one machine.
+  update({ cloud: wait("Asking the server…") });
+  update({ cloud: await settle(() => askCloud(release.model, release.version, photo)) });
+}
+
+async function answerHere(
+  release: ShownRelease,
+  photo: Uint8Array,
+  update: (change: Partial<Attempt>) => void,
+): Promise<Outcome<DeviceAnswer>> {
+  update({ device: wait("Starting the runtime…") });
+  return settle(async () => {
+    const { recogniser, manifest, artifact } = await open(release);
+    update({ device: wait("Recognising…") });
+    const { probabilities, knownScore, timings } = await recogniser.answerPhoto(photo);
+    const found = judge(manifest, artifact, probabilities, knownScore);
+    return { found, timings, accelerator: recogniser.accelerator };
+  });
+}
+
+/** Once for all photos; again after it failed. */
+function load(release: ShownRelease, tell: (words: string) => void): Promise<LoadedRelease> {
+  loaded ??= loadRelease(release, (done, total) => {
+    const [come, all] = [done, total].map((size) => (size / MEGABYTE).toFixed(1));
+    tell(`Loading the model: ${come} of ${all} MB`);
+  }).catch((error: unknown) => {
+    loaded = null;
+    throw error;
+  });
+  return loaded;
+}
+
+function open(release: ShownRelease): Promise<Opened> {
+  opened ??= load(release, () => undefined)
+    .then(async (files) => ({
+      ...files,
+      recogniser: await openRecogniser(files.artifact, files.manifest),
+    }))
+    .catch((error: unknown) => {
+      opened = null;
+      throw error;
+    });
+  return opened;
+}
+
+function wait(words: string): Outcome<never> {
+  return { kind: "waiting", words };
+}
+
+async function settle<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { kind: "done", value: await work() };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { kind: "failed", words: describe(error), detail };
+  }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof OfflineError) return "The server cannot be reached.";
+  if (error instanceof RefusedError) {
+    if (error.status === 401 || error.status === 403) {
+      return "The server wants an API key for this: give it on the scan page's settings.";
+    }
+    const again = error.retryAfterS === null ? "" : ` Try again in ${error.retryAfterS} s.`;
+    return `The server did not recognise it: ${error.message}.${again}`;
+  }
+  if (error instanceof UnsupportedError) {
+    return "This browser cannot run the model: it lacks WebAssembly with SIMD.";
+  }
+  if (error instanceof DOMException || (error as Error).name === "DecodeError") {
+    return "This browser cannot read the file as a photo. Choose a JPEG, PNG or WebP.";
+  }
+  return "That did not work in this browser.";
+}
