@@ -14,7 +14,7 @@ from serving.api.receiving import receive_json, refuse_nul
 from serving.api.views import blueprint as openapi_blueprint
 from serving.api.views import send_static
 from serving.context import attach_services
-from serving.corrections import review_views
+from serving.corrections import review_page, review_views
 from serving.corrections import views as correction_views
 from serving.dashboard import api as drift_api
 from serving.dashboard import page, usage
@@ -76,6 +76,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         hold_views.blueprint,
         correction_views.blueprint,
         review_views.blueprint,
+        review_page.blueprint,
         usage.blueprint,
         drift_api.blueprint,
         page.blueprint,

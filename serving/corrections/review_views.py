@@ -44,15 +44,14 @@ def list_corrections(
     model: str, query_data: dict[str, Any]
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
     """List corrections, the newest first."""
-    get_storage().catalogue.find_release(model)
-    limit, cursor = query_data["limit"], query_data.get("cursor")
-    before = None if cursor is None else _read_cursor(cursor)
-    with get_database().read() as connection:
-        conflict = "conflict" in query_data
-        found = list_some(connection, model, query_data.get("state"), conflict, before, limit + 1)
-    following = _write_cursor(found[limit - 1]) if len(found) > limit else None
-    answer = {"corrections": [show(one) for one in found[:limit]], "next": following}
-    return answer, 200, _FRESH
+    found, following = find_page(
+        model,
+        query_data.get("state"),
+        "conflict" in query_data,
+        query_data.get("cursor"),
+        query_data["limit"],
+    )
+    return {"corrections": [show(one) for one in found], "next": following}, 200, _FRESH
 
 
 @blueprint.get("/<model>/corrections/<correction_id>")
@@ -96,6 +95,33 @@ def decide_correction(
     decision = Decision(state, actor, json_data.get("reason", ""), chosen)
     review = Review(get_storage(), get_database(), get_kept_photos(), "right.name")
     return show(review.decide(correction_id, decision, model)), 200, _FRESH
+
+
+def find_page(
+    model: str, state: str | None, conflict: bool, cursor: str | None, limit: int
+) -> tuple[list[Found], str | None]:
+    """Returns corrections of a model, the newest first, and what leads to older ones.
+
+    Args:
+        model: which one.
+        state: in one state alone.
+        conflict: only those where another says otherwise of the same photo.
+        cursor: what an earlier page gave; None for the newest.
+        limit: the most to return.
+
+    Returns:
+        The corrections, and the next page's cursor or None.
+
+    Raises:
+        UnknownModelError: there is no such model.
+        RequestError: the cursor is none.
+    """
+    get_storage().catalogue.find_release(model)
+    before = None if cursor is None else _read_cursor(cursor)
+    with get_database().read() as connection:
+        found = list_some(connection, model, state, conflict, before, limit + 1)
+    following = _write_cursor(found[limit - 1]) if len(found) > limit else None
+    return found[:limit], following
 
 
 def show(found: Found) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""The page where corrections are reviewed, in a browser."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.scan.conftest import CheckAccessibility
+from tests.serving.corrections.conftest import say
+from training.files import sha256_bytes
+
+LIST = "/v1/models/colours/corrections"
+
+
+@pytest.fixture
+def corrected(address: str) -> Iterator[str]:
+    """A server that was told of two wrong answers."""
+    for device in ("one", "another"):
+        said = say("green", device, version="1.0.0", site="Branch 12")
+        request = urllib.request.Request(
+            address + LIST, json.dumps(said).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request).close()
+    yield address
+
+
+def list_decided(address: str) -> dict[str, object]:
+    with urllib.request.urlopen(address + LIST) as answer:
+        found = json.load(answer)["corrections"]
+    return {one["device"]: (one["state"], (one["final"] or {}).get("name")) for one in found}
+
+
+def test_each_is_decided_with_the_keyboard(
+    page: Page, corrected: str, check_accessibility: CheckAccessibility
+) -> None:
+    page.goto(f"{corrected}/corrections")
+    check_accessibility(page)
+    page.get_by_label("Accept as").first.fill("blue")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Accepted as blue")
+    expect(page.get_by_role("button", name="Accept")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Rejected")
+    check_accessibility(page)
+    # The newest stands first.
+    one, another = (sha256_bytes(name.encode()) for name in ("one", "another"))
+    assert list_decided(corrected) == {another: ("accepted", "blue"), one: ("rejected", None)}
+
+
+def test_a_refused_decision_is_said_and_can_be_mended(
+    page: Page, corrected: str, complaints: list[str]
+) -> None:
+    page.goto(f"{corrected}/corrections")
+    page.get_by_label("Accept as").first.fill("mauve")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").first).to_contain_text("no label 'mauve'")
+    complaints.clear()  # the browser notes that the answer was 422
+    page.get_by_label("Accept as").first.fill("")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Accepted as green")
