@@ -44,9 +44,11 @@ def show_model(model: str) -> dict[str, Any]:
     release = catalogue.find_release(model)
     signed = catalogue.find_target(release_path(model))
     versions = [describe_version(model, version) for version in reversed(release.names)]
+    settings = get_settings()
     return {
         **_describe_model(model),
         "release_url": get_storage().find_url(signed),
+        "correction_photos_days": settings.keep_photos_days if settings.keep_photos else None,
         "channels": {name: channel.to_json() for name, channel in release.channels.items()},
         "versions": versions,
     }

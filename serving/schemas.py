@@ -91,6 +91,14 @@ class ModelDetail(ModelEntry):
     """A published model and its versions, newest publication first."""
 
     release_url = String(metadata=describe("The signed release.json."))
+    correction_photos_days = Integer(
+        allow_none=True,
+        metadata=describe(
+            "For how many days at most a photo is kept that is sent with a correction; null where "
+            "the shop keeps none.",
+            90,
+        ),
+    )
     channels = Dict(
         keys=String(),
         values=Raw(),

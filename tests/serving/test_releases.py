@@ -27,6 +27,15 @@ def test_models_and_versions_are_listed_with_addresses_that_work(client: FlaskCl
         assert client.get(entry["url"]).json["version"] == entry["version"]
 
 
+def test_a_model_says_whether_photos_of_corrections_are_kept(
+    client: FlaskClient, repository: Path
+) -> None:
+    url, member = "/v1/models/colours", "correction_photos_days"
+    assert client.get(url).json[member] is None
+    keeping = create_app(Settings(repository, keep_photos=1, keep_photos_days=30)).test_client()
+    assert keeping.get(url).json[member] == 30
+
+
 def test_a_version_gives_its_signed_manifest_and_every_file(client: FlaskClient) -> None:
     found = client.get("/v1/models/colours/versions/1.0.0").json
     signed = client.get(found["manifest_url"]).data
