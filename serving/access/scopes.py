@@ -24,7 +24,6 @@ PUBLIC_ENDPOINTS = frozenset(
         "static",
         "scan.move",
         "scan.page",
-        "scan.server",
         "openapi.spec",
         "openapi.docs",
         "health.show_live",

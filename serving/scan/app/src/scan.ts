@@ -23,8 +23,10 @@ export interface Barcode {
 
 export interface Scan {
   readonly model: string;
-  /** The version that answered; the server's may be another than this device's. */
+  /** The version in use on this device; the server is asked for answers of the same one. */
   readonly version: string;
+  /** All labels of that version. */
+  readonly labels: readonly string[];
   /** Labels, never translated names. Answers of the server hold its five likeliest alone. */
   readonly recognition: Recognition;
   readonly source: Source;
@@ -33,6 +35,11 @@ export interface Scan {
   /** The picture as JPEG, at most 1024 pixels on its longer side; null where none could be made. */
   readonly photo: Blob | null;
   readonly barcode: Barcode | null;
+}
+
+/** Returns which network of the release answered. */
+export function networkOf({ source }: Scan): "cloud" | "device" {
+  return source.by === "server" ? source.network : "device";
 }
 
 /** Returns the label that an answer stands for; null where it stands for none. */
