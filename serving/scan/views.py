@@ -49,8 +49,14 @@ def send_page(name: str) -> Response:
     kind = _TYPES.get(name.rpartition(".")[2])
     if entry is None or kind is None:
         raise NotFound
+    # What is text is compressed where it is sent.
     packed = entry.name.endswith(".gz")
-    as_stored = packed and "Range" not in request.headers and prefers_gzip(request.accept_encodings)
+    as_stored = (
+        packed
+        and not kind.startswith("text/")
+        and "Range" not in request.headers
+        and prefers_gzip(request.accept_encodings)
+    )
     data = _read(name, unpacked=packed and not as_stored)
     caching = _FOR_EVER if name.startswith(_HASHED) else _ASK_AGAIN
     response = send_representation(data, kind, caching)

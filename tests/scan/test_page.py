@@ -1,9 +1,12 @@
 """The scan page as a browser opens it."""
 
+import gzip
 import urllib.request
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from tests.scan.building import BUILT
 from tests.scan.conftest import CheckAccessibility
 
 
@@ -18,3 +21,15 @@ def test_it_opens_without_a_complaint(
 def test_the_address_without_a_slash_leads_to_it(address: str) -> None:
     with urllib.request.urlopen(f"{address}/scan") as answer:
         assert answer.url == f"{address}/scan/"
+
+
+@pytest.mark.parametrize("kind", ["js", "wasm"])
+def test_the_runtime_comes_compressed_once_to_those_who_take_it(address: str, kind: str) -> None:
+    name = next((BUILT / "litert").glob(f"*/litert_wasm_internal.{kind}.gz"))
+    url = f"{address}/scan/{name.relative_to(BUILT).as_posix().removesuffix('.gz')}"
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request) as packed, urllib.request.urlopen(url) as plain:
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert plain.headers["Content-Encoding"] is None
+        wanted = gzip.decompress(name.read_bytes())
+        assert gzip.decompress(packed.read()) == plain.read() == wanted

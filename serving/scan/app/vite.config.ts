@@ -18,6 +18,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
+      // What `try` exports can be imported in a browser's console, and is by tests.
+      preserveEntrySignatures: "exports-only",
       input: { page: "index.html", sw: "src/offline/sw.ts", try: "src/try/try.tsx" },
       output: {
         // The service worker's address must stay, and templates name what they load.

@@ -30,7 +30,7 @@ export {
 } from "./manifest.js";
 export type { InstalledModel } from "./model.js";
 export { chooseLanguage } from "./names.js";
-export { type Pixels, preprocess, resize } from "./preprocess.js";
+export { type Area, type Pixels, Preparation, preprocess, resize } from "./preprocess.js";
 export {
   type Channel,
   type Conditions,

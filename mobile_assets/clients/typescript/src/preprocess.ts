@@ -7,6 +7,7 @@
 
 import { ConfigError } from "./errors.js";
 import type { Preprocess } from "./manifest.js";
+import { PRECISION_BITS, type Windows, makeWindows, spanOf } from "./resampling.js";
 
 /** Pixels in rows, from the upper left corner. */
 export interface Pixels {
@@ -16,27 +17,16 @@ export interface Pixels {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-interface Filter {
-  readonly support: number;
-  readonly weigh: (x: number) => number;
+/** A part of a photo, in pixels from its upper left corner. */
+export interface Area {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
 }
 
-/** Where an output sample begins in the input, and its weights there, as whole numbers. */
-interface Window {
-  readonly start: number;
-  readonly weights: Int32Array;
-}
-
-/** Pillow's fixed point for 8-bit samples: 32 bits less 8 for the sample and 2 for overshoot. */
-const PRECISION_BITS = 22;
 const CHANNELS = 3;
-const BICUBIC_A = -0.5;
-
-const FILTERS: Readonly<Record<Preprocess["resampler"], Filter>> = {
-  bilinear: { support: 1, weigh: (x) => Math.max(0, 1 - Math.abs(x)) },
-  bicubic: { support: 2, weigh: weighBicubic },
-  lanczos: { support: 3, weigh: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
-};
+const HALF = 1 << (PRECISION_BITS - 1);
 
 /**
  * Resizes a turned photo so that its shorter side fits, and crops the middle.
@@ -46,7 +36,9 @@ const FILTERS: Readonly<Record<Preprocess["resampler"], Filter>> = {
  * @throws ConfigError the data do not have the size that is said.
  */
 export function preprocess(photo: Pixels, by: Preprocess): Uint8Array {
-  return scale(photo, by, () => by.inputPx).data;
+  const preparation = new Preparation(photo.width, photo.height, by);
+  preparation.add(photo, 0, 0);
+  return preparation.finish();
 }
 
 /**
@@ -57,117 +49,159 @@ export function preprocess(photo: Pixels, by: Preprocess): Uint8Array {
  * @throws ConfigError the data do not have the size that is said.
  */
 export function resize(photo: Pixels, by: Preprocess): Pixels {
-  return scale(photo, by, (side) => side);
+  const preparation = new Preparation(photo.width, photo.height, by, true);
+  preparation.add(photo, 0, 0);
+  const { outWidth: width, outHeight: height } = preparation;
+  return { width, height, data: preparation.finish() };
 }
 
-/** @param keep says how much of a resized side is kept, of its middle. */
-function scale(
-  { width, height, data }: Pixels,
-  by: Preprocess,
-  keep: (side: number) => number,
-): Pixels & { readonly data: Uint8Array } {
-  const stride = data.length / (width * height);
-  if (!(width >= 1 && height >= 1) || (stride !== 3 && stride !== 4)) {
-    throw new ConfigError(
-      `${data.length} bytes for ${width} x ${height} pixels: allowed are 3 or 4 bytes a pixel`,
-    );
-  }
-  const filter = FILTERS[by.resampler];
-  const short = Math.min(width, height);
-  const [outWidth, outHeight] = [scaleSide(width, short, by), scaleSide(height, short, by)];
-  const columns = makeWindows(filter, width, outWidth, keep(outWidth));
-  const rows = makeWindows(filter, height, outHeight, keep(outHeight));
-  const band = resizeColumns({ width, height, data }, stride, columns, rows);
-  const out = resizeRows(band, columns.length, rows);
-  return { width: columns.length, height: rows.length, data: out };
-}
+/**
+ * What `preprocess` does, for many photos of one size, as from a camera: the weights are worked out
+ * once, only the part that the crop keeps needs to be read, and it may come in strips, as from a
+ * canvas that cannot hold it whole.
+ */
+export class Preparation {
+  /** The part of the photo that is needed. */
+  readonly area: Area;
+  private readonly columns: Windows;
+  private readonly rows: Windows;
+  /** The rows of the area, resized horizontally. */
+  private readonly band: Uint8Array;
+  private rowsAdded = 0;
 
-/** Returns a side after the resize: in proportion, rounded half up, in whole numbers. */
-function scaleSide(side: number, short: number, by: Preprocess): number {
-  return Math.floor((2 * side * by.resizePx + short) / (2 * short));
-}
-
-/** Returns the windows of those output samples that the central crop keeps. */
-function makeWindows(filter: Filter, inSize: number, outSize: number, kept: number): Window[] {
-  const first = Math.floor((outSize - kept) / 2);
-  return Array.from({ length: kept }, (_, index) => {
-    return makeWindow(filter, inSize, outSize, first + index);
-  });
-}
-
-/** The filter's support grows with the factor of reduction, against aliasing. */
-function makeWindow(filter: Filter, inSize: number, outSize: number, index: number): Window {
-  const scale = inSize / outSize;
-  const stretch = Math.max(scale, 1);
-  const center = (index + 0.5) * scale;
-  const start = Math.max(0, Math.trunc(center - filter.support * stretch + 0.5));
-  const stop = Math.min(inSize, Math.trunc(center + filter.support * stretch + 0.5));
-  // As Pillow multiplies by the inverse, so that the last bits are the same.
-  const inverse = 1 / stretch;
-  const weights = new Float64Array(stop - start).map((_, offset) =>
-    filter.weigh((offset + start - center + 0.5) * inverse),
-  );
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return { start, weights: toFixedPoint(weights, sum) };
-}
-
-function toFixedPoint(weights: Float64Array, sum: number): Int32Array {
-  return Int32Array.from(weights, (weight) => {
-    const scaled = (sum === 0 ? weight : weight / sum) * 2 ** PRECISION_BITS;
-    return Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-  });
-}
-
-/** Horizontally, in the rows that the vertical pass needs; others stay 0. */
-function resizeColumns(
-  photo: Pixels,
-  stride: number,
-  columns: readonly Window[],
-  rows: readonly Window[],
-): Uint8Array {
-  const { width, height, data } = photo;
-  const out = new Uint8Array(height * columns.length * CHANNELS);
-  const first = rows[0]?.start ?? 0;
-  const last = rows.at(-1);
-  const stop = last === undefined ? 0 : last.start + last.weights.length;
-  for (let y = first; y < stop; y++) {
-    columns.forEach(({ start, weights }, x) => {
-      const from = (y * width + start) * stride;
-      sumInto(out, (y * columns.length + x) * CHANNELS, data, from, stride, weights);
-    });
-  }
-  return out;
-}
-
-/** Vertically. */
-function resizeRows(data: Uint8Array, width: number, rows: readonly Window[]): Uint8Array {
-  const out = new Uint8Array(rows.length * width * CHANNELS);
-  rows.forEach(({ start, weights }, y) => {
-    for (let x = 0; x < width; x++) {
-      const from = (start * width + x) * CHANNELS;
-      sumInto(out, (y * width + x) * CHANNELS, data, from, width * CHANNELS, weights);
+  /**
+   * @param width of the whole photo, turned, in pixels; so is `height`.
+   * @param whole keeps all of it, without the crop.
+   * @throws ConfigError there are no such photos.
+   */
+  constructor(
+    readonly width: number,
+    readonly height: number,
+    by: Preprocess,
+    whole = false,
+  ) {
+    if (!(width >= 1 && height >= 1)) {
+      throw new ConfigError(`a photo of ${width} x ${height} pixels: each side needs at least 1`);
     }
-  });
-  return out;
+    const short = Math.min(width, height);
+    this.columns = makeSide(width, short, by, whole);
+    this.rows = makeSide(height, short, by, whole);
+    const [left, right] = spanOf(this.columns);
+    const [top, bottom] = spanOf(this.rows);
+    this.area = { left, top, width: right - left, height: bottom - top };
+    this.band = new Uint8Array(this.area.height * this.columns.length * CHANNELS);
+  }
+
+  /** The size of what `finish` returns, in pixels. */
+  get outWidth(): number {
+    return this.columns.length;
+  }
+
+  get outHeight(): number {
+    return this.rows.length;
+  }
+
+  /**
+   * Takes a strip of the photo, as wide as the area at least; strips come from the top downwards.
+   *
+   * @param left where it begins in the photo, in pixels; so is `top`.
+   * @throws ConfigError the data do not have the size that is said, or it is too narrow.
+   */
+  add({ width, height, data }: Pixels, left: number, top: number): void {
+    const stride = data.length / (width * height);
+    if (!(width >= 1 && height >= 1) || (stride !== 3 && stride !== 4)) {
+      throw new ConfigError(
+        `${data.length} bytes for ${width} x ${height} pixels: allowed are 3 or 4 bytes a pixel`,
+      );
+    }
+    // One kind of array, so that the inner loop is compiled for that one.
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
+    const { area } = this;
+    if (left > area.left || left + width < area.left + area.width) {
+      throw new ConfigError(
+        `columns ${left} to ${left + width}: ${area.left} to ${area.left + area.width} are needed`,
+      );
+    }
+    const first = Math.max(top, area.top);
+    const stop = Math.min(top + height, area.top + area.height);
+    for (let y = first; y < stop; y++) {
+      const from = ((y - top) * width - left) * stride;
+      const to = (y - area.top) * this.columns.length * CHANNELS;
+      resizeRow(bytes, from, stride, this.columns, this.band, to);
+      this.rowsAdded++;
+    }
+  }
+
+  /**
+   * Returns what `preprocess` returns, once all rows of the area were added.
+   *
+   * @throws ConfigError rows are missing, or came twice.
+   */
+  finish(): Uint8Array {
+    const [found, wanted] = [this.rowsAdded, this.area.height];
+    this.rowsAdded = 0;
+    if (found !== wanted) throw new ConfigError(`${found} rows were added: ${wanted} are needed`);
+    return resizeColumns(this.band, this.columns.length * CHANNELS, this.rows);
+  }
 }
 
-/** Weighs the samples of one output pixel, and rounds to 8 bits. */
-function sumInto(
+/** In proportion, rounded half up, in whole numbers; of that the middle, if it is cropped. */
+function makeSide(side: number, short: number, by: Preprocess, whole: boolean): Windows {
+  const scaled = Math.floor((2 * side * by.resizePx + short) / (2 * short));
+  return makeWindows(by.resampler, side, scaled, whole ? scaled : by.inputPx);
+}
+
+/** @param from where the row's first pixel lies in `data`; it may lie before its beginning. */
+function resizeRow(
+  data: Uint8Array,
+  from: number,
+  stride: number,
+  columns: Windows,
   out: Uint8Array,
   to: number,
-  data: Uint8Array | Uint8ClampedArray,
-  from: number,
-  step: number,
-  weights: Int32Array,
 ): void {
-  const half = 2 ** (PRECISION_BITS - 1);
-  let [red, green, blue] = [half, half, half];
-  for (let index = 0; index < weights.length; index++) {
-    const weight = weights[index] ?? 0;
-    const at = from + index * step;
-    red += weight * (data[at] ?? 0);
-    green += weight * (data[at + 1] ?? 0);
-    blue += weight * (data[at + 2] ?? 0);
+  for (let x = 0; x < columns.length; x++) {
+    const first = from + (columns.starts[x] ?? 0) * stride;
+    weigh(data, first, stride, columns, x, out, to + x * CHANNELS);
+  }
+}
+
+function resizeColumns(band: Uint8Array, rowBytes: number, rows: Windows): Uint8Array {
+  const out = new Uint8Array(rows.length * rowBytes);
+  const [top] = spanOf(rows);
+  for (let y = 0; y < rows.length; y++) {
+    const first = ((rows.starts[y] ?? 0) - top) * rowBytes;
+    for (let x = 0; x < rowBytes; x += CHANNELS) {
+      weigh(band, first + x, rowBytes, rows, y, out, y * rowBytes + x);
+    }
+  }
+  return out;
+}
+
+/**
+ * Weighs the samples of one new pixel, and rounds to 8 bits.
+ *
+ * Here a page spends its time: all is 32-bit whole numbers, which the sums fit, as in Pillow.
+ *
+ * @param at the first old pixel in `data`; the next is `step` further.
+ */
+function weigh(
+  data: Uint8Array,
+  at: number,
+  step: number,
+  { offsets, weights }: Windows,
+  index: number,
+  out: Uint8Array,
+  to: number,
+): void {
+  let [red, green, blue] = [HALF, HALF, HALF];
+  const stop = offsets[index + 1]!;
+  for (let tap = offsets[index]!; tap < stop; tap++) {
+    const weight = weights[tap]!;
+    red = (red + Math.imul(weight, data[at]!)) | 0;
+    green = (green + Math.imul(weight, data[at + 1]!)) | 0;
+    blue = (blue + Math.imul(weight, data[at + 2]!)) | 0;
+    at += step;
   }
   out[to] = clip(red);
   out[to + 1] = clip(green);
@@ -175,16 +209,6 @@ function sumInto(
 }
 
 function clip(sum: number): number {
-  return Math.min(255, Math.max(0, sum >> PRECISION_BITS));
-}
-
-function weighBicubic(x: number): number {
-  const [a, distance] = [BICUBIC_A, Math.abs(x)];
-  if (distance < 1) return ((a + 2) * distance - (a + 3)) * distance * distance + 1;
-  if (distance < 2) return (((distance - 5) * distance + 8) * distance - 4) * a;
-  return 0;
-}
-
-function sinc(x: number): number {
-  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
+  const level = sum >> PRECISION_BITS;
+  return level < 0 ? 0 : level > 255 ? 255 : level;
 }

@@ -1,0 +1,21 @@
+/** Why a picture got no answer. */
+
+/** The browser cannot run models at all. */
+export class UnsupportedError extends Error {
+  override readonly name = "UnsupportedError";
+}
+
+/** The runtime's files could not be fetched; nothing is wrong with the model. */
+export class RuntimeMissingError extends Error {
+  override readonly name = "RuntimeMissingError";
+}
+
+/** The runtime refused the model's file, ran out of memory or died; it may be opened again. */
+export class CrashedError extends Error {
+  override readonly name = "CrashedError";
+}
+
+/** This one file is no photo that the browser can decode, or too large. */
+export class PhotoError extends Error {
+  override readonly name = "PhotoError";
+}
