@@ -13,7 +13,7 @@ from serving.api.bodies import watch_body
 from serving.api.receiving import receive_json, refuse_nul
 from serving.api.views import blueprint as openapi_blueprint
 from serving.api.views import send_static
-from serving.context import attach_services
+from serving.context import attach_services, get_settings
 from serving.corrections import review_page, review_views
 from serving.corrections import views as correction_views
 from serving.dashboard import api as drift_api
@@ -26,11 +26,11 @@ from serving.settings import Settings
 from serving.showing import views as pages
 
 API_VERSION = "1.1.0"
-# Pages take nothing from elsewhere, run no inline script and stand in no frame; `blob:` shows the
-# photo that was chosen.
+# Pages take nothing from elsewhere but published files, run no inline script and stand in no frame;
+# `blob:` shows the photo that was chosen.
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {files} blob:; "
+    "connect-src {files}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Anything else is data: opened in a browser it may do nothing at all.
 _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
@@ -115,5 +115,6 @@ def _add_security_headers(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
-    headers.setdefault("Content-Security-Policy", _PAGE_POLICY if is_page else _DATA_POLICY)
+    page_policy = _PAGE_POLICY.format(files=get_settings().file_sources)
+    headers.setdefault("Content-Security-Policy", page_policy if is_page else _DATA_POLICY)
     return response
