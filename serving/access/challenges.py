@@ -21,4 +21,7 @@ def add_challenge(response: Response, error: KeyNeededError | ScopeError) -> Non
 
 
 def _shows_page() -> bool:
+    # A script that fetches asks its user itself: a dialog of the browser's would come before it.
+    if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+        return False
     return request.method == "GET" and "text/html" in request.headers.get("Accept", "")

@@ -24,6 +24,7 @@ PUBLIC_ENDPOINTS = frozenset(
         "static",
         "scan.move",
         "scan.page",
+        "scan.server",
         "openapi.spec",
         "openapi.docs",
         "health.show_live",

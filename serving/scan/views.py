@@ -6,7 +6,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from apiflask import APIBlueprint
-from flask import Response, redirect, request
+from flask import Response, jsonify, redirect, request
 from werkzeug.datastructures import ContentSecurityPolicy
 from werkzeug.exceptions import NotFound
 
@@ -35,6 +35,14 @@ _ASK_AGAIN = "no-cache"
 def move_to_page() -> Response:
     """Send to the page, whose files lie below its address."""
     return redirect("/scan/", 308)  # type: ignore[return-value]
+
+
+@blueprint.get("/scan/server.json", endpoint="server")
+def describe_server() -> Response:
+    """Tell the page where the files of models lie, where that is not this server."""
+    answer = jsonify(files_url=get_settings().files_url.rstrip("/") or None)
+    answer.headers["Cache-Control"] = _ASK_AGAIN
+    return answer
 
 
 @blueprint.get("/scan/", defaults={"name": "index.html"}, endpoint="page")

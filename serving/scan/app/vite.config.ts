@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 import { copyRuntime, listFiles } from "./build/plugins.ts";
+import self from "./package.json" with { type: "json" };
 
 const client = new URL("../../../mobile_assets/clients/typescript/src/index.ts", import.meta.url);
 
@@ -9,6 +10,7 @@ export const alias = { ghostlens: fileURLToPath(client) };
 export default defineConfig({
   base: "/scan/",
   resolve: { alias },
+  define: { __PAGE_VERSION__: JSON.stringify(self.version) },
   plugins: [copyRuntime(), listFiles()],
   // LiteRT.js brings its runtime in by importScripts, which only classic workers have.
   worker: { format: "iife" },

@@ -101,7 +101,8 @@ def test_a_browser_that_shows_a_page_asks_for_the_key(guarded: FlaskClient) -> N
         'Bearer realm="ghostlens"',
         'Basic realm="ghostlens", charset="UTF-8"',
     ]
-    for headers in ({"Accept": "*/*"}, {}):
+    by_a_script = {"Accept": "text/html", "Sec-Fetch-Mode": "cors"}
+    for headers in ({"Accept": "*/*"}, {}, by_a_script):
         assert "Basic" not in str(guarded.get("/", headers=headers).headers)
 
 

@@ -130,6 +130,11 @@ export class GhostlensClient {
     await this.report({ event: "start", passed: true, ...describe(entry) });
   }
 
+  /** Takes the last `start` back: what kept the model from answering was not the model. */
+  async cancelStart(): Promise<void> {
+    await this.installed.change(installed.uncountStart);
+  }
+
   /** Returns the model in use without counting a start; null for what the app was shipped with. */
   async current(): Promise<InstalledModel | null> {
     const [entry] = (await this.installed.load()).entries;

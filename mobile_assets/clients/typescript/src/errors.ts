@@ -58,6 +58,11 @@ export class SelfTestError extends GhostlensError {
   override readonly name: string = "SelfTestError";
 }
 
+/** The app cannot run any model now, so that a self-test says nothing: no version is refused. */
+export class UntestedError extends GhostlensError {
+  override readonly name: string = "UntestedError";
+}
+
 /** The disk is full, or what is stored cannot be read or written. */
 export class StorageError extends GhostlensError {
   override readonly name: string = "StorageError";

@@ -70,6 +70,14 @@ export function countStart(state: Installed): Installed {
   return { ...state, entries: [started, ...rest] };
 }
 
+/** Takes back the last start that was counted. */
+export function uncountStart(state: Installed): Installed {
+  const [first, ...rest] = state.entries;
+  if (first === undefined || first.unconfirmedStarts === 0) return state;
+  const uncounted = { ...first, unconfirmedStarts: first.unconfirmedStarts - 1 };
+  return { ...state, entries: [uncounted, ...rest] };
+}
+
 /** Notes that the entry in use started to the end. */
 export function confirm(state: Installed): Installed {
   const [first, ...rest] = state.entries;

@@ -1,7 +1,7 @@
 /** The self-test of a device: do the golden photos get the answers that were expected? */
 
 import { MAX_PROBABILITY_DIFFERENCE } from "./contract.js";
-import { GhostlensError } from "./errors.js";
+import { GhostlensError, UntestedError } from "./errors.js";
 import type { Artifact, Golden, Manifest } from "./manifest.js";
 
 /** A model file, ready to be loaded by the app's runtime. */
@@ -13,7 +13,8 @@ export interface LoadedArtifact extends Artifact {
  * Answers a photo by a model file, as the app does it: decode, turn, resize, crop, run.
  *
  * The photo's raw JPEG bytes go in, so that all of this is tested. The artifact is the same object
- * for all photos of a test, so that an app can keep what it loaded.
+ * for all photos of a test, so that an app can keep what it loaded. Where the app cannot run any
+ * model now, as without its runtime, it throws an `UntestedError`: no version is refused for that.
  *
  * @returns the probability of every label, in the order of the manifest's labels.
  */
@@ -52,6 +53,7 @@ export interface SelfTestReport {
  * Asks an artifact for the golden photos.
  *
  * @param read returns the bytes of a file of the version.
+ * @throws UntestedError the app could not run it for a reason that is not the artifact's.
  */
 export async function runSelfTest(
   manifest: Manifest,
@@ -70,7 +72,8 @@ export async function runSelfTest(
       const given = await answer(photo, artifact, manifest);
       photos.push(compare(manifest, artifact.path, golden, given));
     } catch (error) {
-      // Whatever the app's code or its runtime throws is a failed test, not the end of the app.
+      if (error instanceof UntestedError) throw error;
+      // Whatever else the app's code or its runtime throws is a failed test, not the end of the app.
       failure = `${golden.file}: ${error instanceof Error ? error.message : String(error)}`;
       break;
     }

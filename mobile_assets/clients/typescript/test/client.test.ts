@@ -5,7 +5,13 @@ import { test } from "node:test";
 import { findBucket } from "../src/bucketing.js";
 import { GhostlensClient } from "../src/client.js";
 import { webCryptography } from "../src/crypto.js";
-import { ConfigError, NetworkError, SelfTestError, StorageError } from "../src/errors.js";
+import {
+  ConfigError,
+  NetworkError,
+  SelfTestError,
+  StorageError,
+  UntestedError,
+} from "../src/errors.js";
 import type { LoadedArtifact } from "../src/selftest.js";
 import { memoryStorage } from "../src/storage/memory.js";
 import { LABELS, MODEL, SALT, answerWell, sha256, toBytes } from "./support/repository.js";
@@ -121,6 +127,26 @@ test("a confirmed start counts from the beginning", async (t) => {
     assert.equal((await client.start())?.version, "1.0.0");
     await client.confirmStart();
   }
+});
+
+test("a start that was taken back does not count", async (t) => {
+  const { client } = await makeSetting(t);
+  await client.cancelStart();
+  await client.update(answerWell);
+  for (let round = 0; round < 5; round++) {
+    assert.equal((await client.start())?.version, "1.0.0");
+    await client.cancelStart();
+  }
+});
+
+test("an app that cannot run any model now refuses none", async (t) => {
+  const { client } = await makeSetting(t);
+  const lacks = (): number[] => {
+    throw new UntestedError("the runtime could not be fetched");
+  };
+  await assert.rejects(client.update(lacks), UntestedError);
+  const update = await client.update(answerWell);
+  assert.deepEqual([update.model?.version, update.downloadedBytes], ["1.0.0", 0]);
 });
 
 test("a version that did not start is offered again after a week, to any app", async (t) => {

@@ -1,7 +1,7 @@
 /** What the build adds to what Vite makes: the runtime's files, and a list for the service worker. */
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -10,6 +10,7 @@ import type { Plugin } from "vite";
 /** The versions of LiteRT.js that are served: with relaxed SIMD, and with plain SIMD (Safari). */
 const VARIANTS = ["litert_wasm_internal", "litert_wasm_compat_internal"];
 const LIST = "__FILES__";
+const HASH_DIGITS = 16;
 
 /**
  * Puts the runtime's files beside the page's, compressed: 9.4 MB of WebAssembly become 2.8 MB, and
@@ -40,22 +41,34 @@ function findRuntime(): { folder: string; version: string } {
 
 /** Writes into the service worker which files the page is made of, each with its hash. */
 export function listFiles(): Plugin {
+  let publicFolder = "";
   return {
     name: "list-files",
     apply: "build",
     enforce: "post",
+    configResolved(config) {
+      publicFolder = config.publicDir;
+    },
     generateBundle: {
       order: "post",
       handler(_options, bundle) {
-        const listed: Record<string, string> = {};
-        for (const [name, output] of Object.entries(bundle).sort(([a], [b]) => (a < b ? -1 : 1))) {
+        const sources = new Map<string, string | Uint8Array>();
+        // Vite copies these past the bundle.
+        for (const name of readdirSync(publicFolder)) {
+          sources.set(name, readFileSync(join(publicFolder, name)));
+        }
+        for (const [name, output] of Object.entries(bundle)) {
           if (name === "sw.js" || name === "try.js" || name.startsWith("litert/")) continue;
-          const source = output.type === "chunk" ? output.code : output.source;
-          listed[name] = createHash("sha256").update(source).digest("hex").slice(0, 16);
+          sources.set(name, output.type === "chunk" ? output.code : output.source);
+        }
+        const listed: Record<string, string> = {};
+        for (const name of [...sources.keys()].sort()) {
+          const hash = createHash("sha256").update(sources.get(name) ?? "");
+          listed[name] = hash.digest("hex").slice(0, HASH_DIGITS);
         }
         const worker = bundle["sw.js"];
-        if (worker?.type !== "chunk" || !worker.code.includes(LIST)) {
-          this.error(`sw.js has no place for the list of files: ${LIST} must stand in it`);
+        if (worker?.type !== "chunk" || !worker.code.includes(LIST) || worker.imports.length > 0) {
+          this.error(`sw.js must hold ${LIST}, the place of the list of files, and import nothing`);
         }
         worker.code = worker.code.replace(LIST, JSON.stringify(JSON.stringify(listed)).slice(1, -1));
       },

@@ -4,6 +4,7 @@ import { App } from "./app.tsx";
 import { startCorrections } from "./correcting/corrections.ts";
 import { startCounts } from "./counting/counts.ts";
 import { running, startModel } from "./delivery/models.ts";
+import { registerWorker } from "./offline/control.ts";
 import { followNames } from "./words/names.ts";
 
 const place = document.getElementById("app");
@@ -13,8 +14,4 @@ void startModel();
 void startCounts();
 startCorrections();
 effect(() => void followNames(running.value?.model ?? null));
-if ("serviceWorker" in navigator) {
-  navigator.serviceWorker.register("/scan/sw.js").catch((error: unknown) => {
-    console.warn("the page will not open without a network:", error);
-  });
-}
+registerWorker();
