@@ -10,7 +10,7 @@ import { connect, openKept } from "./connecting.ts";
 import type { Lent } from "./lending.ts";
 import { storage } from "./place.ts";
 import { type Progress, explain, explainNothing, mayPass } from "./problems.ts";
-import { Bench, type Opened, isOfDevice, openProven } from "./trying.ts";
+import { Bench, type Opened, checkBrowser, isOfDevice, openProven } from "./trying.ts";
 import { Waiting } from "./waiting.ts";
 
 /** What is in use. */
@@ -169,6 +169,7 @@ async function update(again: boolean): Promise<void> {
     activityState.value = { kind: "downloading", ...progress };
   };
   try {
+    checkBrowser();
     const client = await connect(await findChoice());
     if (again) await client.allowAgain();
     const { check, model } = await client.update(bench.answer, { signal, onProgress });
@@ -250,12 +251,14 @@ function findOpened(model: InstalledModel, tested: Opened | null): { recogniser:
     version === model.version && sha256 === model.artifact.sha256;
   if (isOf(tested?.version, tested?.sha256)) return tested;
   const now = runningState.value;
-  return isOf(now?.model.version, now?.model.artifact.sha256) ? now : null;
+  if (now === null || now.recogniser.hasCrashed) return null;
+  return isOf(now.model.version, now.model.artifact.sha256) ? now : null;
 }
 
 /** Puts a version in use; the recogniser of the one before is closed after its last answer. */
 function show(next: Running | null, recogniser: Lent | null): void {
   const before = runningState.value?.recogniser;
+  if (recogniser !== null) recogniser.onCrash = () => void inTurn(startKept);
   runningState.value = next && recogniser && { ...next, recogniser };
   if (before !== undefined && before !== recogniser) before.retire();
 }

@@ -8,9 +8,10 @@ import {
   SelfTestError,
   StorageError,
   TrustError,
+  UntestedError,
 } from "ghostlens";
 import type { Problem } from "../problem.ts";
-import { UnsupportedError } from "../recognising/recogniser.ts";
+import { RuntimeMissingError, UnsupportedError } from "../recognising/recogniser.ts";
 import { OfflineError, RefusedError } from "../server.ts";
 import type { Word } from "../words/words.ts";
 import { ChoiceError } from "./choosing.ts";
@@ -43,6 +44,7 @@ const NOTHING: Record<string, Word> = {
 
 /** Returns what a person is told of an error. */
 export function explain(error: unknown, progress: Progress | null): Problem {
+  if (error instanceof UntestedError && error.cause) return explain(error.cause, progress);
   const detail = describe(error);
   if (error instanceof ChoiceError) {
     return { word: error.models.length === 0 ? "model.problem.none" : "model.problem.choose", detail };
@@ -59,6 +61,8 @@ export function explainNothing(code: string, reason: string): Problem {
 
 /** Whether an error may be gone at the next attempt, without anybody's doing. */
 export function mayPass(error: unknown): boolean {
+  if (error instanceof UntestedError) return mayPass(error.cause);
+  if (error instanceof RuntimeMissingError) return true;
   const status = findStatus(error);
   return status !== null && (status === NO_ANSWER || status === TOO_MANY || status >= BROKEN);
 }
@@ -90,6 +94,7 @@ function findWord(error: unknown): Word {
   if (error instanceof TrustError) return DISTRUST[error.code] ?? "model.problem.tampered";
   if (error instanceof SelfTestError) return "model.problem.selfTest";
   if (error instanceof UnsupportedError) return "model.problem.unsupported";
+  if (error instanceof RuntimeMissingError) return "model.problem.runtime";
   if (error instanceof ManifestError) return "model.problem.newer";
   if (error instanceof ConfigError) return "model.problem.settings";
   if (error instanceof StorageError) {

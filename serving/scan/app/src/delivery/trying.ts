@@ -1,7 +1,14 @@
 /** Runs a version's golden photos, and keeps the recogniser for using the version afterwards. */
 
 import { type InstalledModel, type LoadedArtifact, type Manifest, UntestedError } from "ghostlens";
-import { type Recogniser, UnsupportedError, openRecogniser } from "../recognising/recogniser.ts";
+import { untilKept } from "../offline/control.ts";
+import {
+  type Recogniser,
+  RuntimeMissingError,
+  UnsupportedError,
+  findMissing,
+  openRecogniser,
+} from "../recognising/recogniser.ts";
 import { type Lent, lend } from "./lending.ts";
 
 /** A recogniser of a model file. */
@@ -13,7 +20,13 @@ export interface Opened {
 
 /** Whether an error says nothing about a model: no other one would run here and now either. */
 export function isOfDevice(error: unknown): boolean {
-  return error instanceof UnsupportedError;
+  return error instanceof UnsupportedError || error instanceof RuntimeMissingError;
+}
+
+/** @throws UnsupportedError this browser runs no models, so that none need be downloaded. */
+export function checkBrowser(): void {
+  const missing = findMissing();
+  if (missing !== null) throw new UnsupportedError(`this browser has no ${missing}`);
 }
 
 /** What a self-test opens. */
@@ -58,6 +71,7 @@ export class Bench {
  */
 export async function openProven(model: InstalledModel): Promise<Opened> {
   const { artifact, manifest } = model;
+  await untilKept();
   const recogniser = await openRecogniser(artifact, manifest);
   try {
     const golden = manifest.golden.find(({ answers }) => answers.has(artifact.path));
@@ -73,6 +87,7 @@ export async function openProven(model: InstalledModel): Promise<Opened> {
 }
 
 async function openHere(artifact: LoadedArtifact, manifest: Manifest): Promise<Recogniser> {
+  await untilKept();
   try {
     return await openRecogniser(artifact, manifest);
   } catch (error) {

@@ -11,7 +11,8 @@ const FILES = JSON.parse("__FILES__") as Record<string, string>;
 const RUNTIME_VERSION = __LITERT_VERSION__;
 
 const SCOPE = "/scan/";
-const INDEX = `${SCOPE}index.html`;
+/** The page itself lies at the address that people see, where no server redirects it. */
+const INDEX = "index.html";
 const RUNTIME = `${SCOPE}litert/`;
 /** Named by what they hold, so that each build has a cache of its own. */
 const PAGE_PREFIX = "ghostlens-page-";
@@ -38,7 +39,7 @@ async function install(): Promise<void> {
 }
 
 async function fetchFile([name, digest]: [string, string]): Promise<[string, Response]> {
-  const address = SCOPE + name;
+  const address = name === INDEX ? SCOPE : SCOPE + name;
   const answer = await fetch(address, { cache: "no-cache" });
   const found = toHex(await crypto.subtle.digest("SHA-256", await answer.clone().arrayBuffer()));
   // While a server is brought up to date it may give files of two builds.
@@ -62,7 +63,7 @@ function choose(request: Request): Promise<Response> | null {
   const { origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== worker.location.origin) return null;
   if (pathname.startsWith(RUNTIME)) return answerRuntime(request);
-  if (request.mode === "navigate" && pathname.startsWith(SCOPE)) return answerFresh(request, INDEX);
+  if (request.mode === "navigate" && pathname.startsWith(SCOPE)) return answerFresh(request, SCOPE);
   const name = pathname.slice(SCOPE.length);
   if (!pathname.startsWith(SCOPE) || name === "sw.js") return null;
   if (name.startsWith("assets/")) return answerKept(request);
