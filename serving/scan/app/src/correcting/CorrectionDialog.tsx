@@ -50,7 +50,10 @@ export function CorrectionDialog({ scan, onDone }: Properties) {
         onDone(null);
       }}
     >
-      <h2 id="correction-title">{say("correct.title")}</h2>
+      {/* Where the focus is until there is a field: no key may press a button by mistake. */}
+      <h2 id="correction-title" tabIndex={-1} autofocus>
+        {say("correct.title")}
+      </h2>
       {best && <p class="quiet">{say("correct.answered", { name: nameOf(best.label) })}</p>}
       {choice.value && (
         <LabelSearch {...choice.value} onPick={(right) => void take(right)} />

@@ -1,4 +1,4 @@
-import { sayMany, say } from "../words/words.ts";
+import { say, sayMany } from "../words/words.ts";
 import { correctionProblem, corrections, latest, takeBack } from "./corrections.ts";
 import { nameRight } from "./naming.ts";
 
@@ -13,7 +13,12 @@ export function CorrectionNote() {
       {made !== null && (
         <p class="note with-button">
           <span>{say("correct.done", { name: nameRight(made.document.right) })}</span>
-          <button type="button" class="button" onClick={() => void takeBack(made.id)}>
+          <button
+            type="button"
+            class="button"
+            aria-label={say("correct.undo-this")}
+            onClick={() => void takeBack(made.id)}
+          >
             {say("correct.undo")}
           </button>
         </p>

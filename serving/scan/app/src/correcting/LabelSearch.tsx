@@ -22,11 +22,16 @@ export function LabelSearch({ labels, first, onPick }: Properties) {
   const query = useSignal("");
   // The place of the option that Enter takes; -1 for none.
   const active = useSignal(-1);
+  const field = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const index = useMemo(() => makeIndex(sortByName(labels), listNames), [labels]);
   const found = useMemo(() => search(index, query.value, first), [index, query.value, first]);
   const options = listOptions(found, query.value);
 
+  useEffect(() => {
+    // On a phone its keyboard would cover the list, in which most are found without typing.
+    if (!matchMedia("(pointer: coarse)").matches) field.current?.focus();
+  }, []);
   useEffect(() => {
     list.current?.children[active.value]?.scrollIntoView({ block: "nearest" });
   }, [active.value]);
@@ -56,6 +61,7 @@ export function LabelSearch({ labels, first, onPick }: Properties) {
       <label class="field">
         <span>{say("correct.search")}</span>
         <input
+          ref={field}
           type="text"
           role="combobox"
           autocomplete="off"
@@ -123,7 +129,8 @@ function listOptions(found: readonly string[], query: string): Named[] {
   const options = found.slice(0, MOST_SHOWN).map((name): Named => ({ kind: "label", name }));
   const typed = query.normalize("NFC").trim();
   const wanted = fold(typed);
-  const isKnown = found.some((label) => listNames(label).some((name) => fold(name) === wanted));
+  // One that is called so comes first.
+  const isKnown = listNames(found[0] ?? "").some((name) => fold(name) === wanted);
   return wanted === "" || isKnown ? options : [...options, { kind: "other", name: typed }];
 }
 

@@ -12,7 +12,12 @@ export function CountNote() {
       {problem === null && line !== null && (
         <p class="note with-button">
           <span>{say("count.added", { name: nameOf(line.label), count: line.count })}</span>
-          <button type="button" class="button" onClick={() => void undo()}>
+          <button
+            type="button"
+            class="button"
+            aria-label={say("count.undo-this")}
+            onClick={() => void undo()}
+          >
             {say("count.undo")}
           </button>
         </p>

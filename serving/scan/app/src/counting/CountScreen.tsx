@@ -41,19 +41,21 @@ export function CountScreen() {
 
 function SiteField() {
   return (
-    <label class="field">
-      <span>{say("count.site")}</span>
-      <input
-        value={site.value}
-        maxLength={MAX_SITE_CHARS}
-        autocomplete="off"
-        aria-describedby="site-hint"
-        onChange={(event) => keepSite(event.currentTarget.value)}
-      />
-      <span id="site-hint" class="quiet">
+    <>
+      <label class="field site">
+        <span>{say("count.site")}</span>
+        <input
+          value={site.value}
+          maxLength={MAX_SITE_CHARS}
+          autocomplete="off"
+          aria-describedby="site-hint"
+          onChange={(event) => keepSite(event.currentTarget.value)}
+        />
+      </label>
+      <p id="site-hint" class="quiet">
         {say("count.site-hint")}
-      </span>
-    </label>
+      </p>
+    </>
   );
 }
 
@@ -82,7 +84,10 @@ function Sums() {
   return (
     <>
       <p role="status">
-        {sayMany("count.items", sums.length)}, {sayMany("count.pieces", pieces)}
+        {say("count.sum", {
+          items: sayMany("count.items", sums.length),
+          pieces: sayMany("count.pieces", pieces),
+        })}
       </p>
       {sums.length < lines.value.length && (
         <details class="card">
