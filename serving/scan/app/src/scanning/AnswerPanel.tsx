@@ -2,8 +2,10 @@ import type { Named, Recognition } from "ghostlens";
 import { activity, problem, running, updateModel } from "../delivery/models.ts";
 import { Icon } from "../icons.tsx";
 import { ProblemNote } from "../ProblemNote.tsx";
+import { mayAsk } from "../settings/choices.ts";
 import { nameOf } from "../words/names.ts";
 import { say, sayPercent } from "../words/words.ts";
+import { isWorthAsking } from "./pacing.ts";
 import { chooseLabel } from "./settled.ts";
 import { asking, cameraState, type Held, held, isOpening, live, trouble } from "./state.ts";
 import { keepOrder } from "./steady.ts";
@@ -36,7 +38,7 @@ function Answer() {
       <Headline recognition={answer.recognition} />
       {answer.recognition.verdict !== "unknown" && <Bars top={answer.top} />}
       <p class="answer-source">{tellSource(source, model.model.version)}</p>
-      <AskingNote />
+      <AskingNote verdict={answer.recognition.verdict} />
     </>
   );
 }
@@ -102,7 +104,7 @@ function HeldAnswer({ held: { scan, label, isCorrected } }: { held: Held }) {
         </p>
       )}
       <p class="answer-source">{tellSource(source, version)}</p>
-      <AskingNote />
+      <AskingNote verdict={recognition.verdict} />
     </>
   );
 }
@@ -128,8 +130,15 @@ function Choices({ top, chosen }: { top: readonly Named[]; chosen: string | null
   );
 }
 
-function AskingNote() {
+function AskingNote({ verdict }: Pick<Recognition, "verdict">) {
   const state = asking.value;
+  if (!mayAsk.value && isWorthAsking(verdict)) {
+    return (
+      <p class="answer-source">
+        {say("scan.ask.not-allowed")} <a href="#settings">{say("tab.settings")}</a>
+      </p>
+    );
+  }
   if (state.kind === "idle") return null;
   if (state.kind === "busy") return <p class="answer-source">{say("scan.ask.busy-now")}</p>;
   return (

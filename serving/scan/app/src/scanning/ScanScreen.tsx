@@ -7,6 +7,7 @@ import { say } from "../words/words.ts";
 import { Actions } from "./Actions.tsx";
 import { Announcer } from "./Announcer.tsx";
 import { AnswerPanel } from "./AnswerPanel.tsx";
+import { noteOnline } from "./fallback.ts";
 import { recallCamera, startCamera, stopCamera } from "./frames.ts";
 import "./scanning.css";
 import { goOn, openPhoto, takeCorrection } from "./settled.ts";
@@ -59,9 +60,11 @@ function followPage(): () => void {
   follow();
   document.addEventListener("visibilitychange", follow);
   document.addEventListener("paste", paste);
+  addEventListener("online", noteOnline);
   return () => {
     document.removeEventListener("visibilitychange", follow);
     document.removeEventListener("paste", paste);
+    removeEventListener("online", noteOnline);
     stopCamera();
     goOn();
   };

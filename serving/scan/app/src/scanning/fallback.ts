@@ -4,8 +4,8 @@ import { effect } from "@preact/signals";
 import type { Problem } from "../problem.ts";
 import type { Scan } from "../scan.ts";
 import { apiKey, OfflineError, RefusedError } from "../server.ts";
+import { mayAsk } from "../settings/choices.ts";
 import { askServer, CancelledError, SlowError } from "./asking.ts";
-import { mayAsk } from "./elsewhere.ts";
 import { Pace } from "./pacing.ts";
 import { asking } from "./state.ts";
 
@@ -14,12 +14,16 @@ let current: AbortController | null = null;
 /** Pictures that were sent, for as long as they are shown. */
 const sent = new WeakSet<Blob>();
 
-// What was refused may be allowed with another key; what was offline may be reached again.
+// What was refused may be allowed with another key.
 effect(() => {
   void apiKey.value;
   pace.reset();
 });
-addEventListener("online", () => pace.reset());
+
+/** Notes that there is a network again. */
+export function noteOnline(): void {
+  pace.reset();
+}
 
 /**
  * Returns whether the server may be asked now.

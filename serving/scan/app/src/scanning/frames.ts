@@ -79,10 +79,11 @@ export async function answerFrames(
       if (ended.aborted || held.value !== null || running.value !== model) continue;
       const { decode, prepare, run } = scores.timings;
       const steady = steadier.add(scores);
+      trouble.value = null;
       live.value = { ...steady, tookMs: decode + prepare + run };
       onAnswer(steady);
     } catch (error) {
-      // A model that was replaced meanwhile refuses what waits; the next frame is the new one's.
+      // One that was replaced or has crashed answers no more; delivery opens another.
       if (running.value !== model || ended.aborted) continue;
       trouble.value = { word: "scan.failed", detail: String(error) };
       await wait(NO_FRAME_MS);

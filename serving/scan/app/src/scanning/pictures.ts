@@ -1,11 +1,8 @@
-/** Pictures as files. */
+/** Pictures as files, to be kept or sent. */
 
 /** Longest side of photos that are kept or sent: the server keeps no more, and networks take less. */
 const MOST_PX = 1024;
 const QUALITY = 0.9;
-
-/** The browser cannot decode a chosen file. */
-export class PictureError extends Error {}
 
 /**
  * Writes a picture as JPEG, without anything of the file that it came from.
@@ -24,16 +21,4 @@ export async function writeJpeg(picture: HTMLVideoElement | ImageBitmap): Promis
   if (context === null || width === 0) return null;
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
-}
-
-/** @throws PictureError it is no picture that the browser knows. */
-export async function openPicture(file: Blob): Promise<ImageBitmap> {
-  try {
-    return await createImageBitmap(file, {
-      imageOrientation: "from-image",
-      colorSpaceConversion: "none",
-    });
-  } catch (error) {
-    throw new PictureError("the browser cannot decode this file", { cause: error });
-  }
 }

@@ -3,15 +3,16 @@
 import { judge } from "ghostlens";
 import { addCount } from "../counting/counts.ts";
 import type { Right } from "../correcting/queue.ts";
-import { type Running, running } from "../delivery/models.ts";
-import type { Word } from "../words/words.ts";
+import { noteScan, type Running, running } from "../delivery/models.ts";
+import { openPhoto as decodePhoto } from "../recognising/decode.ts";
+import { PhotoError } from "../recognising/errors.ts";
 import { type Barcode, findLabel, type Scan } from "../scan.ts";
-import { noteScan } from "./elsewhere.ts";
+import type { Word } from "../words/words.ts";
+import { openBarcodeReader } from "./barcodes.ts";
 import { askAbout, canAsk, cancelAsking, isAsked } from "./fallback.ts";
 import { AutomaticHold } from "./holding.ts";
-import { openBarcodeReader } from "./barcodes.ts";
 import { isWorthAsking, SETTLED_FRAMES } from "./pacing.ts";
-import { openPicture, PictureError, writeJpeg } from "./pictures.ts";
+import { writeJpeg } from "./pictures.ts";
 import { asking, barcode, held, isOpening, live, trouble } from "./state.ts";
 import type { Steady } from "./steady.ts";
 
@@ -50,7 +51,7 @@ export async function openPhoto(file: Blob): Promise<void> {
     settle(scan);
     if (isWorthAsking(scan.recognition.verdict)) askAbout(scan, settle);
   } catch (error) {
-    fail(error instanceof PictureError ? "scan.photo.unreadable" : "scan.failed", String(error));
+    fail(error instanceof PhotoError ? "scan.photo.unreadable" : "scan.failed", String(error));
   } finally {
     isOpening.value = false;
   }
@@ -127,9 +128,10 @@ async function takeScan(video: HTMLVideoElement): Promise<Scan | null> {
 }
 
 async function answerPhoto(model: Running, file: Blob): Promise<Scan> {
-  const picture = await openPicture(file);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const picture = await decodePhoto(bytes);
   try {
-    const scores = await model.recogniser.answerPhoto(new Uint8Array(await file.arrayBuffer()));
+    const scores = await model.recogniser.answerPhoto(bytes);
     const { probabilities, knownScore, timings } = scores;
     const { manifest, artifact } = model.model;
     const recognition = judge(manifest, artifact, probabilities, knownScore);
