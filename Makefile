@@ -61,8 +61,8 @@ bench-fleet: setup ## a thousand phones through rollouts, bad versions, a killed
 report: setup ## write the report of BUILD again as one HTML page, with the figures of `make bench`
 	$(RUN) -m conversion report $(BUILD)
 
-bundle: setup ## pack what passed; with CLOUD_BUILD a wider model for the server as well
-	$(RUN) -m mobile_assets bundle $(BUILD) --out $(BUNDLE) $(if $(CLOUD_BUILD),--cloud $(CLOUD_BUILD))
+bundle: setup ## pack what passed; with CLOUD_BUILD a wider model for the server, with NAMES a table of names in other languages
+	$(RUN) -m mobile_assets bundle $(BUILD) --out $(BUNDLE) $(if $(CLOUD_BUILD),--cloud $(CLOUD_BUILD)) $(if $(NAMES),--names $(NAMES))
 
 $(OUT)/keys:
 	$(RUN) -m mobile_assets keys $@
