@@ -1,6 +1,7 @@
 """A release's page in a real browser: its box to try it, its code, and how it can be reached."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,15 @@ from tests.mobile_assets.repositories import Repository
 from tests.mobile_assets.typescript import run_node
 from tests.scan.building import copy_app
 from tests.serving.showing.test_code import read_code
+from tests.serving.test_server import serve
 
 RELEASE = "/models/colours/1.0.0"
+AXE = """async () => (await axe.run({ rules: { "target-size": { enabled: true } } }))
+    .violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`)"""
+OPEN_ALL = """document.querySelectorAll("details").forEach((entry) => {
+    entry.removeAttribute("name");
+    entry.open = true;
+})"""
 CONFIG = """import { defineConfig } from "vite";
 import { alias } from "./vite.config.ts";
 export default defineConfig({
@@ -28,9 +36,103 @@ export default defineConfig({
 
 
 @pytest.fixture(scope="module")
+def repository(colours_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """One for all tests: none of them changes it."""
+    made = Repository(tmp_path_factory.mktemp("published") / "repository")
+    made.add(colours_bundle)
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(repository: Repository) -> Iterator[str]:
+    with serve(repository.folder) as (found, _):
+        yield found
+
+
+@pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scan page's sources, whose packages hold LiteRT.js, a bundler and axe."""
     return copy_app(tmp_path_factory.mktemp("recipe"))
+
+
+def try_golden(page: Page, address: str) -> None:
+    page.goto(address + RELEASE)
+    page.get_by_role("button", name="red").click()
+    expect(page.get_by_text("Do they agree?")).to_be_visible(timeout=60_000)
+
+
+def find_faults(page: Page, app: Path) -> list[str]:
+    """What axe has to say of the page; its script comes by the debugger, past the policy."""
+    page.evaluate((app / "node_modules" / "axe-core" / "axe.min.js").read_text() + ";0")
+    return [str(fault) for fault in page.evaluate(AXE)]
+
+
+def test_a_golden_photo_is_shown_step_by_step_and_both_places_agree(
+    page: Page, address: str
+) -> None:
+    try_golden(page, address)
+    for words in ("60 x 44 pixels", "49 x 36 pixels", "32 x 32 pixels", "same first name"):
+        expect(page.locator("#try-box")).to_contain_text(words)
+    expect(page.locator("#try-box canvas")).to_have_count(3)
+    status = page.locator("#try-box [role=status]")
+    expect(status).to_have_text("red. This device says: red. The server says: red.")
+    told = page.locator(".agreement .pill").last.inner_text()
+    assert float(told.split()[-1]) < 0.02  # what the self-test allows between decoders
+
+
+def test_nothing_is_sent_where_that_is_not_wanted(page: Page, address: str) -> None:
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.post_data else None)
+    page.goto(address + RELEASE)
+    page.get_by_role("checkbox").uncheck()
+    page.get_by_role("button", name="green").click()
+    expect(page.locator("#try-box [role=status]")).to_have_text("green. This device says: green.")
+    expect(page.get_by_text("On this server")).to_have_count(0)
+    assert not [url for url in sent if "recognise" in url]
+
+
+def test_a_file_that_is_no_photo_is_refused_in_plain_words(
+    page: Page, address: str, complaints: list[str]
+) -> None:
+    page.goto(address + RELEASE)
+    notes = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no photo"}
+    page.locator("#try-box input[type=file]").set_input_files(notes)  # type: ignore[arg-type]
+    box = page.locator("#try-box")
+    expect(box).to_contain_text("This browser cannot read the file as a photo.")
+    expect(box).to_contain_text("The server did not recognise it:")
+    complaints.clear()  # of the request that was refused
+
+
+def test_a_model_file_that_was_changed_on_its_way_is_not_run(page: Page, address: str) -> None:
+    page.route("**/*.tflite", lambda route: route.fulfill(body=b"another file"))
+    page.goto(address + RELEASE)
+    page.get_by_role("button", name="red").click()
+    expect(page.locator("#try-box")).to_contain_text("another file than the release names")
+    expect(page.locator("#try-box")).to_contain_text("On this server")
+
+
+def test_without_the_server_this_device_still_answers(
+    page: Page, address: str, complaints: list[str]
+) -> None:
+    page.route("**/recognise*", lambda route: route.abort())
+    page.goto(address + RELEASE)
+    page.get_by_role("button", name="blue").click()
+    status = page.locator("#try-box [role=status]")
+    expect(status).to_have_text("blue. This device says: blue. The server cannot be reached.")
+    complaints.clear()  # of the request that failed
+
+
+def test_axe_finds_nothing_to_object_to_in_light_and_dark(
+    page: Page, address: str, app: Path
+) -> None:
+    for path in ("/", "/models/", "/models/colours", RELEASE):
+        page.goto(address + path)
+        if path == RELEASE:
+            try_golden(page, address)
+            page.evaluate(OPEN_ALL)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert find_faults(page, app) == [], (path, scheme)
 
 
 def test_code_is_copied_by_keyboard_and_that_is_said(page: Page, address: str) -> None:

@@ -114,7 +114,7 @@ function Agreed({ agreement, cloud }: AgreedProps) {
         <Mark good={sameName}>{sameName ? "same first name" : "another first name"}</Mark>{" "}
         <Mark good={sameVerdict}>{sameVerdict ? "same verdict" : "another verdict"}</Mark>{" "}
         {sameNetwork && (
-          <span class="pill">largest difference {largestDifference.toExponential(1)}</span>
+          <span class="pill">largest difference {shorten(largestDifference)}</span>
         )}
       </p>
       <p class="quiet">
@@ -128,6 +128,11 @@ function Agreed({ agreement, cloud }: AgreedProps) {
 
 function Mark({ good, children }: { readonly good: boolean; readonly children: string }) {
   return <span class={good ? "pill" : "pill bad"}>{children}</span>;
+}
+
+/** As in "7.4e-7": how many zeros there are is what matters. */
+function shorten(difference: number): string {
+  return difference === 0 ? "0" : difference.toExponential(1);
 }
 
 function percent(share: number): string {

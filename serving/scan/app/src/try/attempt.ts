@@ -4,14 +4,17 @@ import { signal } from "@preact/signals";
 import { type Recognition, judge } from "ghostlens";
 import {
   type Accelerator,
+  CrashedError,
+  PhotoError,
   type Recogniser,
+  RuntimeMissingError,
   type Scores,
   UnsupportedError,
   openRecogniser,
 } from "../recognising/recogniser.ts";
 import { OfflineError, RefusedError } from "../server.ts";
 import { type CloudAnswer, askCloud } from "./cloud.ts";
-import { type LoadedRelease, type ShownRelease, loadRelease } from "./release.ts";
+import { FetchError, type LoadedRelease, type ShownRelease, loadRelease } from "./release.ts";
 import { type Steps, takeSteps } from "./steps.ts";
 
 /** Something that is waited for; `words` are for the person who waits. */
@@ -85,7 +88,11 @@ async function answerHere(
   return settle(async () => {
     const { recogniser, manifest, artifact } = await open(release);
     update({ device: wait("Recognising…") });
-    const { probabilities, knownScore, timings } = await recogniser.answerPhoto(photo);
+    const scores = await recogniser.answerPhoto(photo).catch((error: unknown) => {
+      if (error instanceof CrashedError) opened = null; // the next photo starts anew
+      throw error;
+    });
+    const { probabilities, knownScore, timings } = scores;
     const found = judge(manifest, artifact, probabilities, knownScore);
     return { found, timings, accelerator: recogniser.accelerator };
   });
@@ -138,11 +145,12 @@ function describe(error: unknown): string {
     const again = error.retryAfterS === null ? "" : ` Try again in ${error.retryAfterS} s.`;
     return `The server did not recognise it: ${error.message}.${again}`;
   }
-  if (error instanceof UnsupportedError) {
-    return "This browser cannot run the model: it lacks WebAssembly with SIMD.";
-  }
-  if (error instanceof DOMException || (error as Error).name === "DecodeError") {
+  if (error instanceof PhotoError) {
     return "This browser cannot read the file as a photo. Choose a JPEG, PNG or WebP.";
   }
+  if (error instanceof UnsupportedError) return "This browser cannot run the model.";
+  if (error instanceof RuntimeMissingError) return "The runtime could not be fetched.";
+  if (error instanceof CrashedError) return "The model stopped. Choose the photo again.";
+  if (error instanceof FetchError) return "The model could not be fetched.";
   return "That did not work in this browser.";
 }
