@@ -3,14 +3,11 @@
 import logging
 import signal
 import threading
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from serving.access.commands import keys_group
-from serving.corrections.commands import corrections_group
-from serving.dashboard.commands import drift_command
-from serving.database_commands import database
 from serving.options import (
     FOLDER,
     KEYS,
@@ -19,31 +16,39 @@ from serving.options import (
     check_signers,
     print_expiries,
 )
-from serving.publishing.publish import resign
-from serving.publishing.registry_commands import changelog_command
-from serving.publishing.release_commands import publish_command, releases
-from serving.publishing.renewal import find_due, read_duration_s, renew_repeatedly
-from serving.publishing.trust_commands import trust
 from serving.settings import Settings
 from training.console import TypedErrorGroup
 
+# Where the other commands are. They are imported when they are asked for: a server needs none.
+_ELSEWHERE = {
+    "changelog": ("serving.publishing.registry_commands", "changelog_command"),
+    "corrections": ("serving.corrections.commands", "corrections_group"),
+    "database": ("serving.database_commands", "database"),
+    "drift": ("serving.dashboard.commands", "drift_command"),
+    "keys": ("serving.access.commands", "keys_group"),
+    "publish": ("serving.publishing.release_commands", "publish_command"),
+    "releases": ("serving.publishing.release_commands", "releases"),
+    "trust": ("serving.publishing.trust_commands", "trust"),
+}
 
-@click.group(cls=TypedErrorGroup)
+
+class _Commands(TypedErrorGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names of all commands."""
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns a command; None where there is none of this name."""
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = _ELSEWHERE[cmd_name]
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+
+@click.group(cls=_Commands)
 def main() -> None:
     """Signed bundles out to phones, and answers for those that are not sure."""
-
-
-for _command in (
-    changelog_command,
-    corrections_group,
-    database,
-    drift_command,
-    keys_group,
-    publish_command,
-    releases,
-    trust,
-):
-    main.add_command(_command)
 
 
 @main.command("resign")
@@ -54,6 +59,9 @@ for _command in (
 )
 def resign_command(repository: Path | str, keys: tuple[Path, ...], every: str | None) -> None:
     """Renew the snapshot and the timestamp before clients refuse them."""
+    from serving.publishing.publish import resign
+    from serving.publishing.renewal import find_due
+
     check_signers(keys, None)
     if every is not None:
         _resign_repeatedly(repository, keys, every)
@@ -111,6 +119,9 @@ def demo(out: Path, port: int, preset: str, cloud: str) -> None:
 
 
 def _resign_repeatedly(repository: Path | str, keys: tuple[Path, ...], every: str) -> None:
+    from serving.publishing.publish import resign
+    from serving.publishing.renewal import read_duration_s, renew_repeatedly
+
     every_s = read_duration_s(every)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

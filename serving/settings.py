@@ -15,7 +15,7 @@ from serving.access.rates import ADDRESS_LIMITS, KEY_LIMITS, Rate, read_limits
 from serving.access.scopes import read_scopes
 from serving.errors import SettingsError
 from serving.publishing.objects import read_place
-from training.sources.grocery_download import CACHE_VARIABLE
+from training.sources import CACHE_VARIABLE
 
 _PREFIX = "GHOSTLENS_"
 # A halt or a raise reaches devices at their next check.

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from tqdm import tqdm
 
 from training.errors import GhostlensError
 from training.words import count_words
@@ -44,6 +43,8 @@ def show_progress(words: str, total: int, items: Iterable[Any] = (), unit: str =
     shown = sys.stderr.isatty()
     if not shown and total:
         click.echo(f"{words}: {count_words(total, unit)}", err=True)
+    from tqdm import tqdm  # most commands show none
+
     return tqdm(items, words, total, leave=False, unit=unit, disable=not shown)
 
 

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, valu
 from serving.observing import processes
 
 if processes.shared is not None:
-    _slot = processes.shared.slot
-    values.ValueClass = values.MultiProcessValue(lambda: _slot)  # type: ignore[no-untyped-call]
+    # Asked at each use: this is imported before the processes are forked that get the slots.
+    _shared = processes.shared
+    values.ValueClass = values.MultiProcessValue(lambda: _shared.slot)  # type: ignore[no-untyped-call]
 
 REGISTRY = CollectorRegistry()
 # From a small photo on a fast core to the longest that a request may take.

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError, TimeoutError
 
@@ -21,6 +22,9 @@ from serving.state.on_postgresql import Server
 from serving.state.on_sqlite import File, explain
 from serving.state.tables import metadata
 from serving.state.upgrading import read_revision, upgrade
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 __all__ = ["Database", "insert_into", "metadata"]
 # After a failure to connect nobody asks anew for so long: else each request would wait for a server
@@ -163,7 +167,7 @@ class Database:
         return StateError(f"the state in {self.name}: {cause}{explain(cause)}")
 
 
-def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert_into(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """Returns an insert that can also be told what to do about a row that is there already.
 
     That is `on_conflict_do_nothing()`, after which `rowcount` is 0 where the row was there, or
@@ -173,6 +177,9 @@ def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sql
         connection: what it will be executed on.
         table: where to.
     """
-    on_postgresql = connection.dialect.name == "postgresql"
-    made = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+    made: postgresql.Insert | sqlite.Insert = sqlite.insert(table)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql as on_postgresql
+
+        made = on_postgresql.insert(table)
     return made.execution_options(preserve_rowcount=True)  # which inserts have not by themselves

@@ -52,7 +52,9 @@ def test_the_commands_can_be_pasted(line: str) -> None:
     room, *given = shlex.split(line)[2:]
     command: click.Command = importlib.import_module(f"{room}.cli").main
     while isinstance(command, click.Group):
-        command, given = command.commands[given[0]], given[1:]
+        found = command.get_command(click.Context(command), given[0])
+        assert found is not None, given[0]
+        command, given = found, given[1:]
     context = command.make_context(line, given)
     repository = context.params["repository"]
     assert str(getattr(repository, "path", repository)) == "out/fruit/repository"

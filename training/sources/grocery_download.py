@@ -17,9 +17,9 @@ from typing import IO
 
 from training.errors import DataError
 from training.files import new_directory
+from training.sources import CACHE_VARIABLE
 from training.sources.grocery import CLASSES_NAME, LIST_NAMES, is_inside, named_photos
 
-CACHE_VARIABLE = "GHOSTLENS_CACHE"
 COMMIT = "fc80ba90f803d79d0383df52c5a4ac5de99ff6fc"
 _READ_BYTES = 1 << 18
 _TIMEOUT_S = 30
