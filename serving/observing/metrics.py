@@ -9,9 +9,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, valu
 from serving.observing import processes
 
 if processes.shared is not None:
-    # Asked at each use: this is imported before the processes are forked that get the slots.
+    # Asked at each use: this is imported before the processes are forked that get the slots. The
+    # first process, which has none, counts nothing, and its files say so.
     _shared = processes.shared
-    values.ValueClass = values.MultiProcessValue(lambda: _shared.slot)  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
+        lambda: "first" if _shared.slot is None else _shared.slot
+    )
 
 REGISTRY = CollectorRegistry()
 # From a small photo on a fast core to the longest that a request may take.

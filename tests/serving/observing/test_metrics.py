@@ -59,10 +59,11 @@ def test_what_all_processes_did_adds_up_and_outlives_them(observed: Observed) ->
     assert again["ghostlens_recognise_places"] == 2
     assert again[PHOTOS] == more
     recognise(observed.address, 3)
-    # The new worker took the dead one's place: two places hold files, as before. (A place has a
-    # file of counters only once its worker has counted, so the names alone say nothing.)
+    # The new worker took the dead one's place: two places hold files, and the first process does.
+    # (A place has a file of counters only once its worker has counted, so the names alone say
+    # nothing.)
     files = observed.temporary.glob("ghostlens-metrics-*/*.db")
-    assert {path.stem.rpartition("_")[2] for path in files} == {"0", "1"}
+    assert {path.stem.rpartition("_")[2] for path in files} == {"0", "1", "first"}
 
 
 def test_a_scrape_tells_how_the_repository_and_the_line_stand(observed: Observed) -> None:
