@@ -1,6 +1,7 @@
 """The words of every README: templates filled in with what a bundle says."""
 
 import re
+from functools import cache
 from importlib.resources import files
 from string import Template
 
@@ -23,6 +24,7 @@ def fill(name: str, **values: object) -> str:
     return _Filled(_read(name)).substitute(values)
 
 
+@cache
 def _read(name: str) -> str:
     text = (files("mobile_assets.export") / "templates" / name).read_text(encoding="utf-8")
     return _INCLUDED.sub(lambda found: _read(found[1]).strip(), text)
