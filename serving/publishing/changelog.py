@@ -69,6 +69,20 @@ def describe_entry(storage: Storage, model: str, version: str) -> Entry:
     return _describe(storage, release, release.names.index(version))
 
 
+def list_channels(release: Release, version: str) -> tuple[str, ...]:
+    """Returns the channels whose devices run a version."""
+    return tuple(name for name, entry in release.channels.items() if entry.current == version)
+
+
+def list_rollouts(release: Release, version: str) -> tuple[tuple[str, float], ...]:
+    """Returns the channels that a version is on its way to, with the share of devices, 0 to 1."""
+    return tuple(
+        (name, entry.rollout.share_bp / WHOLE_SHARE_BP)
+        for name, entry in release.channels.items()
+        if entry.rollout is not None and entry.rollout.version == version
+    )
+
+
 def to_markdown(model: str, entries: tuple[Entry, ...]) -> str:
     """Returns the changelog of a model as a document."""
     return (
@@ -88,14 +102,8 @@ def _describe(storage: Storage, release: Release, place: int) -> Entry:
         version=own.version,
         published_at=own.published_at,
         deprecated=own.deprecated,
-        channels=tuple(
-            name for name, entry in release.channels.items() if entry.current == own.version
-        ),
-        rollouts=tuple(
-            (name, entry.rollout.share_bp / WHOLE_SHARE_BP)
-            for name, entry in release.channels.items()
-            if entry.rollout is not None and entry.rollout.version == own.version
-        ),
+        channels=list_channels(release, own.version),
+        rollouts=list_rollouts(release, own.version),
         since=since,
         changes=tuple(changes),
         warnings=tuple(warnings),

@@ -13,7 +13,12 @@ from mobile_assets.release import Release
 from serving.access import needs
 from serving.context import get_storage
 from serving.errors import NotReadyError
-from serving.publishing.changelog import read_changelog, to_markdown
+from serving.publishing.changelog import (
+    list_channels,
+    list_rollouts,
+    read_changelog,
+    to_markdown,
+)
 from serving.releases import describe_version
 from serving.showing.networks import PLATFORM_NAMES, describe_model, measure
 from serving.showing.release import describe_release
@@ -94,10 +99,11 @@ def _find_releases() -> Mapping[str, Release]:
 
 def _describe_listed(model: str, version: str) -> dict[str, Any]:
     manifest = get_storage().read_manifest(model, version)
-    channels = get_storage().catalogue.find_release(model).channels
+    release = get_storage().catalogue.find_release(model)
     return {
         **describe_version(model, version),
-        "channels": [name for name, entry in channels.items() if entry.current == version],
+        "channels": list_channels(release, version),
+        "rollouts": list_rollouts(release, version),
         "accuracy": measure(manifest.device),
         "labels": len(manifest.labels),
         "sizes": dict(_list_sizes(manifest)),

@@ -1,10 +1,12 @@
 """A release's page in a real browser: its box to try it, its code, and how it can be reached."""
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.mobile_assets.builds import COLOURS, make_photo
@@ -78,6 +80,21 @@ def test_a_golden_photo_is_shown_step_by_step_and_both_places_agree(
     expect(status).to_have_text("red. This device says: red. The server says: red.")
     told = page.locator(".agreement .pill").last.inner_text()
     assert float(told.split()[-1]) < 0.02  # what the self-test allows between decoders
+
+
+def test_a_large_photo_is_turned_by_its_tag_before_it_is_shown(page: Page, address: str) -> None:
+    lying = Image.new("RGB", (1500, 1000), COLOURS["blue"])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: a quarter to the right
+    file = io.BytesIO()
+    lying.save(file, "JPEG", exif=exif)
+    page.goto(address + RELEASE)
+    choose = page.locator("#try-box input[type=file]")
+    choose.set_input_files({"name": "b.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()})
+    expect(page.locator(".agreement")).to_contain_text("same first name")
+    expect(page.locator("#try-box")).to_contain_text("1000 x 1500 pixels")
+    sizes = page.evaluate("Array.from(document.querySelectorAll('canvas'), (x) => x.height)")
+    assert sizes == [750, 54, 32]  # of a large photo every other pixel is drawn
 
 
 def test_nothing_is_sent_where_that_is_not_wanted(page: Page, address: str) -> None:

@@ -3,6 +3,8 @@
 import { type Pixels, type Preprocess, preprocess, resize } from "ghostlens";
 import { decodePhoto } from "./decode.ts";
 
+const MAX_DRAWN_PX = 1024;
+
 /** The photo after each step. */
 export interface Steps {
   /** Decoded, and turned as its EXIF tag says. */
@@ -28,14 +30,22 @@ export async function takeSteps(photo: Uint8Array, by: Preprocess): Promise<Step
   return { turned, resized, cropped, corner };
 }
 
-/** Draws pixels, RGB or RGBA, into a canvas of their own size. */
+/**
+ * Draws pixels, RGB or RGBA, into a canvas: all of them, or of large photos every n-th, as phones
+ * have no canvas for 50 megapixels and no screen for them.
+ */
 export function draw(canvas: HTMLCanvasElement, { width, height, data }: Pixels): void {
-  canvas.width = width;
-  canvas.height = height;
+  const skip = Math.ceil(Math.max(width, height) / MAX_DRAWN_PX);
+  const [across, down] = [Math.floor(width / skip), Math.floor(height / skip)];
   const stride = data.length / (width * height);
-  const rgba = new Uint8ClampedArray(4 * width * height).fill(255);
-  for (let at = 0, from = 0; at < rgba.length; at += 4, from += stride) {
-    for (let channel = 0; channel < 3; channel++) rgba[at + channel] = data[from + channel] ?? 0;
+  const rgba = new Uint8ClampedArray(4 * across * down).fill(255);
+  for (let at = 0, y = 0; y < down; y++) {
+    for (let x = 0; x < across; x++, at += 4) {
+      const from = (y * width + x) * skip * stride;
+      for (let channel = 0; channel < 3; channel++) rgba[at + channel] = data[from + channel] ?? 0;
+    }
   }
-  canvas.getContext("2d")?.putImageData(new ImageData(rgba, width, height), 0, 0);
+  canvas.width = across;
+  canvas.height = down;
+  canvas.getContext("2d")?.putImageData(new ImageData(rgba, across, down), 0, 0);
 }
