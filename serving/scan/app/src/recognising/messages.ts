@@ -9,6 +9,8 @@ export interface Opening {
   readonly bytes: Uint8Array;
   readonly preprocess: Manifest["preprocess"];
   readonly labels: number;
+  /** Which processor is used; null for the better one. */
+  readonly only: Accelerator | null;
   /** Where the runtime's files lie. */
   readonly runtime: string;
 }

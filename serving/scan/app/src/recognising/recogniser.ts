@@ -21,7 +21,7 @@ export interface Scores {
 
 /** Answers pictures by one model file. Calls are answered one after the other. */
 export interface Recogniser {
-  /** Of the last answer on; a graphics processor is first tried on some pictures. */
+  /** Which answers the next picture; a graphics processor is first tried on some pictures. */
   readonly accelerator: Accelerator;
   /**
    * Answers an encoded photo, as JPEG or whatever else the browser decodes.
@@ -56,6 +56,7 @@ const RUNTIME = `/scan/litert/${__LITERT_VERSION__}/`;
 /**
  * Loads the runtime and a model file into it, in a worker of its own.
  *
+ * @param only which processor is used; null for the better one.
  * @throws UnsupportedError the browser lacks what the runtime needs, as SIMD in WebAssembly.
  * @throws RuntimeMissingError the runtime's files cannot be fetched.
  * @throws CrashedError the runtime refuses the file, or died.
@@ -63,11 +64,12 @@ const RUNTIME = `/scan/litert/${__LITERT_VERSION__}/`;
 export async function openRecogniser(
   { path, bytes }: OpenArtifact,
   { labels, preprocess }: OpenManifest,
+  only: Accelerator | null = null,
 ): Promise<Recogniser> {
   const missing = findMissing();
   if (missing !== null) throw new UnsupportedError(`this browser has no ${missing}`);
   const recogniser = new WorkerRecogniser();
-  const opening = { path, bytes, preprocess, labels: labels.length, runtime: RUNTIME };
+  const opening = { path, bytes, preprocess, labels: labels.length, only, runtime: RUNTIME };
   try {
     await recogniser.open(opening);
   } catch (error) {

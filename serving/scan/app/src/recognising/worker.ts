@@ -36,7 +36,8 @@ async function perform(task: Task): Promise<Outcome> {
   }
 }
 
-async function open({ path, bytes, preprocess, labels, runtime }: Opening): Promise<null> {
+async function open(opening: Opening): Promise<null> {
+  const { path, bytes, preprocess, labels, only, runtime } = opening;
   const locateFile = (name: string): string => runtime + name;
   // It would look for its other file beside the worker's, and call all that it tells an error.
   Object.assign(self, { Module: { locateFile, printErr: console.debug } });
@@ -46,7 +47,7 @@ async function open({ path, bytes, preprocess, labels, runtime }: Opening): Prom
     throw new RuntimeMissingError(`${runtime}: ${String(error)}`);
   }
   try {
-    opened = { network: await Network.open(bytes, preprocess.inputPx, labels), preprocess };
+    opened = { network: await Network.open(bytes, preprocess.inputPx, labels, only), preprocess };
   } catch (error) {
     throw new CrashedError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,7 +1,7 @@
 /** What happens to a photo before the network sees it, as pictures. */
 
 import { type Pixels, type Preprocess, preprocess, resize } from "ghostlens";
-import { decodePhoto } from "./decode.ts";
+import { decodePhoto } from "../recognising/decode.ts";
 
 const MAX_DRAWN_PX = 1024;
 

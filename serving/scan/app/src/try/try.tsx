@@ -12,4 +12,5 @@ if (place !== null && told !== undefined) {
 }
 
 // What the box runs on; tests compare it with Python, as it is shipped.
+export { decodePhoto } from "../recognising/decode.ts";
 export { openRecogniser } from "../recognising/recogniser.ts";
