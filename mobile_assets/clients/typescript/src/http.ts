@@ -103,7 +103,9 @@ export async function open(
     const cause = error instanceof Error ? error.message : String(error);
     throw new NetworkError(`cannot fetch ${url}: ${cause}`, 0, { cause: error });
   };
-  const options: RequestInit = { redirect: "follow", ...request, signal: control.signal };
+  // What does not verify must not come again out of the browser's cache; what does is kept anyway.
+  const usual: RequestInit = { redirect: "follow", cache: "no-store" };
+  const options: RequestInit = { ...usual, ...request, signal: control.signal };
   const response = await guard(connection.fetch(url, options)).catch(translate);
   return {
     status: response.status,
