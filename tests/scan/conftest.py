@@ -88,7 +88,9 @@ def watch(page: Page, complaints: list[str]) -> None:
     """Notes errors of scripts, and what the console calls an error."""
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # A device asks for the next root until there is none (TUF 1.0, 5.3.3).
+        is_next_root = message.location["url"].endswith(".root.json")
+        if message.type == "error" and not is_next_root:
             complaints.append(message.text)
 
     page.on("console", note)

@@ -1,0 +1,283 @@
+"""How a model comes to the scan page: first, as an update, over bad networks, and back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from conversion.artifact import read_build
+from mobile_assets.bundle import write_bundle
+from tests.conftest import run_command
+from tests.mobile_assets.builds import (
+    COLOURS,
+    answer_all,
+    make_build,
+    make_photo,
+    score_all,
+    write_parity,
+)
+from tests.mobile_assets.repositories import Repository
+from tests.scan.conftest import CheckAccessibility
+from tests.scan.proxy import Proxy
+from tests.serving.test_server import serve
+
+GOOD, NEWER, WRONG = "1.0.0", "1.1.0", "1.2.0"
+PATIENCE_MS = 30_000
+
+
+def make_bundle(folder: Path, version: str) -> Path:
+    """A version; of the wrong one, what is expected of the golden photos is not what it answers."""
+    build = make_build(folder / version, version, strength=0.05 if version == NEWER else 0.02)
+    if version == WRONG:
+        artifacts = read_build(build).artifacts
+        data = (build / artifacts[0].file_name).read_bytes()
+        answers = answer_all(data)
+        turned = dict(zip(answers, [*list(answers.values())[1:], answers["red"]], strict=True))
+        write_parity(build, artifacts, turned, score_all(data))
+    return write_bundle(build, folder / f"{version}.zip")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Publishes three versions; each test says which is the current one."""
+    folder = tmp_path_factory.mktemp("shop")
+    made = Repository(folder / "repository")
+    for version in (GOOD, NEWER, WRONG):
+        made.add(make_bundle(folder, version))
+    return made
+
+
+@pytest.fixture(scope="module")
+def way(shop: Repository) -> Iterator[Proxy]:
+    """The way to a server of it."""
+    with serve(shop.folder) as (address, _), Proxy(address).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def start_anew(shop: Repository, way: Proxy) -> None:
+    way.reset()
+    shop.set_current("colours", GOOD)
+
+
+@pytest.fixture(autouse=True)
+def forgive_the_network(page: Page, complaints: list[str]) -> Iterator[None]:
+    """Browsers call it an error when nothing, or nothing good, comes; here that is on purpose."""
+    yield
+    complaints[:] = [text for text in complaints if "Failed to load resource" not in text]
+
+
+def open_settings(page: Page, way: Proxy) -> None:
+    page.goto(f"{way.url}/scan/#settings")
+
+
+def expect_in_use(page: Page, version: str) -> None:
+    expect(page.get_by_text(f"colours {version}", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    expect_idle(page)
+
+
+def expect_idle(page: Page) -> None:
+    button = page.get_by_role("button", name="Look for updates")
+    expect(button).to_be_enabled(timeout=PATIENCE_MS)
+
+
+def expect_told(page: Page, text: str) -> None:
+    expect(page.get_by_role("alert").filter(has_text=text)).to_be_visible(timeout=PATIENCE_MS)
+
+
+def come_online(context: BrowserContext) -> None:
+    """Chromium tells a page that opened without a network of one only after another end of it."""
+    for is_offline in (False, True, False):
+        context.set_offline(is_offline)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).click()
+
+
+def test_the_first_visit_brings_a_model_and_the_page_then_needs_no_network(
+    page: Page, context: BrowserContext, way: Proxy, check_accessibility: CheckAccessibility
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    expect(page.get_by_text("Version 1.0.0 was taken.")).to_be_visible()
+    check_accessibility(page)
+    context.set_offline(True)
+    page.reload()
+    expect_in_use(page, GOOD)
+    expect_told(page, "You can go on scanning with version 1.0.0.")
+    page.get_by_role("link", name="Scan").click()
+    photo = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": make_photo(COLOURS["green"])}
+    page.locator('input[type="file"]').set_input_files([photo])
+    expect(page.get_by_text("green").first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_an_update_runs_at_once_in_all_tabs_and_the_user_can_leave_it(
+    page: Page, context: BrowserContext, shop: Repository, way: Proxy
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    other = context.new_page()
+    open_settings(other, way)
+    expect_in_use(other, GOOD)
+    for tab in (page, other):
+        tab.evaluate("window.isTheSame = true")
+    shop.set_current("colours", NEWER)
+    press(page, "Look for updates")
+    for tab in (page, other):
+        expect_in_use(tab, NEWER)
+    press(page, f"Go back to {GOOD}")
+    for tab in (page, other):
+        expect_in_use(tab, GOOD)
+        assert tab.evaluate("window.isTheSame")
+    press(page, "Look for updates")
+    expect(page.get_by_text(f"Version {NEWER} is not taken")).to_be_visible(timeout=PATIENCE_MS)
+    expect_in_use(page, GOOD)
+    downloads = len(way.find("/artifacts/"))
+    press(page, f"Use {NEWER} again")
+    expect_in_use(page, NEWER)
+    assert len(way.find("/artifacts/")) == downloads
+
+
+def test_a_release_that_answers_otherwise_here_is_not_used(
+    page: Page, shop: Repository, way: Proxy
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    shop.set_current("colours", WRONG)
+    press(page, "Look for updates")
+    expect_told(page, "answers otherwise on this device than it should")
+    expect_in_use(page, GOOD)
+
+
+def test_a_version_that_does_not_start_is_left_for_the_one_before(
+    page: Page, shop: Repository, way: Proxy
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    shop.set_current("colours", NEWER)
+    press(page, "Look for updates")
+    expect_in_use(page, NEWER)
+    page.add_init_script("""
+        let left = 2;
+        window.Worker = class extends Worker {
+            constructor(...given) {
+                if (left-- > 0) throw new Error("out of memory");
+                super(...given);
+            }
+        };
+    """)
+    page.reload()
+    expect_told(page, f"Version {NEWER} did not start")
+    expect_in_use(page, GOOD)
+
+
+def test_a_download_that_is_cut_goes_on_where_it_stopped(
+    page: Page, context: BrowserContext, way: Proxy
+) -> None:
+    way.cut_at_bytes["/artifacts/"] = 200
+    open_settings(page, way)
+    expect_told(page, "the download goes on by itself when there is a network")
+    ranges = [asked.range for asked in way.find("/artifacts/")]
+    assert ranges == ["", "bytes=200-", "bytes=400-", "bytes=600-"]
+    way.reset()
+    come_online(context)
+    expect_in_use(page, GOOD)
+    assert [asked.range for asked in way.find("/artifacts/")] == ["bytes=800-"]
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_file_that_was_changed_on_the_way_is_thrown_away(page: Page, way: Proxy) -> None:
+    way.changes["/artifacts/"] = lambda _, data: bytes(len(data))
+    open_settings(page, way)
+    expect_told(page, "What came is not what was signed")
+    expect(page.get_by_text("None yet")).to_be_visible()
+    way.reset()
+    press(page, "Look for updates")
+    expect_in_use(page, GOOD)
+
+
+def test_a_model_that_the_browser_deleted_comes_again(
+    page: Page, context: BrowserContext, way: Proxy
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    page.evaluate("""() => new Promise((resolve) => {
+        indexedDB.deleteDatabase("ghostlens-models").onsuccess = resolve;
+    })""")
+    context.set_offline(True)
+    page.reload()
+    expect(page.get_by_text("None yet")).to_be_visible()
+    expect_told(page, "server cannot be reached")
+    come_online(context)
+    expect_in_use(page, GOOD)
+
+
+def test_another_root_than_at_the_first_visit_is_not_trusted(
+    page: Page, shop: Repository, way: Proxy, tmp_path: Path
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    impostor = Repository(tmp_path / "impostor")
+    impostor.add(make_bundle(tmp_path, "2.0.0"))
+    for _ in range(20):
+        impostor.commit()  # newer than what the page saw
+
+    def replace(path: str, data: bytes) -> bytes:
+        file = impostor.folder / path.removeprefix("/")
+        return file.read_bytes() if file.exists() else data
+
+    way.changes["/metadata/"] = replace
+    press(page, "Look for updates")
+    expect_told(page, "not signed by whom this device trusts")
+    expect_in_use(page, GOOD)
+
+
+def test_a_server_that_wants_a_key_is_given_the_one_that_the_user_enters(
+    page: Page, shop: Repository, way: Proxy
+) -> None:
+    way.host = "shop.example"
+    open_settings(page, way)
+    expect_told(page, "The server asks for a key")
+    place = ["--repository", str(shop.folder)]
+    key = run_command("serving", "keys", "create", "till", "--scope", "pull", *place).stdout.strip()
+    page.get_by_label("API key").fill(key)
+    press(page, "Save key")
+    expect_in_use(page, GOOD)
+
+
+def test_of_several_models_the_user_chooses_one(page: Page, way: Proxy) -> None:
+    def add(path: str, data: bytes) -> bytes:
+        if path != "/v1/models":
+            return data
+        models = json.loads(data)["models"]
+        return json.dumps({"models": [*models, {**models[0], "model": "fruit"}]}).encode()
+
+    way.changes["/v1/models"] = add
+    open_settings(page, way)
+    expect_told(page, "The server has several models")
+    page.get_by_label("Which model").select_option("colours")
+    expect_in_use(page, GOOD)
+
+
+def test_without_space_nothing_is_taken(page: Page, context: BrowserContext, way: Proxy) -> None:
+    page.goto(f"{way.url}/scan/icon.svg")
+    quota = {"origin": way.url, "quotaSize": 10_000}
+    context.new_cdp_session(page).send("Storage.overrideQuotaForOrigin", quota)
+    open_settings(page, way)
+    expect_told(page, "not enough space on this device")
+
+
+def test_everything_can_be_deleted_from_the_device(page: Page, way: Proxy) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    page.evaluate("localStorage.setItem('other', 'stays')")
+    press(page, "Delete everything on this device")
+    with page.expect_navigation():
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect_in_use(page, GOOD)
+    kept = page.evaluate("Object.keys(localStorage).sort()")
+    assert "other" in kept
+    assert len(way.find("1.root.json")) == 2
