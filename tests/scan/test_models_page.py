@@ -165,6 +165,19 @@ def test_code_is_copied_by_keyboard_and_that_is_said(page: Page, address: str) -
     assert copied == read_code(page.content(), "python")[-1]
 
 
+def test_where_there_is_no_clipboard_the_old_command_copies(page: Page, address: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(address + RELEASE)
+    page.evaluate(
+        "window.kept = navigator.clipboard;"
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+    )
+    button = page.locator("#code-android .copy").first
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert page.evaluate("window.kept.readText()") == read_code(page.content(), "android")[0]
+
+
 def test_the_typescript_code_pulls_the_release_and_recognises(
     page: Page, address: str, app: Path, repository: Repository, complaints: list[str]
 ) -> None:
