@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request
 
-from mobile_assets.errors import ManifestError
+from conversion.variants import VARIANTS
 from mobile_assets.export.recipes import LANGUAGES, Source, list_recipes
 from mobile_assets.manifest import Manifest
 from mobile_assets.release import STABLE
@@ -14,6 +14,8 @@ from mobile_assets.released import CLOUD
 from serving.access.public import list_public_scopes
 from serving.access.scopes import PULL
 from serving.context import get_settings, get_storage
+from serving.errors import NoArtifactError
+from serving.inference.choosing import choose_artifact
 from serving.publishing.changelog import Entry, describe_entry
 from serving.releases import describe_file, describe_manifest, describe_version
 from serving.showing.networks import (
@@ -72,15 +74,23 @@ def describe_release(model: str, version: str) -> dict[str, Any]:
 
 def _describe_box(manifest: Manifest, signed: dict[str, Any]) -> dict[str, Any]:
     """Returns what `serving/scan/app/src/try` needs to run the release in a browser."""
-    artifact = None
-    with suppress(ManifestError):
-        file = manifest.artifacts_for("web")[0].file
-        artifact = {"path": file.path, "url": describe_file(manifest, file)["url"]}
+    servers = None
+    with suppress(NoArtifactError):
+        servers = choose_artifact(manifest)
     return {
         "model": manifest.model,
         "version": manifest.version,
         "manifest": {name: signed[name] for name in ("url", "sha256")},
-        "artifact": artifact,
+        "files": [
+            {
+                "path": artifact.path,
+                "url": describe_file(manifest, artifact.file)["url"],
+                "precision": artifact.precision,
+                "isServers": artifact == servers,
+            }
+            for artifact in sorted(manifest.artifacts, key=lambda x: VARIANTS.index(x.variant))
+            if "web" in artifact.platforms
+        ],
         "samples": [
             {"label": sample["label"], "url": sample["url"]}
             for sample in describe_samples(manifest)

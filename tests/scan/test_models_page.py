@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from tests.mobile_assets.builds import COLOURS, make_photo
+from mobile_assets.bundle import write_bundle
+from tests.mobile_assets.builds import COLOURS, add_variants, make_build, make_photo
 from tests.mobile_assets.repositories import Repository
 from tests.mobile_assets.typescript import run_node
 from tests.scan.building import copy_app
@@ -38,10 +39,12 @@ export default defineConfig({
 
 
 @pytest.fixture(scope="module")
-def repository(colours_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """One for all tests: none of them changes it."""
-    made = Repository(tmp_path_factory.mktemp("published") / "repository")
-    made.add(colours_bundle)
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A release with two files for browsers; one for all tests, as none of them changes it."""
+    folder = tmp_path_factory.mktemp("published")
+    add_variants(make_build(folder / "build"), "litert-int8")
+    made = Repository(folder / "repository")
+    made.add(write_bundle(folder / "build", folder / "colours.bundle.zip"))
     return made
 
 
@@ -95,6 +98,15 @@ def test_a_large_photo_is_turned_by_its_tag_before_it_is_shown(page: Page, addre
     expect(page.locator("#try-box")).to_contain_text("1000 x 1500 pixels")
     sizes = page.evaluate("Array.from(document.querySelectorAll('canvas'), (x) => x.height)")
     assert sizes == [750, 54, 32]  # of a large photo every other pixel is drawn
+
+
+def test_another_model_file_can_be_chosen(page: Page, address: str) -> None:
+    try_golden(page, address)
+    box = page.locator("#try-box")
+    expect(box).to_contain_text("Both run the same file")
+    page.get_by_label("Model file").select_option("int8")
+    expect(box).to_contain_text("Both run the same network, here as int8")
+    expect(box).to_contain_text("colours-1.0.0-litert-int8.tflite in LiteRT.js")
 
 
 def test_nothing_is_sent_where_that_is_not_wanted(page: Page, address: str) -> None:

@@ -2,18 +2,12 @@ import type { Named, Verdict } from "ghostlens";
 import { type Agreement, compare, inWords } from "./agreement.ts";
 import type { Attempt, DeviceAnswer, Outcome } from "./attempt.ts";
 import type { CloudAnswer } from "./cloud.ts";
-import type { ShownRelease } from "./release.ts";
+import type { ShownFile } from "./release.ts";
 
 const SHOWN = 3;
 
-interface AnswersProps {
-  readonly release: ShownRelease;
-  readonly shown: Attempt;
-}
-
 /** What this device and the server say, side by side, and whether it is the same. */
-export function Answers({ release, shown }: AnswersProps) {
-  const { device, cloud } = shown;
+export function Answers({ device, cloud, file }: Attempt) {
   const both = device.kind === "done" && cloud?.kind === "done";
   return (
     <>
@@ -21,7 +15,13 @@ export function Answers({ release, shown }: AnswersProps) {
         <div>
           <h3>On this device</h3>
           <Shown outcome={device}>
-            {(found) => <Said {...found.found} words={inWords(found.found)} detail={describeHere(found, release)} />}
+            {(found) => (
+              <Said
+                {...found.found}
+                words={inWords(found.found)}
+                detail={describeHere(found, file)}
+              />
+            )}
           </Shown>
         </div>
         {cloud !== null && (
@@ -33,7 +33,13 @@ export function Answers({ release, shown }: AnswersProps) {
           </div>
         )}
       </div>
-      {both && <Agreed agreement={compare(device.value.found, cloud.value)} cloud={cloud.value} />}
+      {both && (
+        <Agreed
+          agreement={compare(device.value.found, cloud.value)}
+          cloud={cloud.value}
+          file={file}
+        />
+      )}
     </>
   );
 }
@@ -82,8 +88,8 @@ function Said({ verdict, words, answers, detail }: SaidProps) {
   );
 }
 
-function describeHere({ timings, accelerator }: DeviceAnswer, { artifact }: ShownRelease): string {
-  const name = artifact?.path.split("/").at(-1) ?? "";
+function describeHere({ timings, accelerator }: DeviceAnswer, { path }: ShownFile): string {
+  const name = path.split("/").at(-1) ?? "";
   const steps = { decode: timings.decode, "resize and crop": timings.prepare, run: timings.run };
   return `${name} in LiteRT.js (${accelerator}); ${listTimes(steps)}`;
 }
@@ -103,9 +109,10 @@ function listTimes(steps: Record<string, number>): string {
 interface AgreedProps {
   readonly agreement: Agreement;
   readonly cloud: CloudAnswer;
+  readonly file: ShownFile;
 }
 
-function Agreed({ agreement, cloud }: AgreedProps) {
+function Agreed({ agreement, cloud, file }: AgreedProps) {
   const { sameName, sameVerdict, sameNetwork, largestDifference, labels } = agreement;
   return (
     <div class="agreement">
@@ -119,7 +126,7 @@ function Agreed({ agreement, cloud }: AgreedProps) {
       </p>
       <p class="quiet">
         {sameNetwork
-          ? `Of one calibrated probability, over ${labels} labels. Both run the same network; what differs is the decoder of JPEG and the order of sums.`
+          ? `Of one calibrated probability, over ${labels} labels. ${explain(file)}`
           : `The server answered with a wider network (${cloud.architecture}): names and verdicts can be compared, probabilities not.`}
       </p>
     </div>
@@ -128,6 +135,12 @@ function Agreed({ agreement, cloud }: AgreedProps) {
 
 function Mark({ good, children }: { readonly good: boolean; readonly children: string }) {
   return <span class={good ? "pill" : "pill bad"}>{children}</span>;
+}
+
+function explain({ isServers, precision }: ShownFile): string {
+  return isServers
+    ? "Both run the same file; what differs is the decoder of photos and the order of sums."
+    : `Both run the same network, here as ${precision}: each file has a temperature and thresholds of its own.`;
 }
 
 /** As in "7.4e-7": how many zeros there are is what matters. */

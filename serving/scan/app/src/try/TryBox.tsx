@@ -7,11 +7,15 @@ import type { ShownRelease } from "./release.ts";
 
 const over = signal(false);
 const trouble = signal("");
+/** The place of the model file in the release's list. */
+const chosen = signal(0);
 
 export function TryBox({ release }: { readonly release: ShownRelease }) {
-  const take = (file: Blob | undefined, name: string): void => {
+  const take = (photo: Blob | undefined, name: string): void => {
+    const file = release.files[chosen.value];
+    if (photo === undefined || file === undefined) return;
     trouble.value = "";
-    if (file !== undefined) void recognise(release, name, file);
+    void recognise(release, file, name, photo);
   };
   return (
     <>
@@ -24,14 +28,14 @@ export function TryBox({ release }: { readonly release: ShownRelease }) {
       <p class="unseen" role="status">
         {attempt.value === null ? "" : summarise(attempt.value)}
       </p>
-      {attempt.value !== null && <Shown release={release} shown={attempt.value} />}
+      {attempt.value !== null && <Shown {...attempt.value} />}
     </>
   );
 }
 
 interface ChoiceProps {
   readonly release: ShownRelease;
-  readonly take: (file: Blob | undefined, name: string) => void;
+  readonly take: (photo: Blob | undefined, name: string) => void;
 }
 
 function Choice({ release, take }: ChoiceProps) {
@@ -69,6 +73,21 @@ function Choice({ release, take }: ChoiceProps) {
           ))}
         </div>
       )}
+      {release.files.length > 1 && (
+        <label class="pick">
+          <span>Model file</span>
+          <select
+            onChange={({ currentTarget }) => {
+              chosen.value = currentTarget.selectedIndex;
+              take(attempt.value?.photo, attempt.value?.name ?? "");
+            }}
+          >
+            {release.files.map(({ path, precision }) => (
+              <option key={path}>{precision}</option>
+            ))}
+          </select>
+        </label>
+      )}
       <label class="check">
         <input
           type="checkbox"
@@ -94,7 +113,7 @@ async function fetchSample(url: string): Promise<Blob | undefined> {
   return undefined;
 }
 
-function Shown({ release, shown }: { readonly release: ShownRelease; readonly shown: Attempt }) {
+function Shown(shown: Attempt) {
   const { steps } = shown;
   return (
     <>
@@ -108,7 +127,7 @@ function Shown({ release, shown }: { readonly release: ShownRelease; readonly sh
           {steps.words} <small>{steps.detail}</small>
         </p>
       )}
-      <Answers release={release} shown={shown} />
+      <Answers {...shown} />
     </>
   );
 }

@@ -6,15 +6,14 @@ import {
   type Accelerator,
   CrashedError,
   PhotoError,
-  type Recogniser,
   RuntimeMissingError,
   type Scores,
   UnsupportedError,
-  openRecogniser,
 } from "../recognising/recogniser.ts";
 import { OfflineError, RefusedError } from "../server.ts";
 import { type CloudAnswer, askCloud } from "./cloud.ts";
-import { FetchError, type LoadedRelease, type ShownRelease, loadRelease } from "./release.ts";
+import { forget, load, open } from "./opening.ts";
+import { FetchError, type ShownFile, type ShownRelease } from "./release.ts";
 import { type Steps, takeSteps } from "./steps.ts";
 
 /** Something that is waited for; `words` are for the person who waits. */
@@ -31,31 +30,30 @@ export interface DeviceAnswer {
 
 export interface Attempt {
   readonly name: string;
+  readonly photo: Blob;
+  /** The model file that answers here. */
+  readonly file: ShownFile;
   readonly steps: Outcome<Steps>;
   readonly device: Outcome<DeviceAnswer>;
   /** Null where the person wants no photo sent. */
   readonly cloud: Outcome<CloudAnswer> | null;
 }
 
-interface Opened extends LoadedRelease {
-  readonly recogniser: Recogniser;
-}
-
-const MEGABYTE = 1e6;
-
 /** The photo that was chosen last; null before the first one. */
 export const attempt = signal<Attempt | null>(null);
 /** Whether photos are sent to the server as well. */
 export const compares = signal(true);
 
-let loaded: Promise<LoadedRelease> | null = null;
-let opened: Promise<Opened> | null = null;
-
 /** Recognises a photo here and, where that is wanted, on the server; a later photo ends it. */
-export async function recognise(release: ShownRelease, name: string, photo: Blob): Promise<void> {
+export async function recognise(
+  release: ShownRelease,
+  file: ShownFile,
+  name: string,
+  photo: Blob,
+): Promise<void> {
   const waiting = { kind: "waiting", words: "Reading the photo…" } as const;
   const cloud = compares.value ? { ...waiting, words: "Waiting for this device…" } : null;
-  let own: Attempt = { name, steps: waiting, device: waiting, cloud };
+  let own: Attempt = { name, photo, file, steps: waiting, device: waiting, cloud };
   attempt.value = own;
   const update = (change: Partial<Attempt>): void => {
     if (attempt.value !== own) return;
@@ -65,11 +63,11 @@ export async function recognise(release: ShownRelease, name: string, photo: Blob
   const isCurrent = (): boolean => attempt.value === own;
 
   const bytes = new Uint8Array(await photo.arrayBuffer());
-  const files = await settle(() => load(release, (words) => update({ device: wait(words) })));
+  const files = await settle(() => load(release, file, (words) => update({ device: wait(words) })));
   if (files.kind === "done") {
     const { manifest } = files.value;
     update({ steps: await settle(() => takeSteps(bytes, manifest.preprocess)) });
-    if (isCurrent()) update({ device: await answerHere(release, bytes, update) });
+    if (isCurrent()) update({ device: await answerHere(release, file, bytes, update) });
   } else if (files.kind === "failed") {
     update({ steps: files, device: files });
   }
@@ -81,46 +79,22 @@ export async function recognise(release: ShownRelease, name: string, photo: Blob
 
 async function answerHere(
   release: ShownRelease,
+  file: ShownFile,
   photo: Uint8Array,
   update: (change: Partial<Attempt>) => void,
 ): Promise<Outcome<DeviceAnswer>> {
   update({ device: wait("Starting the runtime…") });
   return settle(async () => {
-    const { recogniser, manifest, artifact } = await open(release);
+    const { recogniser, manifest, artifact } = await open(release, file);
     update({ device: wait("Recognising…") });
     const scores = await recogniser.answerPhoto(photo).catch((error: unknown) => {
-      if (error instanceof CrashedError) opened = null; // the next photo starts anew
+      if (error instanceof CrashedError) forget(file);
       throw error;
     });
     const { probabilities, knownScore, timings } = scores;
     const found = judge(manifest, artifact, probabilities, knownScore);
     return { found, timings, accelerator: recogniser.accelerator };
   });
-}
-
-/** Once for all photos; again after it failed. */
-function load(release: ShownRelease, tell: (words: string) => void): Promise<LoadedRelease> {
-  loaded ??= loadRelease(release, (done, total) => {
-    const [come, all] = [done, total].map((size) => (size / MEGABYTE).toFixed(1));
-    tell(`Loading the model: ${come} of ${all} MB`);
-  }).catch((error: unknown) => {
-    loaded = null;
-    throw error;
-  });
-  return loaded;
-}
-
-function open(release: ShownRelease): Promise<Opened> {
-  opened ??= load(release, () => undefined)
-    .then(async (files) => ({
-      ...files,
-      recogniser: await openRecogniser(files.artifact, files.manifest),
-    }))
-    .catch((error: unknown) => {
-      opened = null;
-      throw error;
-    });
-  return opened;
 }
 
 function wait(words: string): Outcome<never> {

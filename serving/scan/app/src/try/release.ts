@@ -7,9 +7,19 @@ export interface ShownRelease {
   readonly model: string;
   readonly version: string;
   readonly manifest: { readonly url: string; readonly sha256: string };
-  /** The file for browsers; null where the release has none. */
-  readonly artifact: { readonly path: string; readonly url: string } | null;
+  /** The files for browsers; the first is what an app gets that names no precision. */
+  readonly files: readonly ShownFile[];
   readonly samples: readonly { readonly label: string; readonly url: string }[];
+}
+
+/** A model file for browsers. */
+export interface ShownFile {
+  readonly path: string;
+  readonly url: string;
+  /** As in "fp32". */
+  readonly precision: string;
+  /** Whether the server answers with this very file. */
+  readonly isServers: boolean;
 }
 
 /** What a device would have of the release. */
@@ -32,10 +42,9 @@ export class FetchError extends Error {}
  */
 export async function loadRelease(
   release: ShownRelease,
+  { path, url }: ShownFile,
   progress: (doneBytes: number, totalBytes: number) => void,
 ): Promise<LoadedRelease> {
-  if (release.artifact === null) throw new FetchError("this release has no file for browsers");
-  const { path, url } = release.artifact;
   const manifest = parseManifest(
     await fetchFile(release.manifest.url, release.manifest.sha256, () => undefined),
   );
