@@ -88,6 +88,13 @@ test("what can be taken back is not sent before its time, and not at all once it
   );
 });
 
+test("what could be taken back is sent at once where the page is left", async () => {
+  const { queue, clock } = start();
+  await queue.add(make("a", { sendFromMs: clock.ms + 8000 }));
+  await queue.releaseAll();
+  assert.equal((await queue.sendAll()).sent, 1);
+});
+
 test("one that the server will never take is put aside with its reason, and can be tried again", async () => {
   const { queue } = start([new RefusedError(422, "no label 'pear'"), null]);
   await queue.add(make("a", { sendFromMs: 1 }));

@@ -18,7 +18,8 @@ function findTexts(source: string): string[] {
 
 test("no component has a visible text of its own: it would be in one language alone", () => {
   const files = readdirSync(SOURCES, { recursive: true }).map(String);
-  const components = files.filter((name) => name.endsWith(".tsx"));
+  // What `try/` shows is part of the developers' pages, which are in English.
+  const components = files.filter((name) => name.endsWith(".tsx") && !name.startsWith("try"));
   assert.ok(components.length > 4);
   for (const name of components) {
     assert.deepEqual(findTexts(readFileSync(join(SOURCES, name), "utf8")), [], name);

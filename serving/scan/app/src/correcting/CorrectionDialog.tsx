@@ -4,10 +4,10 @@ import { recall, remember } from "../remembering.ts";
 import type { Scan } from "../scan.ts";
 import { nameOf } from "../words/names.ts";
 import { say, sayMany } from "../words/words.ts";
-import { findLabels, findPhotoDays } from "./choices.ts";
 import { correct, readRecent } from "./corrections.ts";
 import "./correcting.css";
 import { LabelSearch } from "./LabelSearch.tsx";
+import { findPhotoDays } from "./photos.ts";
 import type { Right } from "./queue.ts";
 
 const KEPT = "ghostlens.send-photos";
@@ -21,7 +21,8 @@ interface Properties {
 /** Asks what a scan shows in truth. It is open while it is part of the page. */
 export function CorrectionDialog({ scan, onDone }: Properties) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const choice = useSignal<Choice | null>(null);
+  // What comes first; null until it is read.
+  const first = useSignal<readonly string[] | null>(null);
   const sendsPhoto = useSignal(recall(KEPT) === "yes");
   const days = useSignal<number | null>(null);
 
@@ -31,7 +32,7 @@ export function CorrectionDialog({ scan, onDone }: Properties) {
     return () => opened?.close();
   }, []);
   useEffect(() => {
-    void findChoice(scan).then((found) => (choice.value = found));
+    void findFirst(scan).then((found) => (first.value = found));
     if (scan.photo !== null) void findPhotoDays(scan.model).then((found) => (days.value = found));
   }, [scan]);
 
@@ -55,8 +56,12 @@ export function CorrectionDialog({ scan, onDone }: Properties) {
         {say("correct.title")}
       </h2>
       {best && <p class="quiet">{say("correct.answered", { name: nameOf(best.label) })}</p>}
-      {choice.value && (
-        <LabelSearch {...choice.value} onPick={(right) => void take(right)} />
+      {first.value && (
+        <LabelSearch
+          labels={scan.labels}
+          first={first.value}
+          onPick={(right) => void take(right)}
+        />
       )}
       {days.value !== null && <PhotoChoice sends={sendsPhoto} days={days.value} />}
       <div class="buttons">
@@ -75,16 +80,10 @@ export function CorrectionDialog({ scan, onDone }: Properties) {
   );
 }
 
-interface Choice {
-  readonly labels: readonly string[];
-  readonly first: readonly string[];
-}
-
-/** Returns what to choose from: what was chosen lately first, then the answer's other guesses. */
-async function findChoice(scan: Scan): Promise<Choice> {
-  const [labels, recent] = [await findLabels(scan), await readRecent(scan.model)];
+/** Returns the labels that were chosen lately, then the answer's other guesses. */
+async function findFirst(scan: Scan): Promise<readonly string[]> {
   const guesses = scan.recognition.answers.slice(1, 4).map(({ label }) => label);
-  return { labels, first: [...new Set([...recent, ...guesses])] };
+  return [...new Set([...(await readRecent(scan.model)), ...guesses])];
 }
 
 function PhotoChoice({ sends, days }: { sends: { value: boolean }; days: number }) {

@@ -39,7 +39,7 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 /** Sends what waits, from now on whenever there is a chance that it goes through. */
 export function startCorrections(): void {
   addEventListener("online", () => void sendNow());
-  document.addEventListener("visibilitychange", () => void sendNow());
+  document.addEventListener("visibilitychange", () => void (document.hidden ? leave() : sendNow()));
   // Another key may be allowed to; this also sends at the start.
   effect(() => {
     void apiKey.value;
@@ -107,6 +107,12 @@ async function keep(correction: Correction): Promise<boolean> {
     correctionProblem.value = { word, detail: String(error) };
     return false;
   }
+}
+
+/** The page may not come back for days: what was said is not held back for taking it back. */
+async function leave(): Promise<void> {
+  await queue.releaseAll().catch((error: unknown) => console.warn(error));
+  await sendNow();
 }
 
 async function sendNow(): Promise<void> {

@@ -1,6 +1,6 @@
 /** A correction as the API takes it; see docs/corrections.md. */
 
-import type { Scan } from "../scan.ts";
+import { networkOf, type Scan } from "../scan.ts";
 import type { Correction, Right } from "./queue.ts";
 
 /** What a correction says beside the scan and what is right. */
@@ -25,7 +25,7 @@ export function describe(scan: Scan, right: Right, sender: Sender): Correction["
       label: best?.label ?? null,
       probability: best === undefined ? null : Math.min(1, best.probability),
       verdict: scan.recognition.verdict,
-      by: scan.source.by === "device" ? "device" : scan.source.network,
+      by: networkOf(scan),
     },
     right,
     ...(sender.site === "" ? {} : { site: sender.site }),

@@ -76,6 +76,14 @@ export class Queue {
     await this.store.change(id, (found) => found && { ...found, refused: null });
   }
 
+  /** Lets all be sent that could still be taken back. */
+  async releaseAll(): Promise<void> {
+    const now = this.now();
+    for (const { id } of (await this.list()).filter(({ sendFromMs }) => sendFromMs > now)) {
+      await this.store.change(id, (found) => found && { ...found, sendFromMs: now });
+    }
+  }
+
   /** Returns all, the oldest first. */
   async list(): Promise<Correction[]> {
     const all = await this.store.list();

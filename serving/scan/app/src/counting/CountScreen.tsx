@@ -122,7 +122,7 @@ function Actions() {
   };
   return (
     <>
-      <div class="buttons actions">
+      <div class="buttons count-actions">
         <button
           type="button"
           class="button"
