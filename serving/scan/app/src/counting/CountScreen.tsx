@@ -111,9 +111,10 @@ function Actions() {
   const list = currentList.value;
   const isEmpty = lines.value.length === 0;
   const exportBy = async (hand: (name: string, text: string) => unknown): Promise<void> => {
+    if (list === null) return;
     const sites = lines.value.map((line) => line.site);
     try {
-      await hand(nameFile(list?.startedAt ?? "", sites), writeCsv(lines.value));
+      await hand(nameFile(list.startedAt, sites), writeCsv(lines.value));
       isUnshared.value = false;
     } catch (error) {
       console.warn("the table was not shared:", error);

@@ -7,7 +7,7 @@ import type { Problem } from "../problem.ts";
 import { site } from "../site.ts";
 import { nameOf } from "../words/names.ts";
 import { type CountList, identify, type Item, type Line } from "./lines.ts";
-import { sortLines, startLine, toIso, withCount } from "./lines.ts";
+import { sortLines, startLine, withCount } from "./lines.ts";
 
 const CURRENT = "current-list";
 const MOST_UNDONE = 50;
@@ -25,7 +25,7 @@ const steps = signal<readonly Step[]>([]);
 
 /** All lists, the newest first. */
 export const lists = computed(() =>
-  [...listState.value].sort((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt)),
+  [...listState.value].sort((a, b) => b.startedAt.localeCompare(a.startedAt)),
 );
 const chosen = signal<string | null>(null);
 /** The list that is counted into; null before the first count. */
@@ -136,7 +136,7 @@ export async function removeList(list: CountList): Promise<void> {
 }
 
 async function startList(): Promise<CountList> {
-  const list: CountList = { id: makeUuid(), startedAt: toIso(new Date()) };
+  const list: CountList = { id: makeUuid(), startedAt: new Date().toISOString() };
   const current = chosen.value;
   await storeList(list.id, list);
   remember({ lists: new Map([[list.id, undefined]]), lines: new Map(), current });

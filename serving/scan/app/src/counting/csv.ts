@@ -1,6 +1,6 @@
 /** A counting list as a table for spreadsheets: RFC 4180, UTF-8. */
 
-import { type Line, sortLines } from "./lines.ts";
+import { type Line, sortLines, toLocal } from "./lines.ts";
 
 /** Excel reads a file without it in the encoding of its country. */
 const BYTE_ORDER_MARK = "\ufeff";
@@ -14,8 +14,8 @@ const COLUMNS = {
   barcode: (line: Line) => line.barcode ?? "",
   model: (line: Line) => line.model,
   version: (line: Line) => line.version,
-  first_counted_at: (line: Line) => line.countedAt,
-  last_counted_at: (line: Line) => line.changedAt,
+  first_counted_at: (line: Line) => toLocal(line.countedAt),
+  last_counted_at: (line: Line) => toLocal(line.changedAt),
 } as const;
 
 /** Returns the table of a list, a row for each line, the oldest first. */
@@ -37,6 +37,6 @@ export function writeCell(value: string | number): string {
 export function nameFile(startedAt: string, sites: readonly string[]): string {
   const [first = ""] = new Set(sites).size === 1 ? sites : [];
   const place = first.normalize("NFC").replace(/[^\p{L}\p{N}\p{M}]+/gu, "-");
-  const parts = ["counts", startedAt.slice(0, 10), place.replace(/^-+|-+$/g, "")];
+  const parts = ["counts", toLocal(startedAt).slice(0, 10), place.replace(/^-+|-+$/g, "")];
   return `${parts.filter((part) => part !== "").join("-")}.csv`;
 }

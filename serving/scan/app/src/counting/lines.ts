@@ -3,7 +3,7 @@
 /** A count of a shelf, a store or a field, with an end and a beginning. */
 export interface CountList {
   readonly id: string;
-  /** ISO 8601, with the offset from UTC. */
+  /** ISO 8601, in UTC, to the millisecond. */
   readonly startedAt: string;
 }
 
@@ -27,7 +27,7 @@ export interface Line extends Item {
   readonly barcode: string | null;
   /** 0 to `MAX_COUNT`. */
   readonly count: number;
-  /** When the first and when the last was counted; ISO 8601, with the offset from UTC. */
+  /** When the first and when the last was counted; ISO 8601, in UTC, to the millisecond. */
   readonly countedAt: string;
   readonly changedAt: string;
 }
@@ -41,7 +41,7 @@ export function identify(list: string, item: Item, site: string): string {
 
 /** Returns a line with nothing counted yet. */
 export function startLine(list: string, item: Item, name: string, site: string, at: Date): Line {
-  const time = toIso(at);
+  const time = at.toISOString();
   const id = identify(list, item, site);
   const { label, model, version, barcode = null } = item;
   const times = { countedAt: time, changedAt: time };
@@ -51,7 +51,7 @@ export function startLine(list: string, item: Item, name: string, site: string, 
 /** Returns the line with another count; what is no count is brought to the nearest. */
 export function withCount(line: Line, count: number, at: Date): Line {
   const whole = Math.min(MAX_COUNT, Math.max(0, Math.round(count) || 0));
-  return { ...line, count: whole, changedAt: toIso(at) };
+  return { ...line, count: whole, changedAt: at.toISOString() };
 }
 
 /** Returns what a user typed as a count; null where it is none. Any script's digits are. */
@@ -63,8 +63,7 @@ export function readCount(text: string): number | null {
 
 /** Returns the newest first; changing a count moves nothing under the finger. */
 export function sortLines(lines: readonly Line[]): Line[] {
-  const order = (a: Line, b: Line): number => Date.parse(b.countedAt) - Date.parse(a.countedAt);
-  return [...lines].sort((a, b) => order(a, b) || (a.id < b.id ? 1 : -1));
+  return [...lines].sort((a, b) => b.countedAt.localeCompare(a.countedAt));
 }
 
 /** Returns how many there are of each item, whatever the place or barcode; the most first. */
@@ -77,8 +76,9 @@ export function sumByItem(lines: readonly Line[]): { line: Line; count: number }
   return [...sums.values()].sort((a, b) => b.count - a.count);
 }
 
-/** Returns a time to the second with this device's offset from UTC: 2026-11-30T14:05:00+08:00. */
-export function toIso(at: Date): string {
+/** Returns a time to the second, as the device's clock shows it: 2026-11-30T14:05:00+08:00. */
+export function toLocal(time: string): string {
+  const at = new Date(time);
   const offset = -at.getTimezoneOffset();
   const two = (value: number): string => String(Math.floor(value)).padStart(2, "0");
   const local = new Date(at.getTime() + offset * 60_000).toISOString().slice(0, 19);
