@@ -1,5 +1,6 @@
 """How a model comes to the scan page: first, as an update, over bad networks, and back."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,18 @@ from tests.serving.test_server import serve
 
 GOOD, NEWER, WRONG = "1.0.0", "1.1.0", "1.2.0"
 PATIENCE_MS = 30_000
+# Looks for a new service worker, and returns what becomes of it.
+UPDATE_WORKER = """async () => {
+    const registration = await navigator.serviceWorker.getRegistration();
+    await registration.update();
+    const worker = registration.installing ?? registration.active;
+    return new Promise((resolve) => {
+        worker.onstatechange = () => {
+            if (worker.state === "activated") resolve("activated");
+            if (worker.state === "redundant") resolve("another build");
+        };
+    });
+}"""
 
 
 def make_bundle(folder: Path, version: str) -> Path:
@@ -281,3 +294,31 @@ def test_everything_can_be_deleted_from_the_device(page: Page, way: Proxy) -> No
     kept = page.evaluate("Object.keys(localStorage).sort()")
     assert "other" in kept
     assert len(way.find("1.root.json")) == 2
+
+
+def test_a_new_build_of_the_page_is_kept_beside_the_one_that_is_open(
+    page: Page, context: BrowserContext, way: Proxy
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    index = page.request.get(f"{way.url}/scan/").body()
+    newer = index.replace(b'content="#12382b"', b'content="#123456"')
+    digests = [hashlib.sha256(data).hexdigest()[:16].encode() for data in (index, newer)]
+    way.changes["/scan/sw.js"] = lambda _, data: data.replace(*digests)
+    # While the server still gives the index of before, nothing is kept.
+    assert "another build" in page.evaluate(UPDATE_WORKER)
+    way.changes["/scan/"] = lambda path, data: newer if path == "/scan/" else data
+    assert page.evaluate(UPDATE_WORKER) == "activated"
+    press(page, "Look for updates")
+    expect_in_use(page, GOOD)
+    context.set_offline(True)
+    page.reload()
+    expect_in_use(page, GOOD)
+    assert page.locator('meta[name="theme-color"]').get_attribute("content") == "#123456"
+
+
+def test_a_browser_that_runs_no_models_downloads_none(page: Page, way: Proxy) -> None:
+    page.add_init_script("WebAssembly.validate = () => false")
+    open_settings(page, way)
+    expect_told(page, "This browser cannot run the model")
+    assert way.find("/targets/") == []

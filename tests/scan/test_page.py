@@ -6,6 +6,9 @@ import urllib.request
 import pytest
 from playwright.sync_api import Page, expect
 
+from serving.app import create_app
+from serving.settings import Settings
+from tests.mobile_assets.repositories import Repository
 from tests.scan.building import BUILT
 from tests.scan.conftest import CheckAccessibility
 
@@ -33,3 +36,9 @@ def test_the_runtime_comes_compressed_once_to_those_who_take_it(address: str, ki
         assert plain.headers["Content-Encoding"] is None
         wanted = gzip.decompress(name.read_bytes())
         assert gzip.decompress(packed.read()) == plain.read() == wanted
+
+
+def test_the_page_learns_where_files_lie_that_others_serve(repository: Repository) -> None:
+    for files_url, told in (("", None), ("https://cdn.example/x/", "https://cdn.example/x")):
+        client = create_app(Settings(repository.folder, files_url=files_url)).test_client()
+        assert client.get("/scan/server.json").json == {"files_url": told}

@@ -435,6 +435,17 @@ test("a report waits until the server takes it, and is dropped where it never wi
   assert.deepEqual(await storage.list("reports/"), []);
 });
 
+test("nothing is taken out of the browser's own cache, where a bad file would stay", async (t) => {
+  const caching = new Set<string | undefined>();
+  const fetch: typeof globalThis.fetch = (input, init) => {
+    caching.add(init?.cache);
+    return globalThis.fetch(input, init);
+  };
+  const { client } = await makeSetting(t, { fetch });
+  await client.update(answerWell);
+  assert.deepEqual([...caching], ["no-store"]);
+});
+
 test("a server that is down stops nothing that runs", async (t) => {
   const { client, server } = await makeSetting(t);
   await client.update(answerWell);

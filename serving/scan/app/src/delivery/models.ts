@@ -1,7 +1,13 @@
 /** The model on this device: which one runs, and how a newer one comes. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { Check, GhostlensClient, InstalledModel, Recognition } from "ghostlens";
+import {
+  type Check,
+  type GhostlensClient,
+  type InstalledModel,
+  type Recognition,
+  compareVersions,
+} from "ghostlens";
 import type { Problem } from "../problem.ts";
 import type { Recogniser } from "../recognising/recogniser.ts";
 import { recall, remember } from "../remembering.ts";
@@ -19,7 +25,7 @@ export interface Running {
   readonly recogniser: Recogniser;
   /** The version that can be gone back to; null where there is none. */
   readonly former: string | null;
-  /** The version that the user left last, and that is only taken again when they ask. */
+  /** The newer version that the user left, and that is only taken again when they ask. */
   readonly left: string | null;
 }
 
@@ -234,7 +240,8 @@ async function startInTurn(client: GhostlensClient, tested: Opened | null): Prom
       const { recogniser } = findOpened(model, tested) ?? (await openProven(model));
       await client.confirmStart();
       const { former, left } = await client.versions();
-      return show({ model, recogniser, former, left: left.at(-1) ?? null }, recogniser);
+      const newer = left.filter((version) => compareVersions(version, model.version) > 0);
+      return show({ model, recogniser, former, left: newer.at(-1) ?? null }, recogniser);
     } catch (error) {
       if (isOfDevice(error)) {
         await client.cancelStart();
