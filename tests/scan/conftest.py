@@ -18,7 +18,7 @@ from tests.serving.test_server import serve
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Containers have no user namespaces and little shared memory.
-_FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream")
+_FLAGS = ("--no-sandbox", "--disable-dev-shm-usage")
 _WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 MakeBrowser = Callable[..., Browser]
@@ -37,12 +37,19 @@ def find_chromium() -> str:
 
 @pytest.fixture(scope="session")
 def make_browser() -> Iterator[MakeBrowser]:
-    """Starts browsers; `camera` is a file of pictures (.y4m or .mjpeg) that the camera sees."""
+    """Starts browsers.
+
+    `camera` is a file of pictures (.y4m or .mjpeg) that the camera sees; without `allowed` it is
+    refused until a context is granted it.
+    """
     command = find_chromium()
     with sync_playwright() as playwright:
 
-        def make(camera: Path | None = None, flags: tuple[str, ...] = ()) -> Browser:
-            seen = ["--use-fake-device-for-media-stream"] if camera else []
+        def make(
+            camera: Path | None = None, flags: tuple[str, ...] = (), allowed: bool = True
+        ) -> Browser:
+            seen = ["--use-fake-ui-for-media-stream"] if allowed else []
+            seen += ["--use-fake-device-for-media-stream"] if camera else []
             seen += [f"--use-file-for-fake-video-capture={camera}"] if camera else []
             return playwright.chromium.launch(
                 executable_path=command, args=[*_FLAGS, *seen, *flags]

@@ -13,7 +13,6 @@ const NAMES = Object.keys(SCREENS) as Screen[];
 const screen = signal<Screen>(readScreen());
 addEventListener("hashchange", () => {
   screen.value = readScreen();
-  scrollTo(0, 0);
 });
 
 /** The address says which screen is shown, so that "back" works. */
@@ -29,7 +28,7 @@ export function App() {
   }, [language.value, screen.value]);
   return (
     <>
-      <main>
+      <main key={screen.value}>
         <Shown />
       </main>
       <nav class="tabs" aria-label={say("tabs")}>

@@ -62,7 +62,7 @@ function Bars({ top }: { top: readonly Named[] }) {
     <ol class="bars">
       {top.map(({ label, probability }) => (
         <li key={label}>
-          <span>{nameOf(label)}</span>
+          <span class="bars-name">{nameOf(label)}</span>
           <Share label={label} probability={probability} />
         </li>
       ))}
@@ -120,9 +120,10 @@ function Choices({ top, chosen }: { top: readonly Named[]; chosen: string | null
             type="radio"
             name="label"
             checked={label === chosen}
+            aria-label={`${nameOf(label)}, ${sayPercent(probability)}`}
             onChange={() => chooseLabel(label)}
           />
-          <span>{nameOf(label)}</span>
+          <span class="bars-name">{nameOf(label)}</span>
           <Share label={label} probability={probability} />
         </label>
       ))}
