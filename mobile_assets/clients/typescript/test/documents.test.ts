@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Confidence } from "../src/documents.js";
 import { readHierarchy } from "../src/documents.js";
-import { ManifestError } from "../src/errors.js";
+import { ConfigError, ManifestError } from "../src/errors.js";
 import { judge } from "../src/judge.js";
 import { parseManifest } from "../src/manifest.js";
 import { chooseLanguage, listLanguages, parseNames } from "../src/names.js";
-import { preprocess, resize } from "../src/preprocess.js";
+import { type Pixels, Preparation, preprocess, resize } from "../src/preprocess.js";
 import { JsonNode, readJson } from "../src/reading.js";
 import { parseRelease } from "../src/release.js";
 import { readVectors } from "./support/vectors.js";
@@ -208,6 +208,49 @@ test("the middle of the whole resized photo is what is cropped", () => {
     assert.deepEqual(rows.flat(), [...preprocess({ width, height, data }, by)]);
   }
 });
+
+test("the part that is needed, given in strips, makes the same pixels, photo after photo", () => {
+  for (const { photo, resampler, ...size } of vectors.preprocess.pixels) {
+    const { width, height } = photo;
+    const data = new Uint8Array(Buffer.from(photo.rgb, "base64"));
+    const by = { inputPx: size.input_px, resizePx: size.resize_px, resampler, steps: [] };
+    const wanted = [...preprocess({ width, height, data }, by)];
+    const preparation = new Preparation(width, height, by);
+    const { left, top, width: columns, height: rows } = preparation.area;
+    for (const rowsAtATime of [1, 7, rows]) {
+      for (let done = 0; done < rows; done += rowsAtATime) {
+        const strip = cut({ width, height, data }, left, top + done, columns, Math.min(rowsAtATime, rows - done));
+        preparation.add(strip, left, top + done);
+      }
+      assert.deepEqual([...preparation.finish()], wanted);
+    }
+  }
+});
+
+test("strips that are missing, too narrow or of another size are refused", () => {
+  const by = { inputPx: 32, resizePx: 36, resampler: "bilinear", steps: [] } as const;
+  const preparation = new Preparation(80, 60, by);
+  const { left, top, width, height } = preparation.area;
+  const data = new Uint8Array(width * height * 3);
+  assert.throws(() => preparation.finish(), ConfigError);
+  assert.throws(() => preparation.add({ width, height, data }, left + 1, top), ConfigError);
+  assert.throws(() => preparation.add({ width: width + 1, height, data }, left, top), ConfigError);
+  assert.throws(() => new Preparation(0, 60, by), ConfigError);
+  preparation.add({ width, height, data }, left, top);
+  assert.equal(preparation.finish().length, 32 * 32 * 3);
+});
+
+/** Cuts a part out of RGB pixels, and makes them RGBA as a canvas does. */
+function cut({ width, data }: Pixels, left: number, top: number, columns: number, rows: number): Pixels {
+  const out = new Uint8ClampedArray(columns * rows * 4).fill(255);
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      const from = 3 * ((top + y) * width + left + x);
+      out.set(data.subarray(from, from + 3), 4 * (y * columns + x));
+    }
+  }
+  return { width: columns, height: rows, data: out };
+}
 
 function toConfidence({
   temperature,
