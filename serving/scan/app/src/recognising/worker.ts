@@ -70,7 +70,7 @@ async function answer(task: Exclude<Task, { kind: "open" }>): Promise<Scores> {
       before = performance.now();
       prepare += before - read;
     });
-    const pixels = Float32Array.from(made.finish());
+    const pixels = new Float32Array(made.finish());
     const ready = performance.now();
     const found = await opened.network.answer(pixels);
     const timings = { decode, prepare: prepare + ready - before, run: performance.now() - ready };
