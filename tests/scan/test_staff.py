@@ -35,30 +35,30 @@ IDBDatabase.prototype.transaction = function (stores, mode) {
 
 
 @pytest.fixture(scope="module")
-def named_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 1.0.0 of the colours, with names in Chinese."""
-    folder = tmp_path_factory.mktemp("named")
-    table = folder / "names.csv"
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a repository and the server's state lie; the colours have names in Chinese."""
+    made = tmp_path_factory.mktemp("staff")
+    table = made / "names.csv"
     table.write_text("label,zh-Hans\nred,红色\ngreen,绿色\nblue,蓝色\n", encoding="utf-8")
-    return write_bundle(make_build(folder / "build"), folder / "named.bundle.zip", names=table)
-
-
-@pytest.fixture
-def repository(named_bundle: Path, tmp_path: Path) -> Repository:
-    made = Repository(tmp_path / "repository")
-    made.add(named_bundle)
+    bundle = write_bundle(make_build(made / "build"), made / "named.bundle.zip", names=table)
+    Repository(made / "repository").add(bundle)
     return made
 
 
-@pytest.fixture
-def address(
-    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """A server that keeps photos of corrections for 30 days."""
-    keeping = {"GHOSTLENS_KEEP_PHOTOS": "1", "GHOSTLENS_KEEP_PHOTOS_DAYS": "30"}
-    monkeypatch.setattr(test_server, "clean_environment", lambda: clean_environment() | keeping)
-    with serve(repository.folder, "--state", str(tmp_path / "state")) as (found, _):
-        yield found
+@pytest.fixture(scope="module")
+def place(folder: Path) -> tuple[str, ...]:
+    """What tells commands where the server has its things."""
+    return "--repository", str(folder / "repository"), "--state", str(folder / "state")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, place: tuple[str, ...]) -> Iterator[str]:
+    """A server that keeps photos of corrections."""
+    keeping = clean_environment() | {"GHOSTLENS_KEEP_PHOTOS": "1"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(test_server, "clean_environment", lambda: keeping)
+        with serve(folder / "repository", *place[2:]) as (found, _):
+            yield found
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_new_count_keeps_the_one_before_and_a_full_device_keeps_all(
 def test_a_correction_without_a_network_arrives_once_in_the_export_for_training(
     page: Page,
     address: str,
-    repository: Repository,
+    place: tuple[str, ...],
     tmp_path: Path,
     check_accessibility: CheckAccessibility,
 ) -> None:
@@ -182,7 +182,6 @@ def test_a_correction_without_a_network_arrives_once_in_the_export_for_training(
     expect(page.get_by_text(WORDS["correct.waiting.one"].format(count=1))).to_be_visible()
     page.context.set_offline(False)
     expect(page.get_by_text(WORDS["correct.all-sent"])).to_be_visible(timeout=20_000)
-    place = ["--repository", repository.folder, "--state", tmp_path / "state"]
     run_corrections("export", "colours", "--open-too", "--out", tmp_path / "new", *place)
     with (tmp_path / "new" / "manifest.csv").open(newline="", encoding="utf-8") as file:
         [row] = csv.DictReader(file)
@@ -203,7 +202,7 @@ def answer_with(status: int, kind: str) -> Any:
 def test_a_refused_correction_is_shown_and_can_be_sent_again(page: Page, address: str) -> None:
     open_scan(page, address)
     page.route("**/corrections", answer_with(401, "key-needed"))
-    show(page, "red")
+    show(page, "green")
     page.get_by_role("button", name="Wrong?").click()
     page.get_by_role("combobox").fill("a durian")
     page.get_by_role("option", name="“a durian”: not in the list").click()

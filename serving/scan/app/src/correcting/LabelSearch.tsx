@@ -136,5 +136,6 @@ function listOptions(found: readonly string[], query: string): Named[] {
 
 function sortByName(labels: readonly string[]): string[] {
   const { compare } = new Intl.Collator(document.documentElement.lang, { numeric: true });
-  return [...labels].sort((a, b) => compare(nameOf(a), nameOf(b)));
+  const named = labels.map((label) => ({ label, name: nameOf(label) }));
+  return named.sort((a, b) => compare(a.name, b.name)).map(({ label }) => label);
 }

@@ -2,7 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { deviceId, makeUuid } from "../device.ts";
-import { keepFact, openKept, readFact, StorageFullError } from "../kept.ts";
+import { KeepingError, keepFact, openKept, readFact, StorageFullError } from "../kept.ts";
 import type { Problem } from "../problem.ts";
 import type { Scan } from "../scan.ts";
 import { apiKey, ask } from "../server.ts";
@@ -98,7 +98,12 @@ async function keep(correction: Correction): Promise<boolean> {
         await queue.remove(other.id);
       }
     }
-    await queue.add(correction);
+    await queue.add(correction).catch((error: unknown) => {
+      if (!(error instanceof KeepingError) || correction.photo === null) throw error;
+      // No space for a photo, or a browser that stores none: what was said is worth more.
+      console.warn("the photo is left out:", error);
+      return queue.add({ ...correction, photo: null });
+    });
     [latest.value, correctionProblem.value] = [correction, null];
     await sendNow();
     return true;

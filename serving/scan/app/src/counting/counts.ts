@@ -11,6 +11,8 @@ import { sortLines, startLine, withCount } from "./lines.ts";
 
 const CURRENT = "current-list";
 const MOST_UNDONE = 50;
+/** So long the last count is told; it can be taken back on the screen of counts later too. */
+const TOLD_MS = 10_000;
 
 /** What a change can be taken back to. */
 interface Step {
@@ -37,7 +39,7 @@ export const lines = computed(() =>
   sortLines(lineState.value.filter(({ list }) => list === currentList.value?.id)),
 );
 export const canUndo = computed(() => steps.value.length > 0);
-/** The line that was counted last, for a word about it; null after it was taken back. */
+/** The line that was counted last, for a word about it; null after a while. */
 export const lastCounted = signal<Line | null>(null);
 /** Why the last change was not kept; null where it was. */
 export const countProblem = signal<Problem | null>(null);
@@ -72,7 +74,11 @@ export async function addCount(item: Item, count = 1): Promise<boolean> {
       const { label, version, name } = empty;
       return withCount({ ...found, label, version, name }, found.count + count, at);
     });
-    lastCounted.value = lineState.value.find((line) => line.id === id) ?? null;
+    const counted = lineState.value.find((line) => line.id === id) ?? null;
+    lastCounted.value = counted;
+    setTimeout(() => {
+      if (lastCounted.value === counted) lastCounted.value = null;
+    }, TOLD_MS);
   });
 }
 
