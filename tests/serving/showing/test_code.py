@@ -71,26 +71,23 @@ def test_the_python_code_pulls_this_release_and_recognises(page: str, project: P
     assert (project / "models" / "colours" / "1.0.0").is_dir()
 
 
-def test_what_android_pulls_lies_where_the_kotlin_code_reads_it(page: str, project: Path) -> None:
-    commands, _, code = read_code(page, "android")[:3]
+def test_what_is_pulled_lies_where_the_code_for_phones_reads_it(page: str, project: Path) -> None:
+    commands, _, kotlin = read_code(page, "android")[:3]
     run(["sh", "-eu"], project, commands)
-    named = re.findall(r'"(colours/[^"]+)"', code)
+    assets = project / "app" / "src" / "main" / "assets"
+    named = re.findall(r'"(colours/[^"]+)"', kotlin)
     assert len(named) == 2
     for name in named:
-        assert (project / "app" / "src" / "main" / "assets" / name).is_file()
-
-
-def test_what_ios_pulls_lies_where_the_swift_code_reads_it(page: str, project: Path) -> None:
-    blocks = read_code(page, "ios")
-    commands, code = blocks[2:4]  # LiteRT: the tests' Core ML package is none that runs
-    run(["sh", "-eu"], project, commands)
+        assert (assets / name).is_file()
+    # The same file for iOS lies in the same folder; the tests' Core ML package is none that runs.
+    core_ml, swift, lite_rt, code = read_code(page, "ios")[:4]
+    assert commands.splitlines()[-1].split()[2] in lite_rt
     [(stem, suffix, folder)] = re.findall(
         r'forResource: "(\S+)", ofType: "(\S+)", inDirectory: "(\S+)"', code
     )
-    assert (project / folder / f"{stem}.{suffix}").is_file()
-    assert 'subdirectory: "colours"' in code and (project / "colours" / "manifest.json").is_file()
-    assert "mv colours/artifacts/colours-1.0.0-coreml-fp16.mlpackage ColoursMo" in blocks[0]
-    assert "ColoursModel(" in blocks[1]
+    assert (assets / folder / f"{stem}.{suffix}").is_file() and 'subdirectory: "colours"' in code
+    assert "mv colours/artifacts/colours-1.0.0-coreml-fp16.mlpackage ColoursMo" in core_ml
+    assert "ColoursModel(" in swift
 
 
 def test_where_no_channel_offers_it_browsers_are_said_to_get_another(

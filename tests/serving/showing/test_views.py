@@ -14,6 +14,12 @@ from tests.mobile_assets.builds import LITERT, make_build, write_sums
 PAGES = ("/", "/models/", "/models/colours", "/models/colours/1.1.0", "/models/colours/1.0.0")
 
 
+@pytest.fixture(scope="module")
+def client(published: Path) -> FlaskClient:
+    """One for all tests of a repository that none of them changes."""
+    return create_app(Settings(published)).test_client()
+
+
 def list_addresses(page: str) -> set[str]:
     return set(re.findall(r'(?:href|src|action|data-url)="(/[^"#]*)"', page))
 
