@@ -26,6 +26,14 @@ REDDISH, GREY = (140, 110, 110), (120, 120, 120)
 SURE, KNOWN = 0.6, 0.4
 PHONE = {"viewport": {"width": 412, "height": 840}, "has_touch": True, "locale": "en-GB"}
 
+# Chromium on Linux reads no barcodes: this stands for a browser that does.
+READS_BARCODES = """
+globalThis.BarcodeDetector = class {
+  static getSupportedFormats = async () => ["ean_13"];
+  detect = async () => [{ format: "ean_13", rawValue: "7310865004703" }];
+};
+"""
+
 OpenScan = Callable[..., Page]
 
 
@@ -83,11 +91,12 @@ def open_scan(served: str, complaints: list[str]) -> Iterator[OpenScan]:
     """Opens the page as a new user, who may have allowed that the server is asked."""
     contexts: list[BrowserContext] = []
 
-    def open_page(browser: Browser, may_ask: bool = False) -> Page:
+    def open_page(browser: Browser, may_ask: bool = False, script: str = "") -> Page:
         context = browser.new_context(**PHONE)  # type: ignore[arg-type]
         contexts.append(context)
         if may_ask:
             context.add_init_script("localStorage.setItem('ghostlens.may-ask', 'yes')")
+        context.add_init_script(script)
         page = context.new_page()
         watch(page, complaints)
         page.goto(f"{served}/scan/")
@@ -112,7 +121,7 @@ def choose_photo(page: Page, photo: bytes) -> None:
 def test_an_answer_that_stays_sure_is_held_said_and_counted(
     sees_red: Browser, open_scan: OpenScan, check_accessibility: CheckAccessibility
 ) -> None:
-    page = open_scan(sees_red)
+    page = open_scan(sees_red, script=READS_BARCODES)
     check_accessibility(page)
     start_camera(page)
     expect(page.get_by_text("Held")).to_be_visible(timeout=20_000)
@@ -130,18 +139,18 @@ def test_an_answer_that_stays_sure_is_held_said_and_counted(
     hold = page.get_by_role("button", name="Hold")
     expect(hold).to_be_enabled()
     check_accessibility(page)
+    expect(page.locator(".finder").get_by_text("7310865004703")).to_be_visible()
     hold.press("Enter")
-    expect(page.get_by_text("Held")).to_be_visible()
+    expect(page.get_by_text("Barcode 7310865004703 (ean_13)")).to_be_visible()
     page.get_by_role("radio", name="green").check()
     page.get_by_role("button", name="Count", exact=True).click()
     page.get_by_role("link", name="Counts").click()
-    expect(page.get_by_text("green", exact=True)).to_be_visible()
-    expect(page.get_by_text("red", exact=True)).to_be_visible()
+    lines = page.get_by_role("listitem")
+    expect(lines.filter(has_text=re.compile("green.*7310865004703"))).to_be_visible()
+    expect(lines.filter(has_text="red")).to_be_visible()
 
 
-def test_the_camera_is_off_while_another_screen_is_shown(
-    sees_red: Browser, open_scan: OpenScan
-) -> None:
+def test_the_camera_is_off_while_nobody_looks_at_it(sees_red: Browser, open_scan: OpenScan) -> None:
     page = open_scan(sees_red)
     page.evaluate(
         """() => {
@@ -163,6 +172,15 @@ def test_the_camera_is_off_while_another_screen_is_shown(
     page.get_by_role("link", name="Scan").click()
     expect(page.locator("video")).to_be_visible()
     assert page.evaluate("opened.map(({readyState}) => readyState)") == ["ended", "live"]
+    hide = """isHidden => {
+      Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    expect(page.locator("video")).to_have_count(0)
+    assert page.evaluate("opened.map(({readyState}) => readyState)") == ["ended", "ended"]
+    page.evaluate(hide, False)
+    expect(page.locator("video")).to_be_visible()
 
 
 def test_what_is_unsure_stays_here_unless_asking_is_allowed(
@@ -173,7 +191,7 @@ def test_what_is_unsure_stays_here_unless_asking_is_allowed(
     page.on("request", lambda request: asked.append(request.url))
     start_camera(page)
     expect(page.get_by_role("heading", name="Perhaps red")).to_be_visible(timeout=20_000)
-    expect(page.get_by_text("is not allowed to be asked")).to_be_visible()
+    expect(page.get_by_role("link", name="Allow it in Settings")).to_be_visible()
     check_accessibility(page)
     page.get_by_role("button", name="Hold").click()
     expect(page.get_by_role("button", name="Count", exact=True)).to_be_disabled()
@@ -246,20 +264,16 @@ def test_a_chosen_photo_is_answered_as_python_answers_it(
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def test_a_file_that_is_no_photo_is_told_and_the_next_one_works(
+def test_without_a_camera_photos_work_and_what_is_none_is_told(
     browser: Browser, open_scan: OpenScan, check_accessibility: CheckAccessibility
 ) -> None:
     page = open_scan(browser)
+    start_camera(page)
+    expect(page.get_by_role("alert")).to_have_text(re.compile("There is no camera here"))
+    check_accessibility(page)
     choose_photo(page, b"no photo at all")
     expect(page.get_by_role("alert").get_by_text("cannot be opened as a photo")).to_be_visible()
     check_accessibility(page)
-    choose_photo(page, make_plain(RED))
-    expect(page.get_by_role("heading", name="red")).to_be_visible()
-    expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_a_photo_may_be_dropped_or_pasted(browser: Browser, open_scan: OpenScan) -> None:
-    page = open_scan(browser)
     carry = """async ([bytes, kind]) => {
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
@@ -273,17 +287,6 @@ def test_a_photo_may_be_dropped_or_pasted(browser: Browser, open_scan: OpenScan)
     expect(page.get_by_role("heading", name="red")).to_be_visible()
     page.evaluate(carry, [list(make_plain((60, 60, 200))), "paste"])
     expect(page.get_by_role("heading", name="blue")).to_be_visible()
-
-
-def test_without_a_camera_a_photo_works(
-    browser: Browser, open_scan: OpenScan, check_accessibility: CheckAccessibility
-) -> None:
-    page = open_scan(browser)
-    start_camera(page)
-    expect(page.get_by_role("alert")).to_have_text(re.compile("There is no camera here"))
-    check_accessibility(page)
-    choose_photo(page, make_plain(RED))
-    expect(page.get_by_role("heading", name="red")).to_be_visible()
 
 
 def test_a_refused_camera_is_told_and_may_be_tried_again(

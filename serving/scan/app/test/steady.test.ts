@@ -79,6 +79,25 @@ test("another answer is shown only after it stood for some frames", () => {
   assert.ok(first.slice(lime).every((label) => label === "lime"));
 });
 
+test("what is held is what is seen now, not what is still shown", () => {
+  const steadier = makeSteadier();
+  const held = [GALA, GALA, GALA, GALA, LIME, LIME].map((frame) => steadier.add(frame));
+  const current = held.map(({ current }) => current?.answers[0]?.label ?? null);
+  assert.deepEqual(current, ["gala", "gala", "gala", "gala", null, "lime"]);
+  assert.equal(held.at(-1)?.recognition.answers[0]?.label, "gala");
+});
+
+test("how long an answer stands is counted anew for another picture", () => {
+  const steadier = makeSteadier();
+  const other = seen(0.1, 0.2, 0.3, 0.4);
+  const strange = seen(0, 0, 0.55, 0.45);
+  const shown = addAll(steadier, [...Array<typeof UNSURE>(9).fill(UNSURE), other, strange, strange]);
+  assert.deepEqual(shown.slice(0, 9).map(({ frames }) => frames), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const [last] = shown.slice(-1);
+  assert.equal(last?.view, 2);
+  assert.ok((last?.frames ?? 9) < 3);
+});
+
 test("answers that alternate at a threshold do not alternate on the screen", () => {
   const frames = Array.from({ length: 40 }, (_, i) => (i % 2 ? UNSURE : GALA));
   const shown = addAll(makeSteadier(), frames).map(({ recognition }) => recognition.verdict);

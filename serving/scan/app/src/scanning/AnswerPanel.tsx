@@ -136,7 +136,7 @@ function AskingNote({ verdict }: Pick<Recognition, "verdict">) {
   if (!mayAsk.value && isWorthAsking(verdict)) {
     return (
       <p class="answer-source">
-        {say("scan.ask.not-allowed")} <a href="#settings">{say("tab.settings")}</a>
+        {say("scan.ask.not-allowed")} <a href="#settings">{say("scan.ask.allow")}</a>
       </p>
     );
   }

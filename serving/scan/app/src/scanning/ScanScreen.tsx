@@ -34,9 +34,9 @@ export function ScanScreen() {
     >
       <Viewfinder video={video} />
       <div class="scan-below">
-        <AnswerPanel />
         <CountNote />
         <CorrectionNote />
+        <AnswerPanel />
         <Actions video={video} onWrong={() => setIsWrong(true)} />
       </div>
       <Announcer />
@@ -52,7 +52,7 @@ function followPage(): () => void {
   let wasOn = recallCamera() !== null;
   const follow = (): void => {
     if (document.hidden) {
-      wasOn = cameraState.value.kind === "on" || cameraState.value.kind === "starting";
+      wasOn ||= cameraState.value.kind === "on" || cameraState.value.kind === "starting";
       stopCamera();
     } else if (wasOn && cameraState.value.kind === "off") void startCamera(recallCamera() ?? "");
   };

@@ -37,7 +37,9 @@ export async function openCamera(deviceId: string, onLost: () => void): Promise<
   // Some browsers within apps have none at all.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (devices === undefined) throw new CameraError("missing", null);
-  const which = deviceId === "" ? { facingMode: { ideal: "environment" } } : { deviceId };
+  // Where the chosen one is gone, the browser takes another that looks away.
+  const chosen = deviceId === "" ? {} : { deviceId: { ideal: deviceId } };
+  const which = { facingMode: { ideal: "environment" }, ...chosen };
   let stream: MediaStream;
   try {
     stream = await devices.getUserMedia({ video: { ...which, ...SIZE }, audio: false });

@@ -2,6 +2,7 @@
 
 import { judge } from "ghostlens";
 import { type Running, running } from "../delivery/models.ts";
+import type { Problem } from "../problem.ts";
 import { recall, remember } from "../remembering.ts";
 import { type Camera, CameraError, listCameras, openCamera } from "./camera.ts";
 import { openBarcodeReader, type ReadBarcode } from "./barcodes.ts";
@@ -66,6 +67,7 @@ export async function answerFrames(
 ): Promise<void> {
   let steadier: Steadier | null = null;
   let model: Running | null = null;
+  let failure: Problem | null = null;
   while (!ended.aborted) {
     await waitForFrame(video, LEAST_MS);
     if (ended.aborted) return;
@@ -79,13 +81,13 @@ export async function answerFrames(
       if (ended.aborted || held.value !== null || running.value !== model) continue;
       const { decode, prepare, run } = scores.timings;
       const steady = steadier.add(scores);
-      trouble.value = null;
+      if (trouble.value === failure) trouble.value = null;
       live.value = { ...steady, tookMs: decode + prepare + run };
       onAnswer(steady);
     } catch (error) {
       // One that was replaced or has crashed answers no more; delivery opens another.
       if (running.value !== model || ended.aborted) continue;
-      trouble.value = { word: "scan.failed", detail: String(error) };
+      trouble.value = failure = { word: "scan.failed", detail: String(error) };
       await wait(NO_FRAME_MS);
     }
   }

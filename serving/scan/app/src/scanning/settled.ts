@@ -23,9 +23,10 @@ let isBusy = false;
 
 /** Looks at one more answer of the camera: holds it, or asks the server, where it is time. */
 export function noteAnswer(video: HTMLVideoElement, steady: Steady): void {
-  const { recognition, frames, view } = steady;
+  const { recognition, current, frames, view } = steady;
   if (view !== asked) cancelAsking();
-  if (automatic.add(recognition)) return void holdFrame(video);
+  // By what is seen now, not by what is still shown: the picture that is held is of now.
+  if (current !== null && automatic.add(current)) return void holdFrame(video);
   const isSettled = isWorthAsking(recognition.verdict) && frames >= SETTLED_FRAMES;
   if (isSettled && view !== asked && !isBusy) void askAboutFrame(video, view);
 }
@@ -114,14 +115,15 @@ function settle(scan: Scan): void {
       : { ...before, scan, pictureUrl: url };
 }
 
-/** Takes the picture that the camera shows, with the answer as it is shown. */
+/** Takes the picture that the camera shows, with the answer to it. */
 async function takeScan(video: HTMLVideoElement): Promise<Scan | null> {
   const [answer, model] = [live.value, running.value];
   if (answer === null || model === null || held.value !== null) return null;
   isBusy = true;
   try {
     const photo = await writeJpeg(video);
-    return makeScan(model, answer.recognition, answer.tookMs, photo, barcode.value);
+    const found = answer.current ?? answer.recognition;
+    return makeScan(model, found, answer.tookMs, photo, barcode.value);
   } finally {
     isBusy = false;
   }

@@ -24,9 +24,11 @@ export interface FrameScores {
 /** The answer as it is shown. */
 export interface Steady {
   readonly recognition: Recognition;
+  /** The answer to what is seen now, which is shown once it lasts; null for a frame left out. */
+  readonly current: Recognition | null;
   /** The first names in an order that does not flicker. */
   readonly top: readonly Named[];
-  /** For how many frames it has been this answer. */
+  /** For how many frames of this picture it has been this answer. */
   readonly frames: number;
   /** Counts the pictures: it grows when the camera looks at something else. */
   readonly view: number;
@@ -64,6 +66,11 @@ export class FrameAverage {
     return { probabilities: this.mean, knownScore: this.known };
   }
 
+  /** Whether the last frame was left out, for now. */
+  get isLeftOut(): boolean {
+    return this.odd !== null;
+  }
+
   private restart({ probabilities, knownScore }: FrameScores): void {
     [this.mean, this.known, this.odd] = [Array.from(probabilities), knownScore, null];
     this.view += 1;
@@ -87,17 +94,20 @@ export class Steadier {
 
   add(frame: FrameScores): Steady {
     const recognition = this.judge(this.average.add(frame));
-    const { view } = this.average;
+    const { view, isLeftOut } = this.average;
+    const current = isLeftOut ? null : recognition;
     const answer = nameAnswer(recognition);
     const before = this.shown;
     if (before !== null && answer !== nameAnswer(before.recognition)) {
       this.waited = answer === this.waiting ? this.waited + 1 : 1;
       this.waiting = answer;
-      if (this.waited < LAG_FRAMES) return (this.shown = { ...before, view });
-      this.shown = { recognition, top: keepOrder([], recognition), frames: this.waited, view };
+      if (this.waited < LAG_FRAMES) return (this.shown = { ...before, current, view });
+      const top = keepOrder([], recognition);
+      this.shown = { recognition, current, top, frames: this.waited, view };
     } else {
-      const frames = (before?.frames ?? 0) + 1;
-      this.shown = { recognition, top: keepOrder(before?.top ?? [], recognition), frames, view };
+      const frames = (before?.view === view ? before.frames : 0) + 1;
+      const top = keepOrder(before?.top ?? [], recognition);
+      this.shown = { recognition, current, top, frames, view };
     }
     [this.waiting, this.waited] = ["", 0];
     return this.shown;
