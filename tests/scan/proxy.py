@@ -4,6 +4,7 @@ import http.client
 import http.server
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Proxy:
         host: the name that the server is asked under; empty for this proxy's own. A server that
             is asked under another name than its machine's own wants keys.
         asked: what was asked.
+        sent_bytes: of the bodies that were sent, by path; compressed where the browser takes that.
     """
 
     upstream: str
@@ -44,6 +46,7 @@ class Proxy:
     changes: dict[str, Change] = field(default_factory=dict)
     host: str = ""
     asked: list[Asked] = field(default_factory=list)
+    sent_bytes: Counter[str] = field(default_factory=Counter)
 
     def reset(self) -> None:
         """Lets everything through from now on."""
@@ -96,6 +99,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         upstream.close()
         for change in changes:
             data = change(self.path, data)
+        self.proxy.sent_bytes[self.path] += len(data)
         self._send(answer, data)
 
     def do_POST(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from conversion.artifact import read_build
 from mobile_assets.bundle import write_bundle
-from tests.conftest import run_command
+from serving.access.keys import Wish, create_key
+from serving.settings import Settings
+from serving.state.database import Database
 from tests.mobile_assets.builds import (
     COLOURS,
     answer_all,
@@ -26,6 +29,9 @@ from tests.serving.test_server import serve
 
 GOOD, NEWER, WRONG = "1.0.0", "1.1.0", "1.2.0"
 PATIENCE_MS = 30_000
+# All that the page is made of. A model of 10 MB and the runtime then are a first visit of 15 MB.
+MOST_BEFORE_MODEL_BYTES = 200_000
+MOST_RUNTIME_BYTES = 4_800_000
 # Looks for a new service worker, and returns what becomes of it.
 UPDATE_WORKER = """async () => {
     const registration = await navigator.serviceWorker.getRegistration();
@@ -116,6 +122,10 @@ def test_the_first_visit_brings_a_model_and_the_page_then_needs_no_network(
     open_settings(page, way)
     expect_in_use(page, GOOD)
     expect(page.get_by_text("Version 1.0.0 was taken.")).to_be_visible()
+    sent = {path: size for path, size in way.sent_bytes.items() if path.startswith("/scan/")}
+    runtime_bytes = sum(size for path, size in sent.items() if path.startswith("/scan/litert/"))
+    assert sum(sent.values()) - runtime_bytes < MOST_BEFORE_MODEL_BYTES
+    assert 0 < runtime_bytes < MOST_RUNTIME_BYTES
     check_accessibility(page)
     context.set_offline(True)
     page.reload()
@@ -154,17 +164,6 @@ def test_an_update_runs_at_once_in_all_tabs_and_the_user_can_leave_it(
     assert len(way.find("/artifacts/")) == downloads
 
 
-def test_a_release_that_answers_otherwise_here_is_not_used(
-    page: Page, shop: Repository, way: Proxy
-) -> None:
-    open_settings(page, way)
-    expect_in_use(page, GOOD)
-    shop.set_current("colours", WRONG)
-    press(page, "Look for updates")
-    expect_told(page, "answers otherwise on this device than it should")
-    expect_in_use(page, GOOD)
-
-
 def test_a_version_that_does_not_start_is_left_for_the_one_before(
     page: Page, shop: Repository, way: Proxy
 ) -> None:
@@ -187,31 +186,6 @@ def test_a_version_that_does_not_start_is_left_for_the_one_before(
     expect_in_use(page, GOOD)
 
 
-def test_a_download_that_is_cut_goes_on_where_it_stopped(
-    page: Page, context: BrowserContext, way: Proxy
-) -> None:
-    way.cut_at_bytes["/artifacts/"] = 200
-    open_settings(page, way)
-    expect_told(page, "the download goes on by itself when there is a network")
-    ranges = [asked.range for asked in way.find("/artifacts/")]
-    assert ranges == ["", "bytes=200-", "bytes=400-", "bytes=600-"]
-    way.reset()
-    come_online(context)
-    expect_in_use(page, GOOD)
-    assert [asked.range for asked in way.find("/artifacts/")] == ["bytes=800-"]
-    expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_a_file_that_was_changed_on_the_way_is_thrown_away(page: Page, way: Proxy) -> None:
-    way.changes["/artifacts/"] = lambda _, data: bytes(len(data))
-    open_settings(page, way)
-    expect_told(page, "What came is not what was signed")
-    expect(page.get_by_text("None yet")).to_be_visible()
-    way.reset()
-    press(page, "Look for updates")
-    expect_in_use(page, GOOD)
-
-
 def test_a_model_that_the_browser_deleted_comes_again(
     page: Page, context: BrowserContext, way: Proxy
 ) -> None:
@@ -225,53 +199,6 @@ def test_a_model_that_the_browser_deleted_comes_again(
     expect(page.get_by_text("None yet")).to_be_visible()
     expect_told(page, "server cannot be reached")
     come_online(context)
-    expect_in_use(page, GOOD)
-
-
-def test_another_root_than_at_the_first_visit_is_not_trusted(
-    page: Page, shop: Repository, way: Proxy, tmp_path: Path
-) -> None:
-    open_settings(page, way)
-    expect_in_use(page, GOOD)
-    impostor = Repository(tmp_path / "impostor")
-    impostor.add(make_bundle(tmp_path, "2.0.0"))
-    for _ in range(20):
-        impostor.commit()  # newer than what the page saw
-
-    def replace(path: str, data: bytes) -> bytes:
-        file = impostor.folder / path.removeprefix("/")
-        return file.read_bytes() if file.exists() else data
-
-    way.changes["/metadata/"] = replace
-    press(page, "Look for updates")
-    expect_told(page, "not signed by whom this device trusts")
-    expect_in_use(page, GOOD)
-
-
-def test_a_server_that_wants_a_key_is_given_the_one_that_the_user_enters(
-    page: Page, shop: Repository, way: Proxy
-) -> None:
-    way.host = "shop.example"
-    open_settings(page, way)
-    expect_told(page, "The server asks for a key")
-    place = ["--repository", str(shop.folder)]
-    key = run_command("serving", "keys", "create", "till", "--scope", "pull", *place).stdout.strip()
-    page.get_by_label("API key").fill(key)
-    press(page, "Save key")
-    expect_in_use(page, GOOD)
-
-
-def test_of_several_models_the_user_chooses_one(page: Page, way: Proxy) -> None:
-    def add(path: str, data: bytes) -> bytes:
-        if path != "/v1/models":
-            return data
-        models = json.loads(data)["models"]
-        return json.dumps({"models": [*models, {**models[0], "model": "fruit"}]}).encode()
-
-    way.changes["/v1/models"] = add
-    open_settings(page, way)
-    expect_told(page, "The server has several models")
-    page.get_by_label("Which model").select_option("colours")
     expect_in_use(page, GOOD)
 
 
@@ -322,3 +249,70 @@ def test_a_browser_that_runs_no_models_downloads_none(page: Page, way: Proxy) ->
     open_settings(page, way)
     expect_told(page, "This browser cannot run the model")
     assert way.find("/targets/") == []
+
+
+def test_what_was_changed_is_thrown_away_and_what_was_cut_goes_on_where_it_stopped(
+    page: Page, context: BrowserContext, way: Proxy
+) -> None:
+    way.changes["/artifacts/"] = lambda _, data: bytes(len(data))
+    open_settings(page, way)
+    expect_told(page, "What came is not what was signed")
+    expect(page.get_by_text("None yet")).to_be_visible()
+    way.reset()
+    way.cut_at_bytes["/artifacts/"] = 200
+    press(page, "Look for updates")
+    expect_told(page, "the download goes on by itself when there is a network")
+    ranges = [asked.range for asked in way.find("/artifacts/")]
+    assert ranges == ["", "bytes=200-", "bytes=400-", "bytes=600-"]
+    way.reset()
+    come_online(context)
+    expect_in_use(page, GOOD)
+    assert [asked.range for asked in way.find("/artifacts/")] == ["bytes=800-"]
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_neither_a_release_that_answers_otherwise_nor_one_of_another_root_is_used(
+    page: Page, shop: Repository, way: Proxy, tmp_path: Path
+) -> None:
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    shop.set_current("colours", WRONG)
+    press(page, "Look for updates")
+    expect_told(page, "answers otherwise on this device than it should")
+    expect_in_use(page, GOOD)
+    impostor = Repository(tmp_path / "impostor")
+    impostor.add(make_bundle(tmp_path, "2.0.0"))
+    impostor.versions = {role: 100 for role in impostor.versions}  # newer than what the page saw
+    impostor.commit()
+
+    def replace(path: str, data: bytes) -> bytes:
+        file = impostor.folder / path.removeprefix("/")
+        return file.read_bytes() if file.exists() else data
+
+    way.changes["/metadata/"] = replace
+    press(page, "Look for updates")
+    expect_told(page, "not signed by whom this device trusts")
+    expect_in_use(page, GOOD)
+
+
+def test_the_user_enters_the_key_that_the_server_wants_and_chooses_one_of_its_models(
+    page: Page, shop: Repository, way: Proxy
+) -> None:
+    def add(path: str, data: bytes) -> bytes:
+        if path != "/v1/models":
+            return data
+        models = json.loads(data)["models"]
+        return json.dumps({"models": [*models, {**models[0], "model": "fruit"}]}).encode()
+
+    way.host = "shop.example"
+    open_settings(page, way)
+    expect_told(page, "The server asks for a key")
+    database = Database(Settings(shop.folder).state_place)
+    key = create_key(database, Wish("till", frozenset({"pull"})), "ann", int(time.time() * 1000))
+    database.close()
+    way.changes["/v1/models"] = add
+    page.get_by_label("API key").fill(key)
+    press(page, "Save key")
+    expect_told(page, "The server has several models")
+    page.get_by_label("Which model").select_option("colours")
+    expect_in_use(page, GOOD)

@@ -40,11 +40,13 @@ async function install(): Promise<void> {
 
 async function fetchFile([name, digest]: [string, string]): Promise<[string, Response]> {
   const address = name === INDEX ? SCOPE : SCOPE + name;
-  const answer = await fetch(address, { cache: "no-cache" });
-  const found = toHex(await crypto.subtle.digest("SHA-256", await answer.clone().arrayBuffer()));
+  for (const cache of ["default", "reload"] as const) {
+    const answer = await fetch(address, { cache });
+    const found = await crypto.subtle.digest("SHA-256", await answer.clone().arrayBuffer());
+    if (answer.ok && toHex(found).startsWith(digest)) return [address, answer];
+  }
   // While a server is brought up to date it may give files of two builds.
-  if (!answer.ok || !found.startsWith(digest)) throw new Error(`${address} is of another build`);
-  return [address, answer];
+  throw new Error(`${address} is of another build`);
 }
 
 async function activate(): Promise<void> {
