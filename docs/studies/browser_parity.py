@@ -16,6 +16,7 @@ import os
 import shutil
 import statistics
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from tests.serving.test_server import serve
 from training.preprocess import Preprocess, decode_photo
 
 _WARM_UP = 10
+_FRAMES_A_LINE = 500
 _SCANS = """async ([count, width, height]) => {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
@@ -112,35 +114,52 @@ def compare(
 
 
 def measure(page: Page, frames: int) -> None:
-    """Prints the median time of each part."""
+    """Prints the median time of each part, and the processor time, which others do not disturb."""
     page.evaluate(_SCANS, [_WARM_UP, 1280, 720])
+    before = _watch_pages()
     rows = page.evaluate(_SCANS, [frames, 1280, 720])
-    print(f"{frames} frames of 1280 x 720")
+    used_ms = (_watch_pages().cpu_s - before.cpu_s) * 1e3 / frames
+    print(f"{frames} frames of 1280 x 720; load of the machine {os.getloadavg()[0]:.1f}")
     print("| part | median ms | best tenth ms |\n| --- | ---: | ---: |")
     for name, times in zip(_PARTS, zip(*rows, strict=True), strict=True):
         tenth = statistics.quantiles(times, n=10)[0]
         print(f"| {name} | {statistics.median(times):.1f} | {tenth:.1f} |")
+    print(f"processor time of the page, with drawing the frames: {used_ms:.1f} ms a frame")
 
 
 def endure(page: Page, frames: int) -> None:
     """Prints the memory of the browser's processes before and after many frames."""
-    before = _browser_memory_mb()
-    page.evaluate(_SCANS, [frames, 640, 480])
-    after = _browser_memory_mb()
-    print(f"{frames} frames later: {before:.0f} MB became {after:.0f} MB")
+    before = _watch_pages().memory_mb
+    for done in range(0, frames, _FRAMES_A_LINE):
+        page.evaluate(_SCANS, [_FRAMES_A_LINE, 640, 480])
+        after = _watch_pages().memory_mb
+        print(
+            f"{done + _FRAMES_A_LINE} frames later: {before:.0f} MB became {after:.0f} MB",
+            flush=True,
+        )
 
 
-def _browser_memory_mb() -> float:
-    """Returns the resident memory of the pages' processes that this one started."""
-    parents, pages_4k = {}, {}
+@dataclass(frozen=True)
+class _Use:
+    """What the pages' processes that this one started use, all together."""
+
+    memory_mb: float
+    cpu_s: float
+
+
+def _watch_pages() -> _Use:
+    parents: dict[int, int] = {}
+    uses: dict[int, _Use] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            parents[int(folder.name)] = int(
-                (folder / "stat").read_text().rsplit(")")[-1].split()[1]
-            )
+            stat = (folder / "stat").read_text().rsplit(")")[-1].split()
+            parents[int(folder.name)] = int(stat[1])
             if b"--type=renderer" in (folder / "cmdline").read_bytes():
-                pages_4k[int(folder.name)] = int((folder / "statm").read_text().split()[1])
-    return sum(size for pid, size in pages_4k.items() if _is_ours(pid, parents)) * 4096 / 1e6
+                cpu_s = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+                pages = int((folder / "statm").read_text().split()[1])
+                uses[int(folder.name)] = _Use(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, cpu_s)
+    ours = [use for pid, use in uses.items() if _is_ours(pid, parents)]
+    return _Use(sum(use.memory_mb for use in ours), sum(use.cpu_s for use in ours))
 
 
 def _is_ours(pid: int, parents: dict[int, int]) -> bool:
