@@ -13,6 +13,8 @@ import { Steadier, type Steady } from "./steady.ts";
 const LEAST_MS = 100;
 const BARCODE_EVERY_MS = 500;
 const NO_FRAME_MS = 1000;
+/** Times differ from frame to frame by half and more: a mean of the last two seconds is shown. */
+const TIME_DECAY = 0.9;
 const KEPT = "ghostlens.camera";
 
 /** The camera that the user chose last; null where they never turned one on. */
@@ -68,6 +70,7 @@ export async function answerFrames(
   let steadier: Steadier | null = null;
   let model: Running | null = null;
   let failure: Problem | null = null;
+  let tookMs: number | null = null;
   while (!ended.aborted) {
     await waitForFrame(video, LEAST_MS);
     if (ended.aborted) return;
@@ -80,9 +83,11 @@ export async function answerFrames(
       const scores = await model.recogniser.answerFrame(await createImageBitmap(video));
       if (ended.aborted || held.value !== null || running.value !== model) continue;
       const { decode, prepare, run } = scores.timings;
+      const frameMs = decode + prepare + run;
+      tookMs = tookMs === null ? frameMs : TIME_DECAY * tookMs + (1 - TIME_DECAY) * frameMs;
       const steady = steadier.add(scores);
       if (trouble.value === failure) trouble.value = null;
-      live.value = { ...steady, tookMs: decode + prepare + run };
+      live.value = { ...steady, tookMs };
       onAnswer(steady);
     } catch (error) {
       // One that was replaced or has crashed answers no more; delivery opens another.

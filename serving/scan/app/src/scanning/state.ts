@@ -31,7 +31,7 @@ export interface Held {
 export const cameraState = signal<CameraState>({ kind: "off" });
 /** Ids of the cameras to choose from. */
 export const cameras = signal<readonly string[]>([]);
-/** The answer to what the camera sees, and how long the last frame took, in milliseconds. */
+/** The answer to what the camera sees, and how long a frame takes, in milliseconds. */
 export const live = signal<(Steady & { readonly tookMs: number }) | null>(null);
 export const held = signal<Held | null>(null);
 export const asking = signal<Asking>({ kind: "idle" });
