@@ -186,13 +186,21 @@ async function update(again: boolean): Promise<void> {
     else await follow(client, check);
     noteOutcome(null, check.checkAgainS);
   } catch (error) {
-    if (!signal.aborted) problemState.value = explain(error, progress);
+    if (!signal.aborted) tellOf(explain(error, progress));
     noteOutcome(signal.aborted ? null : error, null);
   } finally {
     bench.close();
     stop = null;
     activityState.value = IDLE;
   }
+}
+
+/** Tells of a problem; that there is no network says less than why that is in the way now. */
+function tellOf(found: Problem): void {
+  const before = problemState.value?.word;
+  const isMissing = before === "model.problem.evicted" || before === "model.problem.runtime";
+  if (isMissing && found.word === "model.problem.offline") return;
+  problemState.value = found;
 }
 
 /** Does what a check says that brought no version. */
