@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,17 +51,20 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def serve(repository: Path | str, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serve(
+    repository: Path | str, *arguments: str, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Runs the server on a free port until the block ends; gives its address and process.
 
     What it logs can be read of the process's `stderr`, which is a file: nothing waits for a reader.
+    `settings` are variables of its environment.
     """
     command = [sys.executable, "-c", LIGHT, "run", "--repository", str(repository), "--port", "0"]
     command += [] if "--workers" in arguments else ["--workers", "1"]
     with tempfile.NamedTemporaryFile("w+") as log, Path(log.name).open() as errors:
         process = subprocess.Popen(
             [*command, *arguments],
-            env=clean_environment(),
+            env=clean_environment() | dict(settings or {}),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
