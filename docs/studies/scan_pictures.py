@@ -126,6 +126,7 @@ class Photographer:
         self.browser = self.launch("--use-fake-ui-for-media-stream")
 
     def launch(self, *flags: str) -> Browser:
+        """Starts a browser whose camera plays the film."""
         command = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
         film = f"--use-file-for-fake-video-capture={self.film}"
         fake = "--use-fake-device-for-media-stream"

@@ -251,7 +251,7 @@ def send_what_waited(phone: Phone, shop: Shop) -> None:
 def ask_the_server_where_the_phone_is_unsure(phone: Phone) -> None:
     phone.look_at(make_plain(REDDISH))
     phone.expect_answer("Perhaps red")
-    phone.expect_text("not allowed to be asked")
+    phone.expect_text("Ask the server?")
     phone.go("Settings")
     phone.page.get_by_label("Ask the server when this device is not sure").check()
     phone.go("Scan")
