@@ -24,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from conversion.runners import LiteRtRunner
 from mobile_assets.manifest import Manifest
-from tests.scan.recognising import PageRecogniser
+from tests.scan.recognising import PageRecogniser, open_quietly
 from tests.serving.test_server import serve
 from training.preprocess import Preprocess, decode_photo
 
@@ -72,7 +72,7 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=command, args=flags)
         page = browser.new_page()
-        page.goto(f"{address}/scan/icon.svg")  # nothing else runs in it
+        open_quietly(page, address)
         recogniser = PageRecogniser(page)
         recogniser.open(tflite, manifest.labels.names, manifest.preprocess, options.processor)
         print(f"Chromium {browser.version}, {options.processor}, {manifest.preprocess.input_px} px")

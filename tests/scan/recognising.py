@@ -13,6 +13,8 @@ from playwright.sync_api import Page, Route
 from training.preprocess import Preprocess
 
 MODEL_PATH = "/model-of-the-test.tflite"
+_QUIET_PATH = "/scan/of-the-test.html"
+_QUIET = '<!doctype html><title>Test</title><link rel="icon" href="data:,">'
 _TIMINGS = ("decode", "prepare", "run")
 
 _OPEN = """async ({path, labels, preprocess, only}) => {
@@ -57,6 +59,14 @@ _DECODE = f"""async (text) => {{
   }}
   return [width, height, btoa(letters)];
 }}"""
+
+
+def open_quietly(page: Page, address: str) -> None:
+    """Opens a page of the server's origin in which nothing starts by itself."""
+    page.route(
+        f"**{_QUIET_PATH}", lambda route: route.fulfill(body=_QUIET, content_type="text/html")
+    )
+    page.goto(f"{address}{_QUIET_PATH}")
 
 
 @dataclass(frozen=True)

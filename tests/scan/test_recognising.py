@@ -18,7 +18,7 @@ from tests.mobile_assets.builds import LABELS, LITERT, PREPROCESS, answer, make_
 from tests.mobile_assets.repositories import Repository
 from tests.scan.building import BUILT
 from tests.scan.conftest import MakeBrowser
-from tests.scan.recognising import PageRecogniser, encode
+from tests.scan.recognising import PageRecogniser, encode, open_quietly
 from tests.serving.test_server import serve
 from training.preprocess import Preprocess, decode_photo
 from training.sources.synthetic import SyntheticPhoto
@@ -51,7 +51,7 @@ def recogniser(make_browser: MakeBrowser, page_address: str) -> Iterator[PageRec
     """The recogniser in a page, for all tests that need no browser of their own."""
     browser = make_browser()
     page = browser.new_page()
-    page.goto(f"{page_address}{QUIET}")
+    open_quietly(page, page_address)
     yield PageRecogniser(page)
     browser.close()
 
@@ -62,8 +62,6 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (make_build(tmp_path_factory.mktemp("tiny") / "build") / LITERT).read_bytes()
 
 
-# Of the page's origin, and nothing that starts by itself.
-QUIET = "/scan/icon.svg"
 # (format, options of Pillow); JPEGs are turned by EXIF as well.
 FILES: tuple[tuple[str, dict[str, object]], ...] = (
     ("JPEG", {"quality": 90, "subsampling": "4:4:4"}),
@@ -242,7 +240,7 @@ def test_photos_wait_for_each_other_and_closing_refuses_those_that_wait(
 def test_a_worker_that_dies_is_told_and_another_can_be_opened(
     page: Page, page_address: str, colours: bytes
 ) -> None:
-    page.goto(f"{page_address}{QUIET}")
+    open_quietly(page, page_address)
     mine = PageRecogniser(page)
     dies = 'onmessage = () => { setTimeout(() => { throw new RangeError("out of memory") }) }'
     page.route(
@@ -260,7 +258,7 @@ def test_a_worker_that_dies_is_told_and_another_can_be_opened(
 def test_a_runtime_that_cannot_be_fetched_is_told_apart_from_a_bad_model(
     page: Page, page_address: str, colours: bytes, complaints: list[str], files: str
 ) -> None:
-    page.goto(f"{page_address}{QUIET}")
+    open_quietly(page, page_address)
     page.route(files, lambda route: route.abort())
     with pytest.raises(Error, match="RuntimeMissingError"):
         PageRecogniser(page).open(colours, LABELS.names, PREPROCESS)
@@ -269,7 +267,7 @@ def test_a_runtime_that_cannot_be_fetched_is_told_apart_from_a_bad_model(
 
 def test_a_browser_without_simd_is_told_so(page: Page, page_address: str, colours: bytes) -> None:
     page.add_init_script("WebAssembly.validate = () => false")
-    page.goto(f"{page_address}{QUIET}")
+    open_quietly(page, page_address)
     with pytest.raises(Error, match="UnsupportedError: this browser has no SIMD in WebAssembly"):
         PageRecogniser(page).open(colours, LABELS.names, PREPROCESS)
 
@@ -285,7 +283,7 @@ def test_a_browser_without_relaxed_simd_answers_too(
             body=gzip.decompress(compat.read_bytes()), content_type="text/javascript"
         ),
     )
-    page.goto(f"{page_address}{QUIET}")
+    open_quietly(page, page_address)
     mine = PageRecogniser(page)
     with page.expect_response("**/litert_wasm_compat_internal.wasm"):
         mine.open(colours, LABELS.names, PREPROCESS)
@@ -299,7 +297,7 @@ def test_a_graphics_processor_answers_alike_and_one_that_is_only_played_is_not_u
     """Chromium's SwiftShader plays a graphics processor on the processor: right, and slow."""
     browser = make_browser(flags=("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"))
     page = browser.new_page()
-    page.goto(f"{page_address}{QUIET}")
+    open_quietly(page, page_address)
     photo = make_photo((0, 200, 0))
     mine = PageRecogniser(page)
     mine.open(colours, LABELS.names, PREPROCESS, only="webgpu")
