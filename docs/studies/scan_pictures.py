@@ -38,7 +38,7 @@ FIRST, SECOND = "1.0.0", "1.1.0"
 SEED = 7
 PER_CLASS, CLUTTER = 6, 40
 SHOWN = "orange"
-BESIDE = ("ready", "sure", "unsure", "counts")
+BESIDE = ("sure", "coarse", "correct-search", "counts")
 PATIENCE_MS = 60_000
 
 
@@ -47,23 +47,22 @@ def main() -> None:
     place = Path(sys.argv[1] if len(sys.argv) > 1 else "out/demo/repository")
     with tempfile.TemporaryDirectory() as folder:
         shop = Repository(Path(folder) / "repository")
-        model, file_of_second = publish(place, shop)
+        model = publish(place, shop)
         keeping = {"GHOSTLENS_KEEP_PHOTOS": "1", "GHOSTLENS_KEEP_PHOTOS_DAYS": "90"}
         state = ("--state", str(Path(folder) / "state"))
         with serve(shop.folder, *state, settings=keeping) as (address, _):
             frames = find_frames(f"{address}/v1/models/{model}/recognise")
             with sync_playwright() as playwright:
                 film = Path(folder) / "film.mjpeg"
-                Photographer(playwright, address, film, frames).take_all(
-                    lambda: shop.set_current(model, SECOND), shop.stored(file_of_second)
-                )
+                photographer = Photographer(playwright, address, film, frames)
+                photographer.take_all(lambda: shop.set_current(model, SECOND))
     for path in sorted((PICTURES / "scan").glob("*.webp")):
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
     lay_side_by_side(PICTURES / "scan.png")
 
 
-def publish(place: Path, shop: Repository) -> tuple[str, str]:
-    """Publishes the release that lies in a repository twice; returns its model, and one file."""
+def publish(place: Path, shop: Repository) -> str:
+    """Publishes the release that lies in a repository twice; returns its model."""
     [manifest_path] = place.glob("targets/*/*/*.manifest.json")
     data = manifest_path.read_bytes()
     manifest = Manifest.from_bytes(data)
@@ -76,8 +75,7 @@ def publish(place: Path, shop: Repository) -> tuple[str, str]:
             shop.put(f"{manifest.model}/{version}/{file.path}", stored.read_bytes())
     shop.published[manifest.model] = [FIRST, SECOND]
     shop.set_current(manifest.model, FIRST)
-    [artifact] = (one for one in manifest.artifacts if one.runtime == "litert")
-    return manifest.model, f"{manifest.model}/{SECOND}/{artifact.path}"
+    return manifest.model
 
 
 def find_frames(url: str) -> dict[str, bytes]:
@@ -134,13 +132,8 @@ class Photographer:
             executable_path=command, args=["--no-sandbox", fake, film, *flags]
         )
 
-    def take_all(self, update: Callable[[], None], damaged: Path) -> None:
-        """Takes them.
-
-        Args:
-            update: makes the second version the current one.
-            damaged: a file of it that is spoiled at first.
-        """
+    def take_all(self, update: Callable[[], None]) -> None:
+        """Takes them; `update` makes the second version the current one."""
         shutil.rmtree(PICTURES / "scan", ignore_errors=True)
         (PICTURES / "scan").mkdir()
         with self.open() as page:
@@ -148,7 +141,7 @@ class Photographer:
             self.scan(page)
             self.correct(page)
             self.count_offline(page)
-            self.update(page, update, damaged)
+            self.update(page, update)
         with self.open(color_scheme="dark") as page:
             self.see(page, "sure")
             self.take(page, "sure-dark")
@@ -211,7 +204,6 @@ class Photographer:
     def correct(self, page: Page) -> None:
         """Looks for another name."""
         press(page, "Wrong?")
-        self.take(page, "correct")
         page.get_by_role("combobox").fill("le")
         self.take(page, "correct-search")
         page.keyboard.press("Escape")
@@ -220,12 +212,11 @@ class Photographer:
         """Counts and corrects without a network."""
         page.get_by_role("dialog").wait_for(state="hidden")
         press(page, "Count")
-        self.take(page, "counted")
         page.context.set_offline(True)
         self.see(page, "unsure")
         press(page, "Hold")
         press(page, "Wrong?")
-        page.get_by_role("option").first.click()
+        page.get_by_role("option").nth(1).click()
         press(page, "Count")
         page.get_by_role("link", name="Counts").click()
         page.get_by_label("Place").fill("branch 12")
@@ -236,21 +227,18 @@ class Photographer:
         self.take(page, "offline")
         page.context.set_offline(False)
 
-    def update(self, page: Page, update: Callable[[], None], damaged: Path) -> None:
-        """Gets a spoiled version, and then the whole one."""
+    def update(self, page: Page, update: Callable[[], None]) -> None:
+        """Gets a version that was changed on the way, and then the whole one."""
         page.get_by_role("link", name="Settings").click()
-        self.take(page, "settings")
-        data = damaged.read_bytes()
-        damaged.write_bytes(bytes(len(data)))
         update()
+        page.route(f"**/{SECOND}/*manifest.json", lambda route: route.fulfill(body="changed"))
         press(page, "Look for updates")
         expect(page.get_by_role("alert")).to_be_visible(timeout=PATIENCE_MS)
         self.take(page, "problem")
-        damaged.write_bytes(data)
+        page.unroute_all()
         press(page, "Look for updates")
-        expect(page.get_by_role("button", name=f"Go back to {FIRST}")).to_be_visible(
-            timeout=PATIENCE_MS
-        )
+        back = page.get_by_role("button", name=f"Go back to {FIRST}")
+        expect(back).to_be_visible(timeout=PATIENCE_MS)
         self.take(page, "updated")
 
 
@@ -260,14 +248,14 @@ def press(page: Page, name: str) -> None:
 
 
 def lay_side_by_side(path: Path) -> None:
-    """Puts some of the pictures into one for the README, half as large."""
+    """Puts some of the pictures into one for the README, about half as large."""
     pictures = [Image.open(PICTURES / "scan" / f"{name}.webp").convert("RGB") for name in BESIDE]
-    width, height = (side * 5 // 8 for side in pictures[0].size)
+    width, height = (side * 9 // 16 for side in pictures[0].size)
     gap = width // 16
     whole = Image.new("RGB", ((width + gap) * len(pictures) - gap, height), "white")
     for number, picture in enumerate(pictures):
         whole.paste(picture.resize((width, height)), ((width + gap) * number, 0))
-    whole.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    whole.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
