@@ -5,6 +5,8 @@ from flask import Response, request
 from serving.errors import KeyNeededError, ScopeError
 
 _REALM = 'realm="ghostlens"'
+# Scripts of pages that need a login send it with the value "browser".
+LOGIN_HEADER = "X-Login"
 
 
 def add_challenge(response: Response, error: KeyNeededError | ScopeError) -> None:
@@ -15,13 +17,22 @@ def add_challenge(response: Response, error: KeyNeededError | ScopeError) -> Non
     elif error.is_wrong:
         words.append('error="invalid_token"')
     response.headers["WWW-Authenticate"] = f"Bearer {', '.join(words)}"
-    if _shows_page() and isinstance(error, KeyNeededError):
+    if isinstance(error, KeyNeededError) and _may_use_login():
         # Whatever name is given, the password is the key.
         response.headers.add("WWW-Authenticate", f'Basic {_REALM}, charset="UTF-8"')
 
 
-def _shows_page() -> bool:
-    # A script that fetches asks its user itself: a dialog of the browser's would come before it.
-    if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
-        return False
-    return request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+def _may_use_login() -> bool:
+    """Returns whether the browser shall ask its user, or give what they entered before.
+
+    That is for pages, for the pictures in them, and for scripts of pages that need a login
+    themselves, which say so. Any other script asks its user itself: a dialog of the browser's would
+    come before it.
+    """
+    headers = request.headers
+    if headers.get(LOGIN_HEADER) == "browser":
+        return True
+    if headers.get("Sec-Fetch-Dest") == "image":
+        return headers.get("Sec-Fetch-Site") == "same-origin"
+    is_page = headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    return is_page and request.method == "GET" and "text/html" in headers.get("Accept", "")

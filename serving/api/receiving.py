@@ -29,7 +29,8 @@ def receive_json() -> None:
         MalformedError: it is no JSON that can be read.
         HTTPError: 422, it has the character U+0000.
     """
-    if not takes_json(current_app, request.endpoint):
+    # Browsers ask first whether a page elsewhere may send one.
+    if request.method == "OPTIONS" or not takes_json(current_app, request.endpoint):
         return
     request.max_content_length = min(MAX_JSON_BYTES, get_settings().max_upload_bytes)
     if not request.is_json:

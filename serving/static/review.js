@@ -8,7 +8,7 @@ async function decide(item, form, decision) {
   if (decision === "accepted" && name) body.right = { kind: "label", name };
   const response = await fetch(item.dataset.url, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", "X-Login": "browser" },
     body: JSON.stringify(body),
   });
   const answer = await response.json();

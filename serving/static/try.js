@@ -1,6 +1,8 @@
 // Sends the chosen photo to the recogniser and shows the answer. Without this script the form
 // still works: the browser then shows the server's JSON.
 
+// The server takes the login that the user gave the browser for this page.
+const LOGIN = { "X-Login": "browser" };
 const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 function makeElement(name, className, text = "") {
@@ -40,7 +42,7 @@ async function recognise(form) {
   const button = form.querySelector("button");
   button.disabled = true;
   try {
-    const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: LOGIN });
     const body = await response.json();
     if (response.ok) showAnswer(place, body);
     else showProblem(place, body.detail);
@@ -62,7 +64,7 @@ function showPreview(form) {
 
 // Puts one of the release's own photos where a chosen one would be.
 async function takeSample(form, button) {
-  const response = await fetch(button.dataset.url);
+  const response = await fetch(button.dataset.url, { headers: LOGIN });
   const blob = await response.blob();
   const files = new DataTransfer();
   files.items.add(new File([blob], "sample", { type: blob.type }));

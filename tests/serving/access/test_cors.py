@@ -22,9 +22,11 @@ def client(published: Path, tmp_path: Path) -> FlaskClient:
     return create_app(settings).test_client()
 
 
-def ask_leave(client: FlaskClient, origin: str, headers: str = "authorization") -> TestResponse:
+def ask_leave(
+    client: FlaskClient, origin: str, headers: str = "authorization", url: str = RECOGNISE
+) -> TestResponse:
     return client.options(
-        RECOGNISE,
+        url,
         headers={
             "Origin": origin,
             "Access-Control-Request-Method": "POST",
@@ -44,6 +46,13 @@ def test_a_listed_origin_gets_leave_without_a_key(client: FlaskClient, origin: s
     assert leave.headers["Access-Control-Max-Age"] == "600"
     assert "Access-Control-Allow-Credentials" not in leave.headers
     assert "Origin" in leave.headers["Vary"]
+
+
+@pytest.mark.parametrize("name", ["check", "reports", "usage", "corrections"])
+def test_leave_is_given_for_what_takes_json_too(client: FlaskClient, name: str) -> None:
+    leave = ask_leave(client, SHOP, "content-type", f"/v1/models/colours/{name}")
+    assert leave.status_code == 200
+    assert leave.headers["Access-Control-Allow-Origin"] == SHOP
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,16 @@ def test_a_browser_that_shows_a_page_asks_for_the_key(guarded: FlaskClient) -> N
         'Basic realm="ghostlens", charset="UTF-8"',
     ]
     by_a_script = {"Accept": "text/html", "Sec-Fetch-Mode": "cors"}
-    for headers in ({"Accept": "*/*"}, {}, by_a_script):
+    elsewhere = {"Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "cross-site"}
+    for headers in ({"Accept": "*/*"}, {}, by_a_script, elsewhere):
         assert "Basic" not in str(guarded.get("/", headers=headers).headers)
+
+
+def test_pictures_and_scripts_of_a_page_may_use_the_login_of_the_page(guarded: FlaskClient) -> None:
+    picture = {"Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "same-origin", "Accept": "image/*"}
+    for headers in (picture, {"X-Login": "browser", "Sec-Fetch-Mode": "cors"}):
+        assert "Basic" in str(guarded.get("/targets/1.jpg", headers=headers).headers)
+    assert "Basic" in str(guarded.post(RECOGNISE, headers={"X-Login": "browser"}).headers)
 
 
 def test_a_page_elsewhere_cannot_use_the_key_that_a_browser_adds_by_itself(

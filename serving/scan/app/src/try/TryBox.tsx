@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { Answers } from "./Answers.tsx";
 import { inWords } from "./agreement.ts";
+import { fetchFile } from "./fetching.ts";
 import { StepPictures } from "./StepPictures.tsx";
 import { type Attempt, attempt, compares, recognise } from "./attempt.ts";
 import type { ShownRelease } from "./release.ts";
@@ -104,7 +105,7 @@ function Choice({ release, take }: ChoiceProps) {
 
 async function fetchSample(url: string): Promise<Blob | undefined> {
   try {
-    const response = await fetch(url);
+    const response = await fetchFile(url);
     if (response.ok) return await response.blob();
   } catch {
     // Told below, as a refusal is.

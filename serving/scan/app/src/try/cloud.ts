@@ -2,6 +2,7 @@
 
 import type { Named, Verdict } from "ghostlens";
 import { ask } from "../server.ts";
+import { LOGIN } from "./fetching.ts";
 
 /** What the server says of a photo. */
 export interface CloudAnswer {
@@ -35,6 +36,7 @@ export async function askCloud(
   const response = await ask(`/v1/models/${model}/recognise?${query}`, {
     method: "POST",
     body: form,
+    headers: LOGIN,
   });
   return (await response.json()) as CloudAnswer;
 }

@@ -1,6 +1,7 @@
 /** The release that the page shows: what the server wrote into it, and the model file. */
 
 import { type LoadedArtifact, type Manifest, parseManifest, webCryptography } from "ghostlens";
+import { fetchFile } from "./fetching.ts";
 
 /** What the template gives to the box. */
 export interface ShownRelease {
@@ -46,22 +47,22 @@ export async function loadRelease(
   progress: (doneBytes: number, totalBytes: number) => void,
 ): Promise<LoadedRelease> {
   const manifest = parseManifest(
-    await fetchFile(release.manifest.url, release.manifest.sha256, () => undefined),
+    await fetchVerified(release.manifest.url, release.manifest.sha256, () => undefined),
   );
   const artifact = manifest.artifacts.find((entry) => entry.path === path);
   if (artifact === undefined) throw new FetchError(`the manifest has no file ${path}`);
-  const bytes = await fetchFile(url, artifact.sha256, (done) => progress(done, artifact.sizeBytes));
+  const bytes = await fetchVerified(url, artifact.sha256, (done) => progress(done, artifact.sizeBytes));
   return { manifest, artifact: { ...artifact, bytes } };
 }
 
-async function fetchFile(
+async function fetchVerified(
   url: string,
   sha256: string,
   progress: (doneBytes: number) => void,
 ): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
-    const response = await fetch(url);
+    const response = await fetchFile(url);
     if (!response.ok) throw new FetchError(`${url} was refused: ${response.status}`);
     bytes = await readBody(response, progress);
   } catch (error) {
