@@ -149,14 +149,20 @@ def _write_swift(manifest: Manifest, source: Source, artifact: BundledArtifact) 
     yield Step("Recognise a photo.", "swift", code)
 
 
+_TYPESCRIPT = "mobile_assets/clients/typescript"
+
+
 def _write_typescript(
     manifest: Manifest, source: Source, artifact: BundledArtifact
 ) -> Iterator[Step]:
     yield Step(
         "Add LiteRT.js and our client, and put `root.json` beside your sources. Serve "
-        "`node_modules/@litertjs/core/wasm` as `/litert/`.",
+        "`node_modules/@litertjs/core/wasm` as `/litert/`. Where your page comes from another "
+        "origin than this server, the server must list it in `GHOSTLENS_CORS_ORIGINS`.",
         "sh",
-        f"npm install @litertjs/core@{LITERTJS_VERSION} PATH/TO/mobile_assets/clients/typescript",
+        f"CLIENT=PATH/TO/{_TYPESCRIPT}\n"
+        '(cd "$CLIENT" && npm ci && npm run build)\n'
+        f'npm install @litertjs/core@{LITERTJS_VERSION} "$CLIENT"',
     )
     key = '\n  apiKey: "…", // everybody who has the app can read it: give it `pull` alone'
     code = fill(

@@ -18,7 +18,9 @@ async function decide(item, form, decision) {
 
 function finish(item, answer) {
   const final = answer.final?.name ?? (answer.final ? "no item" : "");
-  const words = answer.state === "accepted" ? `Accepted as ${final}` : "Rejected";
+  let words = answer.state === "accepted" ? `Accepted as ${final}` : "Rejected";
+  if (answer.state === "accepted" && !answer.photo_url) words += ". There is no photo, so nothing is exported";
+  else if (answer.final?.kind === "other") words += ". Export it with --new-label";
   const done = document.createElement("p");
   done.className = "done";
   done.textContent = words;
