@@ -10,6 +10,7 @@ import {
 } from "ghostlens";
 import { ChoiceError } from "../src/delivery/choosing.ts";
 import { explain, explainNothing, mayPass } from "../src/delivery/problems.ts";
+import { InsecureError } from "../src/recognising/errors.ts";
 import { RuntimeMissingError, UnsupportedError } from "../src/recognising/recogniser.ts";
 import { OfflineError, RefusedError } from "../src/server.ts";
 
@@ -32,6 +33,7 @@ test("each kind of error is told in words of its own", () => {
     [new SelfTestError("x"), "model.problem.selfTest"],
     [new StorageError("x", { cause: full }), "model.problem.full"],
     [new StorageError("x"), "model.problem.storage"],
+    [new InsecureError("http"), "scan.camera.insecure"],
     [new UnsupportedError("no SIMD"), "model.problem.unsupported"],
     [new UntestedError("x", { cause: new RuntimeMissingError("x") }), "model.problem.runtime"],
     [new TypeError("a mistake of ours"), "model.problem.other"],

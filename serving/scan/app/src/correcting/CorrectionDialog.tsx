@@ -18,13 +18,19 @@ interface Properties {
   readonly onDone: (right: Right | null) => void;
 }
 
+interface Found {
+  /** Labels that come first. */
+  readonly first: readonly string[];
+  /** For how many days the server keeps photos; null where none is offered to be sent. */
+  readonly days: number | null;
+}
+
 /** Asks what a scan shows in truth. It is open while it is part of the page. */
 export function CorrectionDialog({ scan, onDone }: Properties) {
   const dialog = useRef<HTMLDialogElement>(null);
-  // What comes first; null until it is read.
-  const first = useSignal<readonly string[] | null>(null);
+  // Null until all of it is known: nothing may move under the finger afterwards.
+  const found = useSignal<Found | null>(null);
   const sendsPhoto = useSignal(recall(KEPT) === "yes");
-  const days = useSignal<number | null>(null);
 
   useLayoutEffect(() => {
     const opened = dialog.current;
@@ -32,12 +38,12 @@ export function CorrectionDialog({ scan, onDone }: Properties) {
     return () => opened?.close();
   }, []);
   useEffect(() => {
-    void findFirst(scan).then((found) => (first.value = found));
-    if (scan.photo !== null) void findPhotoDays(scan.model).then((found) => (days.value = found));
+    void find(scan).then((all) => (found.value = all));
   }, [scan]);
 
   const take = async (right: Right): Promise<void> => {
-    const isKept = await correct(scan, right, days.value !== null && sendsPhoto.value);
+    const days = found.value?.days ?? null;
+    const isKept = await correct(scan, right, days !== null && sendsPhoto.value);
     onDone(isKept ? right : null);
   };
   const [best] = scan.recognition.answers;
@@ -56,14 +62,15 @@ export function CorrectionDialog({ scan, onDone }: Properties) {
         {say("correct.title")}
       </h2>
       {best && <p class="quiet">{say("correct.answered", { name: nameOf(best.label) })}</p>}
-      {first.value && (
+      {found.value && (
         <LabelSearch
           labels={scan.labels}
-          first={first.value}
+          first={found.value.first}
           onPick={(right) => void take(right)}
-        />
+        >
+          {found.value.days !== null && <PhotoChoice sends={sendsPhoto} days={found.value.days} />}
+        </LabelSearch>
       )}
-      {days.value !== null && <PhotoChoice sends={sendsPhoto} days={days.value} />}
       <div class="buttons">
         <button
           type="button"
@@ -78,6 +85,11 @@ export function CorrectionDialog({ scan, onDone }: Properties) {
       </div>
     </dialog>
   );
+}
+
+async function find(scan: Scan): Promise<Found> {
+  const days = scan.photo === null ? null : findPhotoDays(scan.model);
+  return { first: await findFirst(scan), days: await days };
 }
 
 /** Returns the labels that were chosen lately, then the answer's other guesses. */

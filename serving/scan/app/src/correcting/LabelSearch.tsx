@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { listNames, nameOf } from "../words/names.ts";
 import { say, sayMany } from "../words/words.ts";
@@ -15,10 +16,12 @@ interface Properties {
   /** Labels that come first. */
   readonly first: readonly string[];
   readonly onPick: (right: Right) => void;
+  /** What stands above the list: a tap in that is the end. */
+  readonly children?: ComponentChildren;
 }
 
 /** A field to search in labels, with what was found below it; ARIA's combobox with a listbox. */
-export function LabelSearch({ labels, first, onPick }: Properties) {
+export function LabelSearch({ labels, first, onPick, children }: Properties) {
   const query = useSignal("");
   // The place of the option that Enter takes; -1 for none.
   const active = useSignal(-1);
@@ -78,6 +81,7 @@ export function LabelSearch({ labels, first, onPick }: Properties) {
           onKeyDown={onKey}
         />
       </label>
+      {children}
       <p class="quiet" role="status">
         {sayMany("correct.found", found.length)}
       </p>

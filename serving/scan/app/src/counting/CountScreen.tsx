@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { WaitingCorrections } from "../correcting/WaitingCorrections.tsx";
 import { isLasting } from "../kept.ts";
-import { keepSite, MAX_SITE_CHARS, site } from "../site.ts";
+import { SiteField } from "../SiteField.tsx";
 import { say, sayMany, sayNumber, sayTime } from "../words/words.ts";
 import { CountLine, nameOfLine } from "./CountLine.tsx";
 import "./counting.css";
@@ -36,26 +36,6 @@ export function CountScreen() {
       <Actions />
       <WaitingCorrections />
     </section>
-  );
-}
-
-function SiteField() {
-  return (
-    <>
-      <label class="field site">
-        <span>{say("count.site")}</span>
-        <input
-          value={site.value}
-          maxLength={MAX_SITE_CHARS}
-          autocomplete="off"
-          aria-describedby="site-hint"
-          onChange={(event) => keepSite(event.currentTarget.value)}
-        />
-      </label>
-      <p id="site-hint" class="quiet">
-        {say("count.site-hint")}
-      </p>
-    </>
   );
 }
 

@@ -11,6 +11,7 @@ import {
   UntestedError,
 } from "ghostlens";
 import type { Problem } from "../problem.ts";
+import { InsecureError } from "../recognising/errors.ts";
 import { RuntimeMissingError, UnsupportedError } from "../recognising/recogniser.ts";
 import { OfflineError, RefusedError } from "../server.ts";
 import type { Word } from "../words/words.ts";
@@ -93,6 +94,7 @@ function explainStatus(status: number, progress: Progress | null): Omit<Problem,
 function findWord(error: unknown): Word {
   if (error instanceof TrustError) return DISTRUST[error.code] ?? "model.problem.tampered";
   if (error instanceof SelfTestError) return "model.problem.selfTest";
+  if (error instanceof InsecureError) return "scan.camera.insecure";
   if (error instanceof UnsupportedError) return "model.problem.unsupported";
   if (error instanceof RuntimeMissingError) return "model.problem.runtime";
   if (error instanceof ManifestError) return "model.problem.newer";

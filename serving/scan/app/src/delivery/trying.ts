@@ -2,6 +2,7 @@
 
 import { type InstalledModel, type LoadedArtifact, type Manifest, UntestedError } from "ghostlens";
 import { untilKept } from "../offline/control.ts";
+import { InsecureError } from "../recognising/errors.ts";
 import {
   type Recogniser,
   RuntimeMissingError,
@@ -23,8 +24,14 @@ export function isOfDevice(error: unknown): boolean {
   return error instanceof UnsupportedError || error instanceof RuntimeMissingError;
 }
 
-/** @throws UnsupportedError this browser runs no models, so that none need be downloaded. */
+/**
+ * Finds what is in the way before anything is downloaded.
+ *
+ * @throws InsecureError the page came over plain http.
+ * @throws UnsupportedError this browser runs no models.
+ */
 export function checkBrowser(): void {
+  if (!isSecureContext) throw new InsecureError("the page came over http, not from this machine");
   const missing = findMissing();
   if (missing !== null) throw new UnsupportedError(`this browser has no ${missing}`);
 }

@@ -5,6 +5,11 @@ export class UnsupportedError extends Error {
   override readonly name = "UnsupportedError";
 }
 
+/** The page came over plain http: browsers give it nothing to check signatures with. */
+export class InsecureError extends Error {
+  override readonly name = "InsecureError";
+}
+
 /** The runtime's files could not be fetched; nothing is wrong with the model. */
 export class RuntimeMissingError extends Error {
   override readonly name = "RuntimeMissingError";

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { SETTLED_FRAMES } from "./pacing.ts";
 import { held, live } from "./state.ts";
 import { nameAnswer } from "./steady.ts";
-import { tellInOne, tellSource } from "./telling.ts";
+import { tellAloud, tellSource } from "./telling.ts";
 
 /** Says answers to who listens: those that stand, never each frame's. */
 export function Announcer() {
@@ -15,7 +15,7 @@ export function Announcer() {
   useEffect(() => {
     if (shown === null) return;
     const source = scan === undefined ? "" : tellSource(scan.source, scan.version);
-    setSaid(`${tellInOne(shown)} ${source}`);
+    setSaid(tellAloud(shown, source));
   }, [key]);
   return (
     <p class="visually-hidden" role="status">

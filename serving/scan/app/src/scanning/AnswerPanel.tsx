@@ -9,7 +9,7 @@ import { isWorthAsking } from "./pacing.ts";
 import { chooseLabel } from "./settled.ts";
 import { asking, cameraState, type Held, held, isOpening, live, trouble } from "./state.ts";
 import { keepOrder } from "./steady.ts";
-import { tell, tellSource } from "./telling.ts";
+import { tell, tellCorrected, tellSource } from "./telling.ts";
 
 /** The answer: to what the camera sees, or the one that is held; or why there is none. */
 export function AnswerPanel() {
@@ -81,6 +81,7 @@ function Share({ label, probability }: Named) {
 
 function HeldAnswer({ held: { scan, label, isCorrected } }: { held: Held }) {
   const { recognition, source, version } = scan;
+  const told = isCorrected ? tellCorrected(scan) : tellSource(source, version);
   return (
     <>
       {isCorrected && label !== null ? (
@@ -103,7 +104,7 @@ function HeldAnswer({ held: { scan, label, isCorrected } }: { held: Held }) {
           {say("scan.barcode", { ...scan.barcode })}
         </p>
       )}
-      <p class="answer-source">{tellSource(source, version)}</p>
+      <p class="answer-source">{told}</p>
       <AskingNote verdict={recognition.verdict} />
     </>
   );
@@ -151,6 +152,7 @@ function AskingNote({ verdict }: Pick<Recognition, "verdict">) {
 
 /** What is going on while there is no model, or why there is none. */
 function NoModel() {
+  if (!isSecureContext) return null; // where the picture would be, it says why
   const state = activity.value;
   const failed = problem.value;
   if (state.kind === "downloading") {

@@ -33,7 +33,6 @@ const SIZE = { width: { ideal: 960 }, height: { ideal: 720 } };
  * @throws CameraError there is no picture.
  */
 export async function openCamera(deviceId: string, onLost: () => void): Promise<Camera> {
-  if (!isSecureContext) throw new CameraError("insecure", null);
   // Some browsers within apps have none at all.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (devices === undefined) throw new CameraError("missing", null);

@@ -6,7 +6,7 @@ import type { Problem } from "../problem.ts";
 import { recall, remember } from "../remembering.ts";
 import { type Camera, CameraError, listCameras, openCamera } from "./camera.ts";
 import { openBarcodeReader, type ReadBarcode } from "./barcodes.ts";
-import { barcode, cameras, cameraState, held, live, trouble } from "./state.ts";
+import { barcode, CAMERA_OFF, cameras, cameraState, held, live, trouble } from "./state.ts";
 import { Steadier, type Steady } from "./steady.ts";
 
 /** Milliseconds between two frames at least: a faster phone saves its battery. */
@@ -47,7 +47,7 @@ export async function startCamera(deviceId: string): Promise<void> {
 export function stopCamera(): void {
   opened += 1;
   if (cameraState.value.kind === "on") cameraState.value.camera.stop();
-  cameraState.value = { kind: "off" };
+  cameraState.value = CAMERA_OFF;
   [live.value, barcode.value] = [null, null];
 }
 

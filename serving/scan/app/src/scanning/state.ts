@@ -28,7 +28,13 @@ export interface Held {
   readonly isCorrected: boolean;
 }
 
-export const cameraState = signal<CameraState>({ kind: "off" });
+/** A page over plain http gets no camera, but from localhost. */
+const isInsecure = globalThis.isSecureContext === false; // unit tests have no such thing
+/** Before a camera is turned on, and after. */
+export const CAMERA_OFF: CameraState = isInsecure
+  ? { kind: "fault", fault: "insecure", detail: "the page came over http" }
+  : { kind: "off" };
+export const cameraState = signal<CameraState>(CAMERA_OFF);
 /** Ids of the cameras to choose from. */
 export const cameras = signal<readonly string[]>([]);
 /** The answer to what the camera sees, and how long a frame takes, in milliseconds. */

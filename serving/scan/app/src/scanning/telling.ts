@@ -2,7 +2,7 @@
 
 import type { Recognition, Verdict } from "ghostlens";
 import type { IconName } from "../icons.tsx";
-import type { Source } from "../scan.ts";
+import type { Scan, Source } from "../scan.ts";
 import { nameOf } from "../words/names.ts";
 import { language, say } from "../words/words.ts";
 
@@ -46,16 +46,23 @@ export function tell({ verdict, answers, coarse }: Recognition): Told {
   return { ...told, title: nameOf(coarse.label), more: names.length > 0 ? more : "" };
 }
 
-/** Says an answer in one sentence, for whoever listens. */
-export function tellInOne(recognition: Recognition): string {
+/** Says an answer, and where it came from if that is known, for whoever listens. */
+export function tellAloud(recognition: Recognition, source: string): string {
   const { badge, title, more } = tell(recognition);
-  return [`${title}.`, badge === title ? "" : `${badge}.`, more].filter(Boolean).join(" ");
+  const texts = [title, badge === title ? "" : badge, more, source].filter(Boolean);
+  return texts.map((text) => say("scan.sentence", { text })).join("").trim();
 }
 
 /** Says where an answer came from. */
 export function tellSource(source: Source, version: string): string {
   const values = { version, ms: Math.round(source.tookMs) };
   return say(source.by === "device" ? "scan.by.device" : "scan.by.server", values);
+}
+
+/** Says what an answer was that the user corrected, and whose. */
+export function tellCorrected({ recognition, source, version }: Scan): string {
+  const values = { name: tell(recognition).title, version, ms: Math.round(source.tookMs) };
+  return say(source.by === "device" ? "scan.said.device" : "scan.said.server", values);
 }
 
 function joinByOr(names: readonly string[]): string {

@@ -13,7 +13,7 @@ import {
   updateModel,
 } from "../delivery/models.ts";
 import { toMegabytes } from "../delivery/problems.ts";
-import { language, say } from "../words/words.ts";
+import { say, sayTime } from "../words/words.ts";
 import { ActivityNote } from "./ActivityNote.tsx";
 import { findOutcome } from "./outcomes.ts";
 
@@ -58,7 +58,7 @@ function ModelFacts() {
   const now = running.value;
   const found = checked.value;
   const outcome = found && findOutcome(found);
-  const when = found?.at.toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" });
+  const when = found && sayTime(found.at);
   return (
     <dl class="facts">
       <dt>{say("settings.version")}</dt>

@@ -1,6 +1,6 @@
 /** Language, the place of use, and what this device may tell the server. */
 
-import { MAX_SITE_CHARS, keepSite, site } from "../site.ts";
+import { SiteField } from "../SiteField.tsx";
 import { LANGUAGES, type Language, chooseLanguage, language, say } from "../words/words.ts";
 import { keepMayAsk, keepShareUsage, mayAsk, shareUsage } from "./choices.ts";
 
@@ -21,19 +21,7 @@ export function PersonalSettings() {
           ))}
         </select>
       </label>
-      <label class="field">
-        <span>{say("settings.site")}</span>
-        <input
-          value={site.value}
-          maxLength={MAX_SITE_CHARS}
-          autocomplete="off"
-          aria-describedby="settings-site-why"
-          onChange={(event) => keepSite(event.currentTarget.value)}
-        />
-      </label>
-      <p id="settings-site-why" class="quiet">
-        {say("settings.siteWhy")}
-      </p>
+      <SiteField />
       <Choice
         id="settings-ask"
         label={say("settings.mayAsk")}

@@ -51,7 +51,7 @@ function Deleting() {
         <h2 id="settings-delete">{say("settings.deleteSure")}</h2>
         <p>{say("settings.deleteWhat")}</p>
         <div class="buttons">
-          <button class="button" autofocus onClick={() => dialog.current?.close()}>
+          <button class="button" onClick={() => dialog.current?.close()}>
             {say("settings.keep")}
           </button>
           <button class="button primary" onClick={remove}>
