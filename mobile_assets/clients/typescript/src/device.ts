@@ -31,6 +31,11 @@ export interface Device {
   readonly runtimes?: readonly RuntimeOfApp[] | undefined;
   /** As in "int8"; the most faithful when not given. */
   readonly precision?: string | undefined;
+  /**
+   * Of the files that fit, the most faithful one of at most so many bytes is taken, and the smallest
+   * where all are larger. No server is told.
+   */
+  readonly mostBytes?: number | undefined;
   readonly memoryBytes?: number | undefined;
   readonly freeBytes?: number | undefined;
   readonly network?: "unmetered" | "metered" | undefined;
