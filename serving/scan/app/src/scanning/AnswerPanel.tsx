@@ -105,7 +105,7 @@ function HeldAnswer({ held: { scan, label, isCorrected } }: { held: Held }) {
         </p>
       )}
       <p class="answer-source">{told}</p>
-      <AskingNote verdict={recognition.verdict} />
+      {!isCorrected && <AskingNote verdict={recognition.verdict} />}
     </>
   );
 }
