@@ -24,7 +24,9 @@ def describe_model(manifest: Manifest) -> dict[str, Any]:
         "name": manifest.model,
         "manifest": manifest,
         "accuracies": [
-            (network.place, measure(network)) for network in manifest.models if measure(network)
+            (network.place, accuracy)
+            for network in manifest.models
+            if (accuracy := measure(network))
         ],
         "thresholds": list(_list_thresholds(manifest)),
         "samples": list(describe_samples(manifest)),

@@ -5,7 +5,7 @@ export { type Check, GhostlensClient, type Update, type Versions } from "./clien
 export type { ApplyDelta } from "./deltas.js";
 export type { ClientOptions } from "./options.js";
 export type { TakeOptions, TakeableVersion } from "./pulling.js";
-export { type Cryptography, webCryptography } from "./crypto.js";
+export { type Cryptography, toHex, webCryptography } from "./crypto.js";
 export {
   type Decision,
   type Objection,

@@ -1,5 +1,6 @@
 /** What this device is called towards the server. */
 
+import { toHex } from "ghostlens";
 import { recall, remember } from "./remembering.ts";
 
 const KEPT = "ghostlens.device";
@@ -20,6 +21,5 @@ export function makeUuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] ?? 0) & 0x0f | 0x40;
   bytes[8] = (bytes[8] ?? 0) & 0x3f | 0x80;
-  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  return toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

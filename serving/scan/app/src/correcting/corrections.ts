@@ -1,6 +1,7 @@
 /** The corrections of this device: kept at once, sent when there is a network. */
 
 import { effect, signal } from "@preact/signals";
+import { toHex } from "ghostlens";
 import { deviceId, makeUuid } from "../device.ts";
 import { KeepingError, keepFact, openKept, readFact, StorageFullError } from "../kept.ts";
 import type { Problem } from "../problem.ts";
@@ -154,5 +155,5 @@ function recentId(model: string): string {
 async function hash(photo: Blob): Promise<string | null> {
   if ((crypto.subtle as SubtleCrypto | undefined) === undefined) return null;
   const digest = await crypto.subtle.digest("SHA-256", await photo.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return toHex(new Uint8Array(digest));
 }

@@ -1,6 +1,7 @@
 /** When an answer is held by itself, so that nobody has to press anything. */
 
 import type { Recognition } from "ghostlens";
+import { findLabel } from "../scan.ts";
 import { AVERAGED_FRAMES, LAG_FRAMES } from "./steady.ts";
 
 /**
@@ -26,7 +27,7 @@ export class AutomaticHold {
    *     something else was seen in between: the same item would be held, and counted, twice.
    */
   add(recognition: Recognition): boolean {
-    const label = recognition.verdict === "sure" ? (recognition.answers[0]?.label ?? null) : null;
+    const label = findLabel(recognition);
     if (this.done !== null) this.doneAway = label === this.done ? 0 : this.doneAway + 1;
     if (this.doneAway >= LAG_FRAMES) [this.done, this.doneAway] = [null, 0];
     this.frames = label === null || label !== this.label ? 0 : this.frames;

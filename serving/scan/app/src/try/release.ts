@@ -1,6 +1,6 @@
 /** The release that the page shows: what the server wrote into it, and the model file. */
 
-import { type LoadedArtifact, type Manifest, parseManifest, webCryptography } from "ghostlens";
+import { type LoadedArtifact, type Manifest, parseManifest, toHex, webCryptography } from "ghostlens";
 import { fetchFile } from "./fetching.ts";
 
 /** What the template gives to the box. */
@@ -69,8 +69,7 @@ async function fetchVerified(
     if (error instanceof FetchError) throw error;
     throw new FetchError(`${url} did not come: ${String(error)}`, { cause: error });
   }
-  const found = await webCryptography().sha256(bytes);
-  if (Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("") !== sha256) {
+  if (toHex(await webCryptography().sha256(bytes)) !== sha256) {
     throw new FetchError(`${url} is another file than the release names: its hash differs`);
   }
   return bytes;
