@@ -13,7 +13,6 @@ answers, not for how fast.
 import argparse
 import contextlib
 import os
-import shutil
 import statistics
 import tempfile
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from conversion.runners import LiteRtRunner
 from mobile_assets.manifest import Manifest
+from tests.scan.conftest import find_chromium
 from tests.scan.recognising import PageRecogniser, open_quietly
 from tests.serving.test_server import serve
 from training.preprocess import Preprocess, decode_photo
@@ -61,7 +61,6 @@ def main() -> None:
     parser.add_argument("--endurance", type=int, default=3000)
     options = parser.parse_args()
     manifest, tflite = read_release(options.repository)
-    command = shutil.which("chromium") or shutil.which("google-chrome")
     flags = ["--no-sandbox", "--disable-dev-shm-usage"]
     if options.processor == "webgpu":
         flags += ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
@@ -70,7 +69,7 @@ def main() -> None:
         serve(options.repository, "--state", state) as (address, _),
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=command, args=flags)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         page = browser.new_page()
         open_quietly(page, address)
         recogniser = PageRecogniser(page)

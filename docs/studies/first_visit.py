@@ -1,6 +1,6 @@
 """How many bytes the first visit of the scan page costs, in Chromium, by what they are for.
 
-python docs/studies/first_visit.py out/demo/repository
+python -m docs.studies.first_visit out/demo/repository
 """
 
 import sys
@@ -39,7 +39,7 @@ def measure(repository: Path) -> Counter[str]:
         )
         page = browser.new_context(locale="en-GB").new_page()
         page.goto(f"{way.url}/scan/#settings")
-        page.get_by_text("was taken").wait_for(timeout=PATIENCE_MS)
+        page.get_by_text("is installed").wait_for(timeout=PATIENCE_MS)
         page.wait_for_timeout(SETTLE_MS)
         browser.close()
         found: Counter[str] = Counter()

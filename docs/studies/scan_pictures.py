@@ -26,6 +26,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwrig
 from mobile_assets.manifest import Manifest
 from tests.mobile_assets.repositories import Repository
 from tests.scan.camera import SIZE, write_film
+from tests.scan.conftest import find_chromium
 from tests.serving.test_server import serve
 from training.photos import UNKNOWN
 from training.sources.clutter import draw_clutter
@@ -125,11 +126,10 @@ class Photographer:
 
     def launch(self, *flags: str) -> Browser:
         """Starts a browser whose camera plays the film."""
-        command = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
         film = f"--use-file-for-fake-video-capture={self.film}"
         fake = "--use-fake-device-for-media-stream"
         return self.playwright.chromium.launch(
-            executable_path=command, args=["--no-sandbox", fake, film, *flags]
+            executable_path=find_chromium(), args=["--no-sandbox", fake, film, *flags]
         )
 
     def take_all(self, update: Callable[[], None]) -> None:

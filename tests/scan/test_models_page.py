@@ -206,7 +206,10 @@ def test_the_typescript_code_pulls_the_release_and_recognises(
         places = {"recipe": app / "recipe", "litert": app / "node_modules/@litertjs/core/wasm"}
         path = places[folder] / name
         if name == "":
-            route.fulfill(body="<!doctype html><title>An app</title>", content_type="text/html")
+            # Without an icon of its own, the browser would ask the server for one.
+            icon = '<link rel="icon" href="data:,">'
+            html = f"<!doctype html>{icon}<title>An app</title>"
+            route.fulfill(body=html, content_type="text/html")
         else:
             kind = "application/wasm" if name.endswith(".wasm") else "text/javascript"
             route.fulfill(body=path.read_bytes(), content_type=kind)
