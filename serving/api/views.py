@@ -58,13 +58,14 @@ def _find(kind: str, write: Any) -> Representation:
 
 
 def _list_static() -> dict[str, tuple[Representation, str]]:
-    made: dict[str, tuple[Representation, str]] = current_app.extensions.setdefault(
-        f"{_CACHE}-static", {}
-    )
-    if not made:
-        for entry in (files("serving") / "static").iterdir():
-            suffix = f".{entry.name.rpartition('.')[2]}"
-            kind = _TYPES.get(suffix)
-            if kind is not None:
-                made[entry.name] = from_bytes(entry.read_bytes()), kind
+    extensions = current_app.extensions
+    key = f"{_CACHE}-static"
+    if key not in extensions:
+        # Kept only when it is whole: other threads look into it.
+        extensions[key] = {
+            entry.name: (from_bytes(entry.read_bytes()), kind)
+            for entry in (files("serving") / "static").iterdir()
+            if (kind := _TYPES.get(f".{entry.name.rpartition('.')[2]}")) is not None
+        }
+    made: dict[str, tuple[Representation, str]] = extensions[key]
     return made

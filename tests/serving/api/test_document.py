@@ -6,9 +6,11 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from serving.api import views
 from serving.api.document import list_operations
 from serving.api.remedies import REMEDIES
 from serving.app import create_app
+from serving.coding import Representation, from_bytes
 from serving.problems import KINDS
 from serving.settings import Settings
 from tests.conftest import ROOT
@@ -161,6 +163,26 @@ def test_the_document_the_page_and_static_files_are_known_by_a_tag_of_their_cont
         assert "Content-Security-Policy" in again.headers
     for address in ("/static/", "/static/..%2fapp.py", "/static/../app.py", "/static/none.css"):
         assert replicas[0].get(address).status_code == 404, address
+
+
+def test_a_page_finds_its_files_while_another_request_lists_them(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("style.css", "dashboard.css", "review.css", "review.js")
+    app = create_app(Settings(published, state=tmp_path))
+    statuses: list[int] = []
+    read_before: list[Representation] = []
+
+    def read(data: bytes) -> Representation:
+        if read_before:  # one file is known, the others are not: now another request comes
+            monkeypatch.undo()
+            statuses.extend(app.test_client().get(f"/static/{name}").status_code for name in names)
+        read_before.append(from_bytes(data))
+        return read_before[-1]
+
+    monkeypatch.setattr(views, "from_bytes", read)
+    statuses += [app.test_client().get(f"/static/{name}").status_code for name in names]
+    assert statuses == [200] * 2 * len(names)
 
 
 def test_the_handbooks_table_of_traps_names_tests_that_there_are() -> None:
