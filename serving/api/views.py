@@ -1,6 +1,8 @@
 """The API's document and its page, and the files that pages need."""
 
 import json
+import threading
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +20,8 @@ blueprint = APIBlueprint("openapi", __name__, enable_openapi=False)
 _CACHE = "ghostlens-api-documents"
 # Asked for again each time, which costs a 304: what they show changes with a new server.
 _ASK_AGAIN = "no-cache"
+# One at a time: APIFlask keeps in the app what it is just building with.
+_building = threading.Lock()
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -52,20 +56,17 @@ def _find(kind: str, write: Any) -> Representation:
     public = list_public_scopes(get_settings())
     made: dict[object, Representation] = current_app.extensions.setdefault(_CACHE, {})
     if (kind, public) not in made:
-        spec = document.build(current_app, public)  # type: ignore[arg-type]
-        made[kind, public] = from_bytes(write(spec).encode())
+        with _building:
+            if (kind, public) not in made:
+                spec = document.build(current_app, public)  # type: ignore[arg-type]
+                made[kind, public] = from_bytes(write(spec).encode())
     return made[kind, public]
 
 
+@cache
 def _list_static() -> dict[str, tuple[Representation, str]]:
-    extensions = current_app.extensions
-    key = f"{_CACHE}-static"
-    if key not in extensions:
-        # Kept only when it is whole: other threads look into it.
-        extensions[key] = {
-            entry.name: (from_bytes(entry.read_bytes()), kind)
-            for entry in (files("serving") / "static").iterdir()
-            if (kind := _TYPES.get(f".{entry.name.rpartition('.')[2]}")) is not None
-        }
-    made: dict[str, tuple[Representation, str]] = extensions[key]
-    return made
+    return {
+        entry.name: (from_bytes(entry.read_bytes()), kind)
+        for entry in (files("serving") / "static").iterdir()
+        if (kind := _TYPES.get(f".{entry.name.rpartition('.')[2]}")) is not None
+    }

@@ -1,12 +1,16 @@
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from markupsafe import escape
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from serving.api import views
+from serving.api import document, views
 from serving.api.document import list_operations
 from serving.api.remedies import REMEDIES
 from serving.app import create_app
@@ -41,6 +45,26 @@ def test_docs_describe_every_operation_type_and_problem(client: FlaskClient, spe
         assert escape(title) in page
     for target in re.findall(r'href="#([^"]+)"', page):
         assert f'id="{target}"' in page
+
+
+def test_two_who_ask_first_do_not_build_the_document_at_once(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(Settings(published))
+    build, both, met = document.build, threading.Barrier(2), threading.Event()
+
+    def build_with_another(*given: Any) -> dict[str, Any]:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+            met.set()
+        return build(*given)
+
+    monkeypatch.setattr(document, "build", build_with_another)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: app.test_client().get("/openapi.json"), range(2)))
+    assert [answer.status_code for answer in found] == [200, 200]
+    assert found[0].data == found[1].data
+    assert not met.is_set()  # APIFlask builds in the app itself
 
 
 def test_the_openapi_document_is_whole(spec: dict) -> None:
@@ -180,6 +204,7 @@ def test_a_page_finds_its_files_while_another_request_lists_them(
         read_before.append(from_bytes(data))
         return read_before[-1]
 
+    views._list_static.cache_clear()
     monkeypatch.setattr(views, "from_bytes", read)
     statuses += [app.test_client().get(f"/static/{name}").status_code for name in names]
     assert statuses == [200] * 2 * len(names)
