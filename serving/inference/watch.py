@@ -3,6 +3,7 @@
 A timeout of the socket would not do: it counts from the last byte, and a sender can drip.
 """
 
+import logging
 import socket
 import threading
 import time
@@ -52,8 +53,9 @@ class _Watch:
             self._watched[self._next] = time.monotonic() + limit_s, cut
             # Started when it is needed, and so after the fork.
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, daemon=True)
+                thread.start()
+                self._thread = thread
             return self._next
 
     def remove(self, entry: int) -> None:
@@ -71,7 +73,18 @@ class _Watch:
                 for entry, (deadline_s, cut) in list(self._watched.items()):
                     if now_s >= deadline_s:
                         del self._watched[entry]
-                        cut()
+                        _call(cut)
+
+
+def _call(cut: Callable[[], object]) -> None:
+    """Calls it; what it raises ends nobody else's limit.
+
+    A connection may have come to its end by itself in this very moment.
+    """
+    try:
+        cut()
+    except Exception as error:  # noqa: BLE001 - libraries raise what they like
+        logging.getLogger("serving").debug("nothing was left to cut: %r", error)
 
 
 _watch = _Watch()
