@@ -113,11 +113,12 @@ class RemoteVersions:
             answers = self._ask(version, x_nhwc, min(self._wait_s, ticket.left_s()))
         except RemoteError as error:
             ticket.check()  # who allowed too little time says nothing about the other server
-            self._note_failure(entry, error)
+            self._note_failure(entry, version, error)
             if not self._fall_back:
                 raise self._tell(entry, str(error)) from error
         else:
-            entry.failures = 0
+            with self._lock:
+                entry.failures = 0
             return answers
         with ticket.take_place():
             local = self._local.find(version.manifest.model, version.manifest.version)
@@ -176,19 +177,18 @@ class RemoteVersions:
 
     def _check(self, entry: _Entry, model: str, version: str) -> None:
         """Makes a version ready, or says why it is not; runs in a thread of its own."""
-        pause_s = _PAUSE_S
+        ready, words, pause_s = None, "", _PAUSE_S
         try:
-            entry.ready, entry.words = self._open(model, version), ""
+            ready = self._open(model, version)
         except RemoteError as error:
-            entry.words = str(error)
-            pause_s = max(_PAUSE_S, error.retry_after_s)
+            words, pause_s = str(error), max(_PAUSE_S, error.retry_after_s)
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
-            entry.words = f"it could not be checked: {type(error).__name__}"
-        finally:
-            entry.failures = 0
+            words = f"it could not be checked: {type(error).__name__}"
+        with self._lock:
+            entry.ready, entry.words, entry.failures = ready, words, 0
             entry.again_at_s = time.monotonic() + pause_s
-            entry.checked.set()
-            entry.check_lock.release()
+        entry.checked.set()
+        entry.check_lock.release()
 
     def _open(self, model: str, version: str) -> RemoteVersion:
         end_s = time.monotonic() + self._wait_s
@@ -223,12 +223,15 @@ class RemoteVersions:
             for start in range(0, len(floats), step)
         )
 
-    def _note_failure(self, entry: _Entry, error: RemoteError) -> None:
-        entry.failures += 1
-        if entry.failures >= _FAILURES:
-            entry.words = str(error)
-            entry.again_at_s = time.monotonic() + max(_PAUSE_S, error.retry_after_s)
-            entry.ready = None
+    def _note_failure(self, entry: _Entry, version: RemoteVersion, error: RemoteError) -> None:
+        with self._lock:
+            if entry.ready is not version:
+                return  # asked before it was left alone, which says nothing about now
+            entry.failures += 1
+            if entry.failures >= _FAILURES:
+                entry.words = str(error)
+                entry.again_at_s = time.monotonic() + max(_PAUSE_S, error.retry_after_s)
+                entry.ready = None
 
     def _tell(self, entry: _Entry, words: str) -> RemoteError:
         left_s = max(1, round(entry.again_at_s - time.monotonic()))

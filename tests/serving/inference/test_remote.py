@@ -15,6 +15,9 @@ from flask.testing import FlaskClient
 
 from serving.app import create_app
 from serving.inference import remote as remote_module
+from serving.inference.engine import Engine
+from serving.inference.remote import RemoteVersion
+from serving.inference.versions import Version
 from serving.settings import Settings
 from tests.mobile_assets.builds import COLOURS, PREPROCESS, SIDE_PX, make_photo
 from tests.serving.inference.remotes import TENSORS, FakeRemote, serve_remote
@@ -284,6 +287,31 @@ def test_a_remote_that_fails_is_left_alone_and_asked_again_once_it_is_well(
 
     wait_until(is_back)
     wait_until(lambda: client.get("/readyz").json["problems"] == [])
+
+
+def test_requests_from_before_a_pause_count_nothing_against_a_remote_that_is_well_again(
+    published: Path, remote: FakeRemote, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_module, "_PAUSE_S", 0)
+    client = make_client(published, address)
+    engine = client.application.extensions["ghostlens"].engine
+    before = engine.versions.find("colours", "1.1.0")
+    fail_thrice(engine, remote, before)
+    assert "it answers 500" in engine.find_problems({"colours": "1.1.0"})[0]
+    wait_until(lambda: isinstance(engine.versions.find("colours", "1.1.0"), RemoteVersion))
+    after = engine.versions.find("colours", "1.1.0")
+    fail_thrice(engine, remote, before)  # they waited for their answers all the time
+    assert after is not before
+    assert engine.versions.find("colours", "1.1.0") is after
+    assert engine.find_problems({"colours": "1.1.0"}) == []
+
+
+def fail_thrice(engine: Engine, remote: FakeRemote, version: Version) -> None:
+    remote.behave = send_status(500)
+    for _ in range(3):
+        with engine.admit(lambda: False) as ticket, ticket.take_place():
+            version.answer(ticket, np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8))
+    remote.behave = None
 
 
 def test_a_remote_that_is_not_there_at_all(published: Path) -> None:
