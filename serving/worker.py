@@ -120,6 +120,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
             self._photos += more
             if self.alive:
                 self.app.spreading.note(self.slot, self._photos)
+            if not self.alive:  # the signal may have come in between
+                self.app.spreading.leave(self.slot)
 
 
 def _is_begun(conn: TConn) -> bool:

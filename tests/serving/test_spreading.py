@@ -9,10 +9,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config
 
 from serving.spreading import Spreading
+from serving.worker import BoundedWorker
 from tests.mobile_assets.builds import COLOURS, make_photo
 from tests.serving.inference.test_overload import connect, list_children, send_head
 from tests.serving.test_server import ask, serve, wait_until_ready
@@ -45,6 +48,23 @@ def test_a_process_without_a_place_takes_part_in_nothing() -> None:
     spreading.note(2, 0)
     spreading.forget(2)
     assert spreading.find_box(2) is None
+    assert spreading.find_idler(9) is None
+
+
+def test_a_process_that_is_stopped_while_it_counts_is_handed_nothing() -> None:
+    class Stopping(Spreading):
+        def note(self, slot: int, load: int) -> None:
+            worker.handle_exit(signal.SIGTERM, None)
+            super().note(slot, load)
+
+    spreading = Stopping(1)
+    app = SimpleNamespace(spreading=spreading)
+    worker = BoundedWorker(1, os.getpid(), [], app, 1, Config(), None)
+    worker.slot = 0
+    worker.method_queue.init()
+    worker._count_photos(1)
+    worker.method_queue.close()
+    worker.tmp.close()
     assert spreading.find_idler(9) is None
 
 
