@@ -73,7 +73,9 @@ def make_ours(repository: Path, state: Path, model: str) -> Server:
     """Returns our server as it is deployed."""
     command = [sys.executable, "-m", "serving", "run", "--repository", str(repository)]
     command += ["--port", "{port}", "--state", str(state)]
-    return Server("Ghostlens", command, f"/v1/models/{model}/recognise")
+    # As it is installed: with byte code, whatever this environment says of writing that.
+    environment = {"PYTHONDONTWRITEBYTECODE": ""}
+    return Server("Ghostlens", command, f"/v1/models/{model}/recognise", environment=environment)
 
 
 def make_rivals(folder: Path, tflite: Path, input_px: int) -> list[Server]:
@@ -141,8 +143,8 @@ def running(server: Server, photo: bytes) -> Iterator[Running]:
     )
     address = f"127.0.0.1:{port}"
     try:
-        _wait_for_answer(server, f"http://{address}{server.path}", photo, begun_s)
-        yield Running(server, address, process.pid, time.perf_counter() - begun_s)
+        first_s = wait_for_answer(server, address, photo, begun_s)
+        yield Running(server, address, process.pid, first_s)
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -153,13 +155,15 @@ def running(server: Server, photo: bytes) -> Iterator[Running]:
         process.wait()
 
 
-def _wait_for_answer(server: Server, url: str, photo: bytes, begun_s: float) -> None:
+def wait_for_answer(server: Server, address: str, photo: bytes, begun_s: float) -> float:
+    """Asks until the server answers; returns how long after a moment it did, in seconds."""
+    url = f"http://{address}{server.path}"
     body, headers = server.wrap(photo), {"Content-Type": server.content_type}
     while time.perf_counter() - begun_s < START_S:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as response:
                 assert json.load(response)["answers"]
-                return
+                return time.perf_counter() - begun_s
         except urllib.error.HTTPError as error:
             if error.code != 503:
                 raise click.ClickException(f"{server.name}: {error.read()[:300]!r}") from error
