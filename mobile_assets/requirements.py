@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from conversion.errors import ArtifactError
-from conversion.structure.pte_file import parse_pte
 from mobile_assets.reading import Node
 from mobile_assets.versions import MAX_VERSION_CHARS
 
@@ -71,6 +70,8 @@ def _read_calls(data: bytes, where: str) -> tuple[tuple[str, ...], tuple[str, ..
     Raises:
         ArtifactError: it is no `.pte`.
     """
+    from conversion.structure.pte_file import parse_pte  # who reads manifests needs none of it
+
     program = parse_pte(data, where)
     backends = dict.fromkeys(call.backend for call in program.delegates)
     kernels = dict.fromkeys(name for name, _ in program.kernels)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from training.preprocess import FORMATS, Preprocess, decode_photo
 
@@ -24,6 +25,8 @@ def _find_heif() -> tuple[str, ...]:
 _DRAFT_MARGIN = 4
 # What phones take and send beside the formats of training data.
 SERVER_FORMATS = (*FORMATS, "AVIF", *_find_heif())
+# What decodes the usual ones is loaded once, before the fork, and not by each process.
+Image.preinit()
 
 
 def read_photo(preprocess: Preprocess, data: bytes) -> npt.NDArray[np.uint8]:

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mobile_assets.bucketing import WHOLE_SHARE_BP
-from mobile_assets.diff.releases import compare_releases
-from mobile_assets.diff.words import describe_changes, describe_release
 from mobile_assets.release import PublishedVersion, Release
 from mobile_assets.versions import version_key
 from serving.storage import Storage
@@ -91,6 +89,10 @@ def to_markdown(model: str, entries: tuple[Entry, ...]) -> str:
 
 
 def _describe(storage: Storage, release: Release, place: int) -> Entry:
+    # A server needs it for this alone.
+    from mobile_assets.diff.releases import compare_releases
+    from mobile_assets.diff.words import describe_changes, describe_release
+
     own = release.versions[place]
     since = _find_former(own.version, release.versions[:place])
     new = storage.read_manifest(release.model, own.version)

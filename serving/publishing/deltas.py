@@ -1,20 +1,22 @@
 """Deltas as targets: made when a version is published, found when a device asks."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
 
-from mobile_assets.bundle import Bundle
 from mobile_assets.deltas import can_have_delta, delta_path, make_delta
 from mobile_assets.errors import ManifestError
 from mobile_assets.manifest import MANIFEST_NAME, Manifest
 from mobile_assets.parts import BundledArtifact, File
 from mobile_assets.release import Release
 from serving.errors import UnknownFileError
-from serving.publishing.desk import Desk
 from serving.publishing.repository import file_path, read_sha256, read_target
 from serving.storage import Storage
+
+if TYPE_CHECKING:  # who serves makes none
+    from mobile_assets.bundle import Bundle
+    from serving.publishing.desk import Desk
 
 # Devices that check every few hours run one of these; others fetch the whole.
 _FROM_VERSIONS = 2
@@ -22,7 +24,7 @@ _FROM_VERSIONS = 2
 _MOST_OF_WHOLE = 0.5
 
 
-def put_deltas(desk: Desk, bundle: Bundle, release: Release | None) -> None:
+def put_deltas(desk: "Desk", bundle: "Bundle", release: Release | None) -> None:
     """Puts deltas from the same artifacts of earlier versions, where they save more than half.
 
     Of a version that is published already, those that went missing are put back.
@@ -82,7 +84,7 @@ def list_deltas(
     return found
 
 
-def _read_manifest(desk: Desk, model: str, version: str) -> Manifest | None:
+def _read_manifest(desk: "Desk", model: str, version: str) -> Manifest | None:
     target = desk.find_target(file_path(model, version, MANIFEST_NAME))
     if target is None:
         return None
@@ -106,7 +108,7 @@ def _describe(artifact: BundledArtifact) -> tuple[str, str, str]:
 
 
 def _make(
-    desk: Desk, bundle: Bundle, new_file: File, old: Manifest, old_file: File
+    desk: "Desk", bundle: "Bundle", new_file: File, old: Manifest, old_file: File
 ) -> bytes | None:
     if not can_have_delta(old_file.size_bytes, new_file.size_bytes):
         return None

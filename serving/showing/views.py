@@ -21,7 +21,6 @@ from serving.publishing.changelog import (
 )
 from serving.releases import describe_version
 from serving.showing.networks import PLATFORM_NAMES, describe_model, measure
-from serving.showing.release import describe_release
 from serving.showing.words import add_filters
 
 _MAX_LISTED_VERSIONS = 20
@@ -87,6 +86,9 @@ def download_changelog(model: str) -> Response:
 @needs("pull")
 def show_release(model: str, version: str) -> str:
     """Show one release: its files and figures, code that runs it, and a box to try it."""
+    # With what writes code for apps, which nothing else of a server needs.
+    from serving.showing.release import describe_release
+
     return render_template("release.html", **describe_release(model, version))
 
 
