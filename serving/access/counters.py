@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from serving.errors import StateError
 from serving.state.on_postgresql import Server
+from serving.state.private import make_private_file, make_private_folder
 from serving.state.times import now_ms
 
 FILE_NAME = "limits.db"
@@ -107,9 +108,11 @@ class _File:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._local = threading.local()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
+        lock_path = self._path.with_suffix(".lock")
+        make_private_file(lock_path)
         # One at a time looks whether it is sound.
-        with self._path.with_suffix(".lock").open("ab") as lock:
+        with lock_path.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 self._make_table()
@@ -127,6 +130,7 @@ class _File:
         return rows[0] if rows else None
 
     def _make_table(self) -> None:
+        make_private_file(self._path)
         with contextlib.closing(self._connect()) as connection:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":

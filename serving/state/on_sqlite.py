@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 from serving.errors import StateError
 from serving.state.mounts import find_network_file_system
 from serving.state.on_postgresql import WRITING
+from serving.state.private import make_private_file, make_private_folder
 
 FILE_NAME = "state.db"
 WAL, ROLLBACK = "wal", "truncate"
@@ -71,9 +72,10 @@ class File:
                 damage it.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
         except OSError as error:
             raise StateError(f"cannot make {self.path.parent}: {error.strerror}") from error
+        make_private_file(self.path)  # its journals get the same permissions
         journal = _settle_journal(self.path, choose_journal(self.path.parent))
         engine = create_engine(
             f"sqlite:///{self.path}",
@@ -108,6 +110,7 @@ class File:
         """
         copy = self.copy_before(revision)
         whole = copy.with_name(f".{copy.name}.part")
+        make_private_file(whole)
         with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(whole)) as out:
             source.backup(out)
         return whole.replace(copy)
