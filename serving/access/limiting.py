@@ -13,12 +13,11 @@ from serving.access.caller import Key
 from serving.access.counters import Counters, Window
 from serving.access.rates import Rate, of_day
 from serving.errors import QuotaError, StateError
+from serving.state.pause import Pause
 
 PHOTOS = "photos"
 # Who has a whole /64 has 2^64 addresses, and every customer of an IPv6 network has one.
 _IPV6_PREFIX = 64
-# After its database failed, nothing is limited for so long: each try may take long, too.
-_PAUSE_S = 1.0
 _STANDINGS, _RESERVED, _RECOGNISED = "ghostlens_standings", "ghostlens_reserved", "ghostlens_photos"
 
 
@@ -64,7 +63,7 @@ class Limiter:
             clock_s: the time, in seconds.
         """
         self._counters, self._of_keys, self._of_addresses = counters, of_keys, of_addresses
-        self._clock_s, self._ask_again_s = clock_s, 0.0
+        self._pause = Pause(clock_s)
 
     def count_request(self, scope: str, key: Key | None, address: str) -> None:
         """Counts a request, of a key or else of a client's address.
@@ -119,13 +118,13 @@ class Limiter:
         )
 
     def _add(self, policy: str, rate: Rate, whose: str, amount: int) -> Window | None:
-        if self._clock_s() < self._ask_again_s:
+        if self._pause.find_failure() is not None:
             return None
         name = f"{policy} {whose} {rate.window_s}"
         try:
             window = self._counters.add(name, rate.window_s, amount)
         except StateError as error:
-            self._ask_again_s = self._clock_s() + _PAUSE_S
+            self._pause.begin(error)
             logging.getLogger("serving").error("nothing is limited now: %s", error)
             return None
         left = max(0, rate.number - window.number)

@@ -13,6 +13,7 @@ from serving.access.keys import StoredKey, find_key, note_use
 from serving.access.tokens import hash_token, read_id
 from serving.errors import KeyNeededError, StateError
 from serving.state.database import Database
+from serving.state.pause import Pause
 from serving.state.times import now_ms
 
 # A key that was revoked, rotated or changed elsewhere is found out here after so long.
@@ -21,8 +22,6 @@ FRESH_S = 2.0
 # A key can only be revoked in that database, so that this opens no door that was shut, but to a
 # server which alone cannot reach it.
 STALE_S = 30.0
-# The database is not asked again for so long after it failed: each try may take long.
-_PAUSE_S = 1.0
 _USED_EVERY_MS = 3600 * 1000
 _MOST_KEPT = 10_000
 
@@ -52,8 +51,7 @@ class KeyRing:
         self._database, self._now_ms, self._clock_s = database, now_ms, clock_s
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._lock = threading.Lock()
-        self._failure: StateError | None = None
-        self._ask_again_s = 0.0
+        self._pause = Pause(clock_s)
 
     def find(self, token: str) -> Key:
         """Returns the key that a token is of.
@@ -79,7 +77,7 @@ class KeyRing:
         if seen is not None and now_s - seen.at_s < FRESH_S:
             return seen.stored
         try:
-            stored = self._ask(key_id, now_s)
+            stored = self._ask(key_id)
         except StateError:
             if seen is None or now_s - seen.at_s >= STALE_S:
                 raise
@@ -87,19 +85,23 @@ class KeyRing:
         self._remember(key_id, stored, now_s)
         return stored
 
-    def _ask(self, key_id: str, now_s: float) -> StoredKey | None:
-        if self._failure is not None and now_s < self._ask_again_s:
-            raise self._failure
+    def _ask(self, key_id: str) -> StoredKey | None:
+        failure = self._pause.find_failure()
+        if failure is not None:
+            raise failure
         try:
             stored = find_key(self._database, key_id)
         except StateError as error:
-            self._failure, self._ask_again_s = error, self._clock_s() + _PAUSE_S
+            self._pause.begin(error)
             raise
-        self._failure = None
+        self._pause.end()
         return stored
 
     def _remember(self, key_id: str, stored: StoredKey | None, now_s: float) -> None:
         with self._lock:
+            former = self._seen.get(key_id)
+            if former is not None and former.at_s > now_s:
+                return  # who asked later was faster, and may know that it was revoked
             self._seen.pop(key_id, None)
             if stored is None:
                 return  # so that a key counts from the moment that it is made

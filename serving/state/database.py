@@ -5,7 +5,6 @@ for it, so that a lost file widens nothing: it forgets halts, which `releases lo
 """
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from serving.errors import StateError
 from serving.state.migrations import HEAD
 from serving.state.on_postgresql import Server
 from serving.state.on_sqlite import File, explain
+from serving.state.pause import Pause
 from serving.state.tables import metadata
 from serving.state.upgrading import read_revision, upgrade
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 __all__ = ["Database", "insert_into", "metadata"]
-# After a failure to connect nobody asks anew for so long: else each request would wait for a server
-# that does not answer.
-_PAUSE_S = 1.0
 
 
 class Database:
@@ -51,8 +48,7 @@ class Database:
         self.place: File | Server = (
             File(place, connections) if isinstance(place, Path) else Server(place, connections)
         )
-        self._failure: StateError | None = None
-        self._ask_again_s = 0.0
+        self._pause = Pause()  # else each request would wait for a server that does not answer
         self._lock = threading.Lock()
         self._engine: Engine | None = None
 
@@ -131,21 +127,21 @@ class Database:
         try:
             with self._lock:
                 self._fail_again()
-                self._engine = self._engine or self._start()
-            connection = self._engine.connect()
+                engine = self._engine = self._engine or self._start()
+            connection = engine.connect()
         except TimeoutError:  # all connections are in use, as it is when too many come
             raise
         except (SQLAlchemyError, StateError) as error:
-            self._failure = self._translate(error)
-            self._ask_again_s = time.monotonic() + _PAUSE_S
-            raise self._failure from error
-        self._failure = None
+            failure = self._translate(error)
+            self._pause.begin(failure)
+            raise failure from error
+        self._pause.end()
         return connection
 
     def _fail_again(self) -> None:
-        failure = self._failure
-        if failure is not None and time.monotonic() < self._ask_again_s:
-            raise type(failure)(str(failure))
+        failure = self._pause.find_failure()
+        if failure is not None:
+            raise failure
 
     def _start(self) -> Engine:
         engine = self.place.connect()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.access.keys import Wish, create_key, find_key, revoke_key, rotate_key
+from serving.access import ring as ring_module
+from serving.access.keys import StoredKey, Wish, create_key, find_key, revoke_key, rotate_key
 from serving.access.ring import FRESH_S, STALE_S, KeyRing
 from serving.access.tokens import make_token, read_id
 from serving.errors import KeyNeededError, StateError
@@ -105,6 +106,28 @@ def test_a_revoked_key_stops_within_two_seconds(
     ring.find(token)
     revoke_key(database, find_id(token), "lost", "ann", clock.now_ms())
     clock.s += FRESH_S
+    with pytest.raises(KeyNeededError, match="was revoked"):
+        ring.find(token)
+
+
+def test_a_key_that_was_seen_revoked_does_not_count_again_for_who_asked_before_and_is_slower(
+    ring: KeyRing,
+    token: str,
+    database: BreakableDatabase,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def find_slowly(database: Database, key_id: str) -> StoredKey | None:
+        monkeypatch.undo()
+        stored = find_key(database, key_id)
+        revoke_key(database, key_id, "lost", "ann", clock.now_ms())
+        clock.s += 0.1
+        with pytest.raises(KeyNeededError, match="was revoked"):
+            ring.find(token)
+        return stored
+
+    monkeypatch.setattr(ring_module, "find_key", find_slowly)
+    ring.find(token)
     with pytest.raises(KeyNeededError, match="was revoked"):
         ring.find(token)
 

@@ -16,11 +16,11 @@ from sqlalchemy import func, insert, select, text, update
 from serving.cli import main
 from serving.errors import StateError
 from serving.settings import Settings
-from serving.state import database as database_module
 from serving.state import on_postgresql, on_sqlite
 from serving.state.audit import append, find_break, list_entries
 from serving.state.database import Database, insert_into
 from serving.state.migrations import HEAD
+from serving.state.pause import Pause
 from serving.state.tables import holds, offers, reports, verdicts
 from serving.state.upgrading import read_revision
 from tests.conftest import ROOT
@@ -185,13 +185,11 @@ def test_who_gets_no_connection_is_told(
     database.close()
 
 
-def test_a_failure_is_forgotten_after_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_is_forgotten_after_a_second(tmp_path: Path) -> None:
     now_s = 100.0
-    monkeypatch.setattr(database_module.time, "monotonic", lambda: now_s)
     (tmp_path / "state").touch()
     database = Database(tmp_path / "state")
+    database._pause = Pause(lambda: now_s)
     with pytest.raises(StateError, match="cannot make"), database.read():
         pass
     (tmp_path / "state").unlink()
