@@ -1,6 +1,7 @@
 """Entry point of `python -m serving`."""
 
 import gc
+import os
 import sys
 
 
@@ -18,6 +19,9 @@ def _import_signers() -> None:
 
 
 def _main() -> None:
+    # Processes share out the cores. At its import numpy's linear algebra would start a thread for
+    # each of them, which looks for work so hard that a start takes a twentieth more.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # of what is imported nothing is garbage, and looking takes a tenth of the time
     _import_signers()
     from serving.cli import main
