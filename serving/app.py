@@ -1,6 +1,7 @@
 """The server: what it is made of."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from apiflask import APIFlask
@@ -14,7 +15,7 @@ from serving.api.bodies import watch_body
 from serving.api.receiving import receive_json, refuse_nul
 from serving.api.views import blueprint as openapi_blueprint
 from serving.api.views import send_static
-from serving.context import attach_services, get_settings
+from serving.context import attach_services
 from serving.corrections import review_page, review_views
 from serving.corrections import views as correction_views
 from serving.dashboard import api as drift_api
@@ -101,7 +102,8 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.add_url_rule("/static/<path:filename>", "static", send_static)
     app.after_request(deprecation.add_headers)
     app.after_request(finish_answer)
-    app.after_request(_add_security_headers)
+    page_policy = _PAGE_POLICY.format(files=settings.file_sources)
+    app.after_request(partial(_add_security_headers, page_policy))
     return app
 
 
@@ -117,11 +119,10 @@ def _finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _add_security_headers(response: Response) -> Response:
+def _add_security_headers(page_policy: str, response: Response) -> Response:
     is_page = response.mimetype == "text/html"
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
-    page_policy = _PAGE_POLICY.format(files=get_settings().file_sources)
     headers.setdefault("Content-Security-Policy", page_policy if is_page else _DATA_POLICY)
     return response

@@ -68,7 +68,7 @@ def shrink_answer(response: Response) -> Response:
         data = response.get_data()
         if can_shrink(response.mimetype, len(data)):
             response.vary.add("Accept-Encoding")
-            if _takes_gzip(request.headers.get("Accept-Encoding", "")):
+            if _takes_gzip(request.environ.get("HTTP_ACCEPT_ENCODING", "")):
                 response.set_data(gzip.compress(data, mtime=0))
                 response.content_encoding = GZIP
     return response

@@ -10,6 +10,7 @@ from typing import Any
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
+from serving import answering
 from serving.inference.watch import limited, shut_reading
 from serving.refusals import write_problem
 
@@ -39,6 +40,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Begins the worker's process; see gunicorn, which writes its refusals as pages."""
         util.write_error = write_problem
+        answering.install()
         super().init_process()
 
     def run(self) -> None:

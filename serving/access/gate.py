@@ -112,7 +112,8 @@ def _find_model() -> str | None:
 
 
 def _refuse_unknown_proxy() -> None:
-    found = [name for key, name in _FORWARDED_KEYS.items() if key in request.environ]
+    environ = request.environ
+    found = [name for key, name in _FORWARDED_KEYS.items() if key in environ]
     if found and not get_settings().proxies:
         raise ProxyError(
             f"the request came through a proxy ({found[0]}), and this server was told of none: "

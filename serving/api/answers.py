@@ -11,7 +11,7 @@ from serving.coding import shrink_answer
 from serving.problems import make_problem
 from training.files import sha256_bytes
 
-_WANTS = {"Content-Digest": "Want-Content-Digest", "Repr-Digest": "Want-Repr-Digest"}
+_WANTS = {"Content-Digest": "HTTP_WANT_CONTENT_DIGEST", "Repr-Digest": "HTTP_WANT_REPR_DIGEST"}
 
 
 def finish_answer(response: Response) -> Response:
@@ -51,8 +51,9 @@ def _answer_condition(response: Response) -> Response:
 
 def _add_digests(response: Response) -> None:
     """Adds the digests that the client asks for; they are of the bytes as they are sent."""
+    environ = request.environ
     for field, want in _WANTS.items():
-        wanted = request.headers.get(want)
+        wanted = environ.get(want)
         algorithm = wanted and choose_algorithm(wanted)
         # A HEAD has no content, and whoever wants its hash knows it.
         is_empty = request.method == "HEAD" and field == "Content-Digest"

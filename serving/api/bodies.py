@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from serving.api.digests import format_digest, new_hash, read_digests
 from serving.errors import DigestError
 
-_FIELDS = ("Content-Digest", "Repr-Digest")
+_FIELDS = {"Content-Digest": "HTTP_CONTENT_DIGEST", "Repr-Digest": "HTTP_REPR_DIGEST"}
 
 
 def watch_body() -> None:
@@ -17,13 +17,15 @@ def watch_body() -> None:
     Raises:
         DigestError: a malformed field; another hash is one where the body's last byte is read.
     """
+    environ = request.environ
     stated = [
         (field, *entry)
-        for field in _FIELDS
-        for entry in read_digests(field, request.headers.get(field)).items()
+        for field, variable in _FIELDS.items()
+        if variable in environ
+        for entry in read_digests(field, environ[variable]).items()
     ]
     if stated or request.content_length is None:
-        request.environ["wsgi.input"] = _Body(request.environ["wsgi.input"], stated)
+        environ["wsgi.input"] = _Body(environ["wsgi.input"], stated)
 
 
 class _Body:

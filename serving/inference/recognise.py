@@ -5,9 +5,9 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, request
-from marshmallow import RAISE
 
 from serving.access import needs
+from serving.api.queries import takes_query
 from serving.context import get_engine, get_settings, get_storage
 from serving.errors import MediaTypeError, NotCurrentError, RequestError, UnknownChannelError
 from serving.inference.bodies import inflate, receiving, watch_client
@@ -38,7 +38,7 @@ _BODY = {
 
 @blueprint.post("/<model>/recognise")
 @needs("recognise")
-@blueprint.input(RecogniseQuery, location="query", unknown=RAISE)
+@takes_query(blueprint, RecogniseQuery)
 @blueprint.output(RecogniseAnswer)
 @blueprint.doc(responses=[400, 408, 409, 413, 415, 503])
 def recognise(model: str, query_data: dict[str, Any]) -> Response:
@@ -101,8 +101,8 @@ def receive_photo() -> bytes:
         RequestError: there is no photo, or it has no bytes.
         BodyLengthError: inflated it is longer than bodies may be.
     """
-    coding = request.headers.get("Content-Encoding", "")
-    if request.mimetype == "multipart/form-data":
+    coding, mimetype = request.headers.get("Content-Encoding", ""), request.mimetype
+    if mimetype == "multipart/form-data":
         if coding:
             raise MediaTypeError("a form with a Content-Encoding: allowed is one without")
         file = request.files.get(_FIELD)
@@ -110,12 +110,12 @@ def receive_photo() -> bytes:
             has = ", ".join(sorted({*request.files, *request.form})) or "none"
             raise RequestError(f"the form has no file in the field {_FIELD!r}; its fields: {has}")
         data: bytes = file.read()
-    elif request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
+    elif mimetype.startswith("image/") or mimetype == "application/octet-stream":
         limit_bytes = get_settings().max_upload_bytes
         data = inflate(request.get_data(cache=False), coding, limit_bytes)
     else:
         raise MediaTypeError(
-            f"the body is {request.mimetype or 'of no stated type'}: allowed are image/*, "
+            f"the body is {mimetype or 'of no stated type'}: allowed are image/*, "
             f"application/octet-stream, and multipart/form-data with a field {_FIELD!r}"
         )
     if not data:

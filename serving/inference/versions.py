@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +30,7 @@ class Version(ABC):
     manifest: Manifest
     artifact: BundledArtifact
 
-    @property
+    @cached_property  # put together from the manifest, and asked for by each request
     def model(self) -> ReleasedModel:
         """The network of the release that answers on servers."""
         return self.manifest.fallback

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 
 _LOOK_S = 0.25
+# Looks at nothing before the thread ends: to start one for each request costs more than to look.
+_IDLE_LOOKS = 20
 
 
 @contextmanager
@@ -63,11 +65,13 @@ class _Watch:
             self._watched.pop(entry, None)
 
     def _run(self) -> None:
+        idle_looks = 0
         while True:
             time.sleep(_LOOK_S)
             now_s = time.monotonic()
             with self._lock:
-                if not self._watched:
+                idle_looks = 0 if self._watched else idle_looks + 1
+                if idle_looks > _IDLE_LOOKS:
                     self._thread = None
                     return
                 for entry, (deadline_s, cut) in list(self._watched.items()):

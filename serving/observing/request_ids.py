@@ -6,6 +6,7 @@ import re
 from flask import Flask, Response, g, has_request_context, request
 
 HEADER = "X-Request-ID"
+_VARIABLE = "HTTP_X_REQUEST_ID"
 _KEY = "ghostlens_request_id"
 # What proxies make: UUIDs, hexadecimal digits, base64. Nothing of it ends a line, quotes or
 # colours a terminal, so that an id can be written anywhere as it is.
@@ -22,7 +23,7 @@ def request_id() -> str:
         return ""
     found: str | None = g.get(_KEY)
     if found is None:
-        found = _choose(request.headers.get(HEADER, ""))
+        found = _choose(request.environ.get(_VARIABLE, ""))
         setattr(g, _KEY, found)
     return found
 

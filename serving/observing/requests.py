@@ -15,7 +15,7 @@ from serving.observing import metrics, tracing
 from serving.observing.request_ids import request_id
 
 LOGGER = logging.getLogger("serving.request")
-_BEGUN, _FIELDS = "ghostlens_begun_s", "ghostlens_log_fields"
+_BEGUN, _FIELDS = "ghostlens_begun", "ghostlens_log_fields"
 # Anybody can make up methods and paths: only those that have a route are told apart.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _OTHER, _NO_ROUTE = "other", "none"
@@ -69,42 +69,43 @@ def shorten_address(address: str, how: str) -> str:
 
 
 def _begin() -> None:
-    setattr(g, _BEGUN, time.perf_counter())
+    begun_s = time.perf_counter()
     method, route = _find_route()
+    setattr(g, _BEGUN, (begun_s, method, route))
     if route not in _PROBES:
         tracing.begin_request(method, route)
 
 
 def _watch_end(client_address: str, response: Response) -> Response:
-    begun_s: float | None = g.pop(_BEGUN, None)
-    if begun_s is None:  # refused before it was begun
+    begun: tuple[float, str, str] | None = g.pop(_BEGUN, None)
+    if begun is None:  # refused before it was begun
         return response
     # At the end there is no request at hand any more: all but the time is known now.
-    method, route = _find_route()
+    begun_s, method, route = begun
     fields = _describe(response, method, route, client_address)
     response.call_on_close(partial(_finish, begun_s, method, route, fields, tracing.find_span()))
     return response
 
 
 def _find_route() -> tuple[str, str]:
-    method = request.method if request.method in _METHODS else _OTHER
-    return method, request.url_rule.rule if request.url_rule else _NO_ROUTE
+    method, rule = request.method, request.url_rule
+    return method if method in _METHODS else _OTHER, rule.rule if rule else _NO_ROUTE
 
 
 def _describe(
     response: Response, method: str, route: str, client_address: str
 ) -> dict[str, object]:
     """Returns fields under the names of OpenTelemetry's semantic conventions."""
-    key = current_key()
+    key, asked = current_key(), request._get_current_object()  # type: ignore[attr-defined]
     fields = {
         "http.request.method": method,
-        "url.path": request.path,
+        "url.path": asked.path,
         "http.route": route,
         "http.response.status_code": response.status_code,
-        "http.request.body.size": request.content_length,
+        "http.request.body.size": asked.content_length,
         "http.response.body.size": response.content_length,
-        "user_agent.original": request.headers.get("User-Agent", "")[:_AGENT_LENGTH],
-        "client.address": shorten_address(request.remote_addr or "", client_address),
+        "user_agent.original": asked.environ.get("HTTP_USER_AGENT", "")[:_AGENT_LENGTH],
+        "client.address": shorten_address(asked.remote_addr or "", client_address),
         "request_id": request_id(),
         "ghostlens.key": key.id if key else None,
         **_find_trace(),
@@ -116,7 +117,7 @@ def _describe(
 def _find_trace() -> dict[str, str]:
     if tracing.is_on():
         return tracing.describe_current()
-    found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    found = _TRACEPARENT.fullmatch(request.environ.get("HTTP_TRACEPARENT", ""))
     return {"trace_id": found[1]} if found else {}
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
@@ -202,7 +202,7 @@ class LocalFolder:
     def find_status(self, name: str) -> Status | None:
         """Returns a file's length and tag; see `Objects`."""
         try:
-            status = self._find_path(name).stat()
+            status = _join(self.folder, name).stat()
         except OSError:
             return None
         return Status(status.st_size, _make_tag(status)) if stat.S_ISREG(status.st_mode) else None
@@ -256,8 +256,12 @@ class LocalFolder:
         return file
 
     def _find_path(self, name: str) -> Path:
-        check_name(name)
-        return self.folder / name
+        return _join(self.folder, name)
+
+
+@lru_cache(maxsize=256)
+def _join(folder: Path, name: str) -> Path:
+    return folder / check_name(name)
 
 
 def check_name(name: str) -> str:
