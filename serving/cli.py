@@ -1,6 +1,7 @@
 """The commands of the serving room: `python -m serving ...`."""
 
 import logging
+import os
 import signal
 import threading
 from importlib import import_module
@@ -16,7 +17,7 @@ from serving.options import (
     check_signers,
     print_expiries,
 )
-from serving.settings import Settings
+from serving.settings import DATABASE_VARIABLE, Settings
 from training.console import TypedErrorGroup
 
 # Where the other commands are. They are imported when they are asked for: a server needs none.
@@ -97,6 +98,8 @@ def run(host: str, port: int, **given: Path | str | int | None) -> None:
 
     if given["state"] is not None and given["database"] is None:
         given["database"] = ""  # the command line comes before the environment
+        if os.environ.get(DATABASE_VARIABLE):
+            click.echo(f"WARNING: --state sets {DATABASE_VARIABLE} aside", err=True)
     serve(Settings.from_environment(None, **given), host, port)
 
 

@@ -215,3 +215,11 @@ def _list(verb: str, names: Iterable[str]) -> str:
         return f"none is {verb} yet"
     more = f" and {len(found) - _SHOWN_NAMES} more" if len(found) > _SHOWN_NAMES else ""
     return f"{verb} are: {', '.join(found[:_SHOWN_NAMES])}{more}"
+
+
+def explain_json(error: ValueError | RecursionError) -> str:
+    """Returns in words why a body could not be read as JSON."""
+    if isinstance(error, RecursionError):
+        return "the body is nested too deeply"
+    # Behind a semicolon stands what whoever wrote the program might do.
+    return f"the body is no JSON that can be read: {str(error).partition(';')[0]}"

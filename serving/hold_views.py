@@ -8,6 +8,7 @@ from apiflask.validators import Length, OneOf
 from marshmallow import RAISE
 
 from serving.access import current_key, needs
+from serving.access.caller import NOBODY
 from serving.context import get_rollouts, get_storage
 from serving.holding import DONE, HALT, PAUSE, RESUME, change_hold
 from serving.idempotency import idempotent
@@ -88,6 +89,6 @@ def _change(
     model: str, version: str, action: str, reason: str
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
     key = current_key()
-    actor = f"key {key.name}" if key is not None else "somebody without a key"
+    actor = f"key {key.name}" if key is not None else NOBODY
     state = change_hold(get_storage(), get_rollouts(), model, version, action, actor, reason)
     return {"model": model, "version": version, "state": state}, 200, _FRESH

@@ -242,6 +242,9 @@ def _start_listening(arbiter: Arbiter) -> None:
         arbiter.app.shared.metrics_port = listener.sock.getsockname()[1]
         click.echo(f"its metrics, without a key: {listener}/metrics")
     click.echo(describe_public_scopes(arbiter.app.settings))
+    from serving.state.database import Database
+
+    click.echo(f"what it remembers is in {Database(arbiter.app.settings.state_place).name}")
 
 
 def _number_worker(arbiter: Arbiter, worker: Worker) -> None:

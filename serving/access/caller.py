@@ -6,6 +6,8 @@ from flask import g
 
 from serving.access.scopes import ADMIN
 
+# Who acts where the request has no key and nobody gave a name: in the audit log, and on pages.
+NOBODY = "somebody without a key"
 _KEY = "ghostlens_key"
 
 

@@ -101,7 +101,10 @@ def create_key(database: Database, wish: Wish, actor: str, now_ms: int) -> str:
     token = make_token(key_id)
     with database.write() as connection:
         if connection.execute(select(keys.c.id).where(keys.c.name == wish.name)).first():
-            raise KeyStoreError(f"there is a key {wish.name!r}; each has a name of its own")
+            raise KeyStoreError(
+                f"there is a key {wish.name!r}; each has a name of its own, also after it was "
+                "revoked"
+            )
         row = {
             "id": key_id,
             "name": wish.name,

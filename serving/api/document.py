@@ -96,7 +96,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "correction": ("/corrections",),
     "remote": ("/recognise", "/infer"),
     "no-artifact": ("/recognise", "/infer", "/ready", "/v2/models/{model}"),
-    "malformed": ("/check", "/reports", "/corrections", "/usage"),
+    "malformed": ("/check", "/reports", "/corrections", "/usage", "/recognise", "/infer"),
     "inference": ("/infer",),
     "photo": ("/recognise", "/infer", "/corrections"),
     "platform": ("/check",),

@@ -11,7 +11,7 @@ from flask import Flask, current_app, request
 
 from serving.api.forms import read_form
 from serving.context import get_settings
-from serving.errors import MalformedError, MediaTypeError
+from serving.errors import MalformedError, MediaTypeError, explain_json
 from serving.inference.bodies import receiving
 
 # The longest check that our forms allow has about 20 kB.
@@ -86,10 +86,8 @@ def _check_json(data: bytes) -> None:
         value = json.loads(data)
         # Looked for where it can be: written out, or in text as it is, which JSON forbids.
         found = dict(_find_nul(value)) if b"\\u0000" in data else {}
-    except RecursionError:
-        raise MalformedError("the body is nested too deeply") from None
-    except ValueError as error:
-        raise MalformedError(f"the body is no JSON that can be read: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(explain_json(error)) from error
     _refuse({"json": found} if found else {})
 
 

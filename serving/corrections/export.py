@@ -77,6 +77,7 @@ def export(database: Database, kept: KeptPhotos, wanted: Wanted, out: Path) -> E
 
     Raises:
         StorageError: it exists, or cannot be written; likewise StateError.
+        ServingError: there is no photo to export.
     """
     if out.exists():
         raise StorageError(f"{out} exists already: allowed is a folder that does not")
@@ -104,8 +105,18 @@ def export(database: Database, kept: KeptPhotos, wanted: Wanted, out: Path) -> E
             write_atomic(folder / path, data)
             writer.writerow(_describe(one, path, wanted))
             exported.photos[find_right(one)[1] or NOT_AN_ITEM] += 1
+        if not exported.photos:
+            raise ServingError(_explain_nothing(exported))
         write_atomic(folder / MANIFEST_NAME, table.getvalue())
     return exported
+
+
+def _explain_nothing(exported: Exported) -> str:
+    left_out = [f"{count}, {why}" for why, count in sorted(exported.left_out.items())]
+    if exported.unknown_labels:
+        left_out += [f"new labels, for --new-label, are {', '.join(exported.unknown_labels)}"]
+    words = f"left out were {'; '.join(left_out)}" if left_out else "no correction was accepted yet"
+    return f"there is no photo to export: {words}"
 
 
 def _make_query(wanted: Wanted) -> Select[Any]:

@@ -9,6 +9,7 @@ from flask import Response
 from marshmallow import RAISE
 
 from serving.access import current_key, needs
+from serving.access.caller import NOBODY
 from serving.context import get_database, get_kept_photos, get_storage
 from serving.corrections.deciding import Review
 from serving.corrections.schemas import (
@@ -32,8 +33,6 @@ _PHOTO: Any = {
     },
     404: "No such correction, or its photo is not kept",
 }
-# Who decides without a key: only somebody at the server's own machine may.
-_NOBODY = "no key"
 
 
 @blueprint.get("/<model>/corrections")
@@ -87,7 +86,7 @@ def decide_correction(
     What is rejected loses its photo. Of one photo, one label alone can be accepted.
     """
     right, key = json_data.get("right"), current_key()
-    actor = json_data.get("name", _NOBODY) if key is None else key.name
+    actor = json_data.get("name", NOBODY) if key is None else key.name
     state = json_data["decision"]
     if right is not None and state != ACCEPTED:
         raise RequestError("right: allowed of what is accepted alone")

@@ -11,9 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flask import request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import ClientDisconnected
 
-from serving.errors import BodyLengthError, MediaTypeError, RequestError, SlowBodyError
+from serving.errors import (
+    BodyLengthError,
+    MalformedError,
+    MediaTypeError,
+    RequestError,
+    SlowBodyError,
+)
 from serving.inference.watch import limited, shut_reading
 
 _SOCKET = "gunicorn.socket"
@@ -24,6 +31,7 @@ _ZLIB_METHOD = 8
 # As a number: joining the names of flags takes longer than looking.
 _LOOK_ONLY = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 CODINGS = ("gzip", "deflate")
+_TOO_SLOW = "the body did not arrive within {:g} s, or nothing came of it for a while"
 
 
 @contextmanager
@@ -34,7 +42,8 @@ def receiving(limit_s: float) -> Iterator[None]:
         limit_s: from now on, in seconds.
 
     Raises:
-        SlowBodyError: the time was over before the body was.
+        SlowBodyError: the time was over before the body was, or the server's limit of silence.
+        MalformedError: it is sent in chunks that are none.
         RequestError: the body ended before its end.
     """
     connection = request.environ.get(_SOCKET)
@@ -48,12 +57,17 @@ def receiving(limit_s: float) -> Iterator[None]:
     try:
         with limited(limit_s, cut):
             yield
-    except (OSError, ClientDisconnected) as error:
-        if was_cut.is_set() or isinstance(error, BlockingIOError):  # the server's limit of silence
-            raise SlowBodyError(f"the body did not arrive within {limit_s:g} s") from error
-        raise RequestError("the body ended before its end") from error
+    except Exception as error:
+        # Werkzeug wraps what the socket says; and a form that was cut is read as far as it came.
+        if was_cut.is_set() or BlockingIOError in (type(error), type(error.__context__)):
+            raise SlowBodyError(_TOO_SLOW.format(limit_s)) from error
+        if isinstance(error, ParseException):
+            raise MalformedError(f"the body is no chunks of HTTP: {error}") from error
+        if isinstance(error, OSError | ClientDisconnected):
+            raise RequestError("the body ended before its end") from error
+        raise
     if was_cut.is_set():
-        raise SlowBodyError(f"the body did not arrive within {limit_s:g} s")
+        raise SlowBodyError(_TOO_SLOW.format(limit_s))
 
 
 def watch_client() -> Callable[[], bool]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from conversion.artifact import KNOWN_SCORE, PROBABILITIES
 from mobile_assets.manifest import Manifest
-from serving.errors import InferenceError
+from serving.errors import InferenceError, explain_json
 from serving.inference.tensors import (
     BYTES,
     FP32,
@@ -128,7 +128,7 @@ def _parse(text: bytes) -> dict[str, Any]:
     try:
         table = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InferenceError(f"the body is no JSON that can be read: {error}") from error
+        raise InferenceError(explain_json(error)) from error
     if not isinstance(table, dict):
         raise InferenceError("the body is no JSON object")
     return table

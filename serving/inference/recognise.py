@@ -105,11 +105,14 @@ def receive_photo() -> bytes:
     if mimetype == "multipart/form-data":
         if coding:
             raise MediaTypeError("a form with a Content-Encoding: allowed is one without")
-        file = request.files.get(_FIELD)
-        if file is None:
+        photos = request.files.getlist(_FIELD)
+        if len(photos) != 1 or request.form or set(request.files) != {_FIELD}:
             has = ", ".join(sorted({*request.files, *request.form})) or "none"
-            raise RequestError(f"the form has no file in the field {_FIELD!r}; its fields: {has}")
-        data: bytes = file.read()
+            raise RequestError(
+                f"the form must have a file in the field {_FIELD!r} once, and no other field, as "
+                f"all else stands in the address (?top_k=1); its fields: {has}"
+            )
+        data: bytes = photos[0].read()
     elif mimetype.startswith("image/") or mimetype == "application/octet-stream":
         limit_bytes = get_settings().max_upload_bytes
         data = inflate(request.get_data(cache=False), coding, limit_bytes)

@@ -1,5 +1,6 @@
 """What gunicorn itself has to say goes through the same formatter, without what is secret."""
 
+import sys
 from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
@@ -28,6 +29,12 @@ class GunicornLogger(Logger):  # type: ignore[misc]
         super().warning(msg, *args, **kwargs)
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Logs an exception; of addresses that are named in it the query is left out."""
+        """Logs an exception; of addresses that are named in it the query is left out.
+
+        A client that was silent for too long within a request's head is none.
+        """
+        if isinstance(sys.exc_info()[1], BlockingIOError):
+            self.debug("a client was silent for too long")
+            return
         shown = [arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args]
         super().exception(msg, *shown, **kwargs)

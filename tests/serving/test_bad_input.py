@@ -12,6 +12,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,7 @@ BODIES: dict[str, Callable[[], tuple[str, bytes, dict[str, str], int, str]]] = {
         "nested too deeply",
     ),
     "lists 300,000 levels deep": lambda: (CHECK, b"[" * 300_000, JSON, 400, "nested too deeply"),
-    "the protocol's JSON so deep": lambda: (INFER, b"[" * 300_000, JSON, 400, "no JSON"),
+    "the protocol's JSON so deep": lambda: (INFER, b"[" * 300_000, JSON, 400, "nested too deeply"),
     "a correction so deep": lambda: (CORRECTIONS, b"[" * 300_000, JSON, 400, "nested too deeply"),
     "a shape that lies": lambda: (
         INFER,
@@ -264,9 +265,33 @@ def test_a_body_without_an_end_for_nobody_is_cut_too(address: str) -> None:
         assert not isinstance(caught.value, TimeoutError)
 
 
-@pytest.mark.parametrize("path", [RECOGNISE, CHECK, REPORTS, CORRECTIONS, INFER])
-def test_a_slow_sender_is_told_so(address: str, path: str) -> None:
-    kind = "image/jpeg" if path == RECOGNISE else "application/json"
+KINDS = [
+    (RECOGNISE, "image/jpeg"),
+    (RECOGNISE, "multipart/form-data; boundary=b"),
+    (CHECK, "application/json"),
+    (REPORTS, "application/json"),
+    (CORRECTIONS, "application/json"),
+    (CORRECTIONS, "multipart/form-data; boundary=b"),
+    (INFER, "application/json"),
+]
+
+
+@pytest.mark.parametrize(("path", "kind"), KINDS)
+@pytest.mark.parametrize("chunks", [b"zz\r\nabc", b"3\r\nabcXX\r\n"], ids=["size", "end"])
+def test_chunks_that_are_none_are_a_problem_and_end_the_connection(
+    address: str, path: str, kind: str, chunks: bytes
+) -> None:
+    head = make_head(path, Content_Type=kind, Transfer_Encoding="chunked")
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(head + chunks)
+        assert_refused(read_answer(connection), 400, "no chunks of HTTP")
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize(("path", "kind"), KINDS)
+def test_a_slow_sender_is_told_so(address: str, path: str, kind: str) -> None:
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
         connection.sendall(make_head(path, Content_Type=kind, Content_Length=5000) + b"{")

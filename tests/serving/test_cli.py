@@ -1,4 +1,5 @@
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,15 @@ def test_a_command_that_signs_needs_keys_or_a_proposal(
     assert refused.exit_code == 2 and "--keys" in refused.stderr
     refused = call("resign", *place)
     assert refused.exit_code == 2 and "--keys" in refused.stderr
+
+
+def test_a_database_of_the_environment_that_a_folder_sets_aside_is_named(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GHOSTLENS_DATABASE", "postgresql://nobody@127.0.0.1:1/none")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        state = ["--state", tmp_path / "state"]
+        done = call("run", "--repository", published, "--port", port, *state)
+    assert "WARNING: --state sets GHOSTLENS_DATABASE aside" in done.stderr
+    assert "cannot listen" in done.stderr

@@ -92,6 +92,20 @@ def decide(app: FlaskClient, said: dict[str, Any], decision: str, **more: Any) -
     return app.post(f"{URL}/{said['correction_id']}/decision", json=body)
 
 
+def test_who_acts_without_a_key_and_a_name_has_the_same_word_everywhere(
+    app: FlaskClient, database: Database
+) -> None:
+    said = say()
+    send(app, said)
+    body = {"decision": "accepted"}
+    decided = app.post(f"{URL}/{said['correction_id']}/decision", json=body).json
+    hold = "/v1/models/colours/versions/1.1.0/hold"
+    assert app.post(hold, json={"action": "halt", "reason": "look"}).status_code == 200
+    with database.read() as connection:
+        actors = {entry.actor for entry in list_entries(connection)}
+    assert actors == {decided["decided_by"]} == {"somebody without a key"}
+
+
 def test_a_decision_is_remembered_and_stands_in_the_audit_log(
     app: FlaskClient, database: Database
 ) -> None:
@@ -258,6 +272,21 @@ def test_what_was_accepted_is_exported_as_a_source(
     labels = sorted(row["label"] for row in read_manifest(tmp_path / "two"))
     assert labels == ["", "Rote Bete", "blue", "green"]
     assert "exists already" in run("export", "colours", "--out", tmp_path / "two", status=1)
+
+
+def test_where_there_is_no_photo_to_export_it_says_why_and_writes_nothing(
+    app: FlaskClient, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert "no correction was accepted yet" in run("export", "colours", "--out", out, status=1)
+    said = say("green"), say() | {"right": {"kind": "other", "name": "Rote Bete"}}
+    for one, photo in zip(said, (None, make_jpeg(1)), strict=True):
+        send(app, one, photo)
+        run("accept", one["correction_id"])
+    words = run("export", "colours", "--out", out, status=1)
+    assert "left out were 1, no photo is kept; 1, the label is new" in words
+    assert "for --new-label, are Rote Bete" in words
+    assert not out.exists()
 
 
 def test_what_two_say_otherwise_of_a_photo_is_not_exported(

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import gzip
 import resource
@@ -6,12 +7,12 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.errors import BodyLengthError, MediaTypeError, RequestError
-from serving.inference.bodies import inflate, watch_client
+from serving.errors import BodyLengthError, MediaTypeError, RequestError, SlowBodyError
+from serving.inference.bodies import inflate, receiving, watch_client
 
 
 def compress_raw(data: bytes) -> bytes:
@@ -100,3 +101,23 @@ def test_a_client_is_gone_once_it_closed_its_connection(least: int) -> None:
 def test_where_the_connection_cannot_be_seen_nobody_is_gone() -> None:
     with Flask("any").test_request_context("/"):
         assert not watch_client()()
+
+
+class Silent:
+    """A body that gunicorn reads of a client which says nothing more."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "multipart/form-data; boundary=b"])
+def test_who_is_silent_within_a_body_is_told_that_it_is_slow(kind: str) -> None:
+    app = Flask("test")
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+    body = {"wsgi.input": Silent(), "wsgi.input_terminated": True, "CONTENT_LENGTH": "500"}
+    with (
+        app.test_request_context("/", method="POST", content_type=kind, environ_overrides=body),
+        pytest.raises(SlowBodyError),
+        receiving(30),
+    ):
+        request.form if kind.startswith("multipart") else request.get_data()

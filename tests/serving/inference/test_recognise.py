@@ -167,6 +167,13 @@ def make_png(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
+def add_to_form(**fields: object) -> dict[str, object]:
+    """Returns a form with a photo and more."""
+    form = make_form(RED)
+    assert isinstance(form["data"], dict)
+    return form | {"data": form["data"] | fields}
+
+
 @pytest.mark.parametrize(
     ("request_arguments", "status", "words"),
     [
@@ -177,6 +184,9 @@ def make_png(width: int, height: int) -> bytes:
         ({"data": RED, "content_type": "text/plain"}, 415, "allowed are image/*"),
         ({"data": RED}, 415, "of no stated type"),
         (make_form(RED, "picture"), 422, "its fields: picture"),
+        (add_to_form(top_k="1"), 422, "its fields: photo, top_k"),
+        ({"data": {"photo": "as text"}, "content_type": "multipart/form-data"}, 422, "a file in"),
+        (add_to_form(photo=[(io.BytesIO(RED), "1"), (io.BytesIO(RED), "2")]), 422, "once"),
         (make_form(b""), 422, "no bytes"),
         ({"data": b"--x", "content_type": "multipart/form-data"}, 422, "its fields: none"),
     ],

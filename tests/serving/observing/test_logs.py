@@ -147,6 +147,20 @@ def test_a_servers_fault_leaves_the_query_out(caplog: pytest.LogCaptureFixture) 
     assert SECRET not in caplog.text
 
 
+def test_a_client_that_is_silent_is_no_fault_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = GunicornLogger.__new__(GunicornLogger)
+    logger.error_log = logging.getLogger("tests.gunicorn")
+    with caplog.at_level(logging.INFO):
+        for error in (BlockingIOError("silent"), OSError("the disk is gone")):
+            try:
+                raise error
+            except OSError:
+                logger.exception("Socket error processing request.")
+    assert [record.exc_info[1].args for record in caplog.records] == [("the disk is gone",)]
+
+
 @pytest.mark.parametrize(
     ("address", "how", "shown"),
     [
