@@ -276,7 +276,7 @@ def _begin_work(worker: Worker) -> None:
     WORKERS.set(1)
     app = worker.wsgi
     with app.app_context():
-        get_readiness().start(tell=worker.age == 1)
+        get_readiness().start(worker.note_ready, tell=worker.age == 1)
         sweep_repeatedly(get_kept_photos())
 
 

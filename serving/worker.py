@@ -17,6 +17,8 @@ from serving.refusals import write_problem
 # What takes a core for a while; all else costs a hundredth of it.
 _OF_PHOTOS = ("/recognise", "/infer")
 _SIGN_OF_LIFE_S = 1.0
+# So many photos take as long as what a process does before its first: golden ones, and the model.
+_LOADING = 10
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]
@@ -27,13 +29,14 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     close its side of a connection is waited for by the thread that answered it: gunicorn waits for
     two seconds in the one thread that takes on and hands out all connections.
 
-    A connection with a request goes to the process that has least to do, see `serving.spreading`.
+    A connection with a request goes to the process that has least to do, see `serving.spreading`;
+    one that has no model in memory yet counts as busy.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
         """Makes it, in the first process; see gunicorn."""
         super().__init__(*given, **named)
-        self._photos = 0
+        self._photos = _LOADING
         self._photos_lock = threading.Lock()
         self._alive_at_s = 0.0
 
@@ -50,6 +53,10 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
             self.poller.register(box, selectors.EVENT_READ, self._take_over)
         self._count_photos(0)
         super().run()
+
+    def note_ready(self) -> None:
+        """Takes on photos like the others: its models are in memory."""
+        self._count_photos(-_LOADING)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begins to stop; see gunicorn."""

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from serving.errors import NoArtifactError, NotReadyError
 from serving.inference.engine import Engine
@@ -35,15 +36,16 @@ class Readiness:
         self._started = False
         self._told: set[str] = set()
 
-    def start(self, tell: bool) -> None:
+    def start(self, note_ready: Callable[[], None], tell: bool) -> None:
         """Loads in a thread of its own, and goes on trying until that succeeds.
 
         Args:
+            note_ready: called once, when it did.
             tell: whether to log what is wrong; one process does, once for all.
         """
         self._started = True
         # A storage that does not answer must keep nobody waiting.
-        threading.Thread(target=self._run, args=(tell,), daemon=True).start()
+        threading.Thread(target=self._run, args=(note_ready, tell), daemon=True).start()
 
     def find_reason(self) -> str | None:
         """Returns, in words, why no request should be sent here; None when all is well.
@@ -60,7 +62,7 @@ class Readiness:
             self._load(catalogue)
         return None if self._warm.is_set() else STARTING
 
-    def _run(self, tell: bool) -> None:
+    def _run(self, note_ready: Callable[[], None], tell: bool) -> None:
         if tell:
             self._tell()
         while not self._warm.is_set():
@@ -68,6 +70,7 @@ class Readiness:
                 self._load(self._storage.catalogue)
             if not self._warm.is_set():
                 time.sleep(_LOOK_AGAIN_S)
+        note_ready()
 
     def _load(self, catalogue: Catalogue) -> None:
         """Loads the first version, and of the others what fits beside it."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +32,20 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         theirs, _ = listener.accept()
         with ours, theirs:
             yield ours, theirs
+
+
+@contextmanager
+def make_worker(spreading: Spreading) -> Iterator[BoundedWorker]:
+    """Makes the process of slot 0, as the first process does before it forks."""
+    app = SimpleNamespace(spreading=spreading)
+    worker = BoundedWorker(1, os.getpid(), [], app, 1, Config(), None)
+    worker.slot = 0
+    worker.method_queue.init()
+    try:
+        yield worker
+    finally:
+        worker.method_queue.close()
+        worker.tmp.close()
 
 
 def test_who_has_least_to_do_is_found_where_that_is_less_than_ones_own() -> None:
@@ -58,14 +73,21 @@ def test_a_process_that_is_stopped_while_it_counts_is_handed_nothing() -> None:
             super().note(slot, load)
 
     spreading = Stopping(1)
-    app = SimpleNamespace(spreading=spreading)
-    worker = BoundedWorker(1, os.getpid(), [], app, 1, Config(), None)
-    worker.slot = 0
-    worker.method_queue.init()
-    worker._count_photos(1)
-    worker.method_queue.close()
-    worker.tmp.close()
+    with make_worker(spreading) as worker:
+        worker.note_ready()
     assert spreading.find_idler(9) is None
+
+
+def test_a_process_that_has_no_model_yet_is_handed_nothing_that_others_have_time_for() -> None:
+    spreading = Spreading(2)
+    spreading.note(1, 5)
+    with make_worker(spreading) as worker:
+        worker._count_photos(0)
+        assert [spreading.find_idler(load) for load in (9, 5)] == [1, None]
+        assert spreading.find_idler(worker._photos) == 1
+        worker.note_ready()
+        assert [spreading.find_idler(load) for load in (9, 5)] == [0, 0]
+        assert spreading.find_idler(worker._photos) is None
 
 
 def test_a_connection_that_is_handed_over_is_the_same_one(

@@ -39,12 +39,13 @@ def test_a_process_is_ready_once_its_current_version_is_in_memory(
 
     monkeypatch.setattr(LoadedVersions, "preload", load_late)
     readiness = make_readiness(published)
-    readiness.start(tell=False)
+    is_told = threading.Event()
+    readiness.start(is_told.set, tell=False)
     assert readiness.find_reason() == STARTING
+    assert not is_told.is_set()
     may_load.set()
-    while readiness.find_reason() is not None:
-        assert readiness.find_reason() in (None, STARTING)
-        time.sleep(0.02)
+    assert is_told.wait(60)
+    assert readiness.find_reason() is None
 
 
 def test_a_process_that_shall_stop_is_not_ready(
