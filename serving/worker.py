@@ -78,18 +78,38 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns -= 1
         conn.close()  # this copy of it
 
-    def _take_over(self, _: socket.socket) -> None:
-        """Takes on a connection that another process handed over."""
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begins to accept connections, or accepts no more; see gunicorn.
+
+        Who stops still answers those that wait, and then refuses: gunicorn would keep newcomers
+        waiting until the process ends, and reset their connections.
+        """
+        super().set_accept_enabled(enabled)
+        if self.alive or enabled:
+            return
+        while self._take_over(None):
+            pass
+        while self.sockets:
+            listener = self.sockets.pop()
+            taken_before = -1
+            while self.nr_conns != taken_before:
+                taken_before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
+    def _take_over(self, _: socket.socket | None) -> bool:
+        """Takes on a connection that another process handed over; tells whether one was there."""
         sock = self.app.spreading.take(self.slot)
         if sock is None:
-            return
+            return False
         try:
             conn = TConn(self.cfg, sock, sock.getpeername(), sock.getsockname())
         except OSError:  # the client hung up
             sock.close()
-            return
+            return True
         self.nr_conns += 1
         self._take_on(conn)
+        return True
 
     def _take_on(self, conn: TConn) -> None:
         conn.is_counted = True
@@ -109,6 +129,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answers a request whose head is there; see gunicorn."""
         conn.lift_limit()
+        if self.app.shared.is_stopping:  # soon nobody reads what a kept connection would send
+            req.force_close()
         if not req.path.endswith(_OF_PHOTOS):
             self._discount(conn)
         return super().handle_request(req, conn)

@@ -1,6 +1,7 @@
 """`/metrics`: what was counted, and how the repository and the rollouts stand now."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -38,13 +39,32 @@ def make_answer(accept: str) -> Response:
     encode, content_type = choose_encoder(accept)
     registry = CollectorRegistry()
     if processes.shared is not None:
-        MultiProcessCollector(registry, str(processes.shared.folder))  # type: ignore[no-untyped-call]
+        registry.register(_OfProcesses(processes.shared.folder))
     else:
         registry.register(_Counted())
     registry.register(StateCollector(get_storage(), get_rollouts()))
     answer = Response(encode(registry), content_type=content_type)
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+class _OfProcesses(Collector):
+    """What all processes counted, in files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        # A file that a process is just making is empty, which the library takes for damaged.
+        files = [str(path) for path in self._folder.glob("*.db") if _has_bytes(path)]
+        yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+
+
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:  # of a process that died
+        return False
 
 
 class _Counted(Collector):

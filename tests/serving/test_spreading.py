@@ -259,6 +259,33 @@ def test_requests_that_wait_at_once_stand_in_different_processes(server: Server)
     assert {first.finish(), second.finish()} == set(server.list_workers())
 
 
+def test_who_comes_while_the_server_stops_is_refused_and_not_kept_waiting(
+    published: Path,
+) -> None:
+    with serve(published, "--workers", "2") as (address, process):
+        wait_until_ready(address)
+        server = Server(address, process)
+        kept = Client(server)
+        kept.recognise()
+        waiting = Waiting(server)
+        process.terminate()
+        end_s = time.monotonic() + 60
+        while is_listening(address):
+            assert time.monotonic() < end_s
+            time.sleep(0.01)
+        assert process.poll() is None  # it still waits for the body
+        waiting.finish()
+        assert process.wait(60) == 0
+
+
+def is_listening(address: str) -> bool:
+    try:
+        connect(address).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def test_a_connection_outlives_the_death_of_processes_that_it_is_not_with(server: Server) -> None:
     client = Client(server)
     client.recognise()

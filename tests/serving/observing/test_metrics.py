@@ -126,6 +126,16 @@ def test_metrics_need_a_key_but_at_their_own_address_where_nothing_else_is(
     assert refused.value.code == 401
 
 
+def test_a_process_that_is_just_making_its_files_keeps_nobody_from_reading_others(
+    observed: Observed,
+) -> None:
+    [folder] = observed.temporary.glob("ghostlens-metrics-*")
+    begun = folder / "counter_9.db"
+    begun.touch()
+    assert observed.read_metrics()["ghostlens_workers"] == 2.0
+    begun.unlink()
+
+
 def test_one_process_alone_tells_its_metrics_too(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
     client.post(URL, data=RED, content_type="image/jpeg").close()

@@ -1,3 +1,4 @@
+import http.client
 import json
 import signal
 import threading
@@ -87,6 +88,10 @@ def test_a_server_that_was_told_to_stop_answers_until_balancers_know(
             except urllib.error.HTTPError as error:
                 assert STOPPING in json.load(error)["problems"]
                 break
+        kept = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+        kept.request("GET", "/livez")
+        answer = kept.getresponse()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
         photo = make_photo(COLOURS["red"])
         assert ask(address + URL, photo, Content_Type="image/jpeg").status == 200
         process.send_signal(signal.SIGTERM)  # nobody waits for a balancer that is gone
