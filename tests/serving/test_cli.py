@@ -1,5 +1,7 @@
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,38 @@ from click.testing import CliRunner, Result
 
 from mobile_assets.signing import create_keys
 from serving.cli import main
+from tests.conftest import ROOT
+
+# What takes time to load, and only commands, some pages or some settings need; and the runtime,
+# which must load after the fork.
+NOT_BEFORE_THE_FORK = (
+    "ai_edge_litert",
+    "alembic",
+    "boto3",
+    "conversion.structure.pte_file",
+    "mobile_assets.bundle",
+    "mobile_assets.diff.releases",
+    "mobile_assets.export",
+    "opentelemetry.sdk",
+    "serving.publishing.desk",
+    "sqlalchemy.dialects.postgresql",
+    "urllib3",
+)
 
 
 def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(part) for part in arguments])
+
+
+def test_a_server_loads_what_it_needs_before_it_forks_and_nothing_else() -> None:
+    code = (
+        "import sys; from serving.__main__ import _import_signers; _import_signers(); "
+        "import serving.cli, serving.server, serving.app; "
+        "print(*sys.modules.keys() & set(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *NOT_BEFORE_THE_FORK, "PIL.JpegImagePlugin"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["PIL.JpegImagePlugin"]
 
 
 def test_every_command_takes_object_storage(
