@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from mobile_assets.bundle import write_bundle
 from tests.mobile_assets.builds import make_build
@@ -19,6 +26,9 @@ from tests.serving.test_server import serve
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Containers have no user namespaces and little shared memory.
 _FLAGS = ("--no-sandbox", "--disable-dev-shm-usage")
+# What a page shows in a moment may take long where two of these tests share slow cores; a test that
+# passes does not wait.
+expect.set_options(timeout=60_000)
 _WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 MakeBrowser = Callable[..., Browser]

@@ -34,6 +34,7 @@ class Proxy:
         url: where it listens.
         cut_at_bytes: breaks answers off whose path holds the text, as long as it stands here.
         changes: changes the bodies of answers whose path holds the text.
+        dropped: names of fields, in small letters, that answers lose.
         host: the name that the server is asked under; empty for this proxy's own. A server that
             is asked under another name than its machine's own wants keys.
         asked: what was asked.
@@ -44,6 +45,7 @@ class Proxy:
     url: str = ""
     cut_at_bytes: dict[str, int] = field(default_factory=dict)
     changes: dict[str, Change] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
     host: str = ""
     asked: list[Asked] = field(default_factory=list)
     sent_bytes: Counter[str] = field(default_factory=Counter)
@@ -52,6 +54,7 @@ class Proxy:
         """Lets everything through from now on."""
         self.cut_at_bytes.clear()
         self.changes.clear()
+        self.dropped.clear()
         self.host = ""
         self.asked.clear()
 
@@ -105,10 +108,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.do_GET()
 
+    def do_OPTIONS(self) -> None:
+        self.do_GET()
+
     def _send(self, answer: http.client.HTTPResponse, data: bytes) -> None:
         self.send_response_only(answer.status)
         for name, text in answer.getheaders():
-            if name.lower() not in {*_HOP, "content-length"}:
+            if name.lower() not in {*_HOP, *self.proxy.dropped, "content-length"}:
                 self.send_header(name, text)
         if answer.status != http.HTTPStatus.NOT_MODIFIED:
             self.send_header("Content-Length", str(len(data)))

@@ -21,7 +21,6 @@ from tests.serving.test_server import serve
 from training.labels import LabelSet
 
 GOOD, RENAMED = "1.0.0", "2.0.0"
-PATIENCE_MS = 30_000
 TIMESTAMP = "**/metadata/timestamp.json"
 SAID = {
     401: "asks for a key",
@@ -63,7 +62,7 @@ def expect_it_goes_on(page: Page) -> None:
     """The model that is there still answers."""
     page.get_by_role("link", name="Scan").click()
     show(page, "green")
-    expect(page.get_by_role("heading", name="green")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", name="green")).to_be_visible()
 
 
 def count(page: Page) -> None:
@@ -158,7 +157,7 @@ def test_labels_that_change_while_an_answer_is_held_do_not_spoil_its_correction(
     monkeypatch.setattr(builds, "COLOURS", colours)
     monkeypatch.setattr(builds, "LABELS", LabelSet(tuple(colours)))
     page.goto(f"{way.url}/scan/")
-    expect(page.locator("input[type=file]")).to_be_enabled(timeout=PATIENCE_MS)
+    expect(page.locator("input[type=file]")).to_be_enabled()
     show(page, "red")
     count(page)
     show(page, "green")
@@ -173,12 +172,12 @@ def test_labels_that_change_while_an_answer_is_held_do_not_spoil_its_correction(
     expect(page.get_by_role("heading", name="red")).to_be_visible()
     count(page)
     show(page, "red")
-    expect(page.get_by_role("heading", name="crimson")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", name="crimson")).to_be_visible()
     count(page)
     page.get_by_role("link", name="Counts").click()
     expect(page.get_by_label("Number: red")).to_have_value("2")
     expect(page.get_by_label("Number: crimson")).to_have_value("1")
-    expect(page.get_by_text("All corrections are sent.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("All corrections are sent.")).to_be_visible()
     listed = page.request.get(f"{way.upstream}/v1/models/colours/corrections").body()
     [said] = json.loads(listed)["corrections"]
     assert (said["version"], said["right"]["name"]) == (GOOD, "red")

@@ -67,7 +67,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def try_golden(page: Page, address: str) -> None:
     page.goto(address + RELEASE)
     page.get_by_role("button", name="red").click()
-    expect(page.get_by_text("Do they agree?")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Do they agree?")).to_be_visible()
 
 
 def find_faults(page: Page, app: Path) -> list[str]:

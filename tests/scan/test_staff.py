@@ -72,13 +72,13 @@ def open_scan(page: Page, address: str) -> None:
     """Opens the page, and waits until it recognises and would open without a network."""
     page.goto(f"{address}/scan/")
     page.evaluate("navigator.serviceWorker.ready.then(() => null)")
-    expect(page.locator("input[type=file]")).to_be_enabled(timeout=60_000)
+    expect(page.locator("input[type=file]")).to_be_enabled()
 
 
 def show(page: Page, colour: str) -> None:
     photo = make_photo(COLOURS[colour], width=320, height=240)
     chooser = page.locator("input[type=file]")
-    expect(chooser).to_be_enabled(timeout=60_000)
+    expect(chooser).to_be_enabled()
     chooser.set_input_files(FilePayload(name="1.jpg", mimeType="image/jpeg", buffer=photo))
 
 
@@ -181,12 +181,12 @@ def test_a_correction_without_a_network_arrives_once_in_the_export_for_training(
     search.press("Enter")
     expect(page.get_by_text(WORDS["correct.done"].format(name=BLUE))).to_be_visible()
     page.get_by_role("link", name=WORDS["tab.count"]).click()
-    expect(page.get_by_text(WORDS["correct.held-offline"])).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(WORDS["correct.held-offline"])).to_be_visible()
     check_accessibility(page)
     page.reload()
     expect(page.get_by_text(WORDS["correct.waiting.one"].format(count=1))).to_be_visible()
     page.context.set_offline(False)
-    expect(page.get_by_text(WORDS["correct.all-sent"])).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(WORDS["correct.all-sent"])).to_be_visible()
     run_corrections("export", "colours", "--open-too", "--out", tmp_path / "new", *place)
     with (tmp_path / "new" / "manifest.csv").open(newline="", encoding="utf-8") as file:
         [row] = csv.DictReader(file)
@@ -212,7 +212,7 @@ def test_a_refused_correction_is_shown_and_can_be_sent_again(page: Page, address
     page.get_by_role("combobox").fill("a durian")
     page.get_by_role("option", name="“a durian”: not in the list").click()
     page.get_by_role("link", name="Counts").click()
-    expect(page.get_by_text("The server wants a key that may report")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The server wants a key that may report")).to_be_visible()
     page.unroute("**/corrections")
     page.route("**/corrections", answer_with(422, "request"))
     page.reload()

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -34,7 +35,6 @@ from training.files import write_sums
 
 __all__ = ["key_folder"]
 GOOD, NEWER, WRONG = "1.0.0", "1.1.0", "1.2.0"
-PATIENCE_MS = 30_000
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # The network of phones gives it 48 %, which is not sure; the server's wider one is sure of red.
 REDDISH = (140, 110, 110)
@@ -80,6 +80,11 @@ class Shop:
         state = ("--state", str(self.folder / "state"))
         running = serve(self.repository, *state, "--port", port, settings=keeping)
         self.address, _ = self._running.enter_context(running)
+        # The page waits 8 s for an answer, which the first one may take where much else runs.
+        asked = f"{self.address}/v1/models/colours/recognise?version={GOOD}"
+        photo = make_photo(COLOURS["red"])
+        request = urllib.request.Request(asked, photo, {"Content-Type": "image/jpeg"})
+        urllib.request.urlopen(request).close()
 
     def stop(self) -> None:
         self._running.close()
@@ -111,10 +116,10 @@ class Phone:
 
     def expect_answer(self, text: str) -> None:
         heading = self.page.get_by_role("heading", name=text, exact=True)
-        expect(heading).to_be_visible(timeout=PATIENCE_MS)
+        expect(heading).to_be_visible()
 
     def expect_text(self, text: str) -> None:
-        expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
+        expect(self.page.get_by_text(text).first).to_be_visible()
 
 
 def show(film: Path, photo: bytes) -> None:
@@ -208,7 +213,7 @@ def go_on_with_the_former_where_a_release_fails_its_test(phone: Phone, shop: Sho
     phone.go("Settings")
     phone.press("Look for updates")
     told = phone.page.get_by_role("alert").filter(has_text="answers otherwise on this device")
-    expect(told).to_contain_text(f"go on scanning with version {NEWER}", timeout=PATIENCE_MS)
+    expect(told).to_contain_text(f"go on scanning with version {NEWER}")
     phone.look_at(make_photo(COLOURS["blue"], 640, 480))
     phone.expect_answer("blue")
     phone.expect_text(f"On this device, version {NEWER}")

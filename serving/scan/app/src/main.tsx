@@ -2,6 +2,7 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { startCorrections } from "./correcting/corrections.ts";
+import { learnPhotoDays } from "./correcting/photos.ts";
 import { startCounts } from "./counting/counts.ts";
 import { running, startModel } from "./delivery/models.ts";
 import { registerWorker } from "./offline/control.ts";
@@ -14,4 +15,8 @@ void startModel();
 void startCounts();
 startCorrections();
 effect(() => void followNames(running.value?.model ?? null));
+effect(() => {
+  const model = running.value?.model.manifest.model;
+  if (model !== undefined) void learnPhotoDays(model);
+});
 registerWorker();

@@ -3,6 +3,8 @@
 import { GhostlensClient } from "ghostlens";
 import { SERVER, apiKey, ask } from "../server.ts";
 import { shareUsage } from "../settings/choices.ts";
+import { applyDelta } from "./deltas.ts";
+import { watchFetch } from "./elsewhere.ts";
 import { findRoot, pinRoot, readRoot, storage } from "./place.ts";
 import { describeDevice } from "./self.ts";
 
@@ -38,8 +40,9 @@ function makeClient(model: string, trustedRoot: Uint8Array): GhostlensClient {
     model,
     storage,
     device: describeDevice,
+    applyDelta,
     shareUsage: shareUsage.value,
-    ...(filesUrl ? { targetsUrl: filesUrl } : {}),
+    ...(filesUrl ? { targetsUrl: filesUrl, fetch: watchFetch(filesUrl) } : {}),
     ...(apiKey.value === "" ? {} : { apiKey: apiKey.value }),
   });
 }

@@ -16,6 +16,7 @@ import { RuntimeMissingError, UnsupportedError } from "../recognising/recogniser
 import { OfflineError, RefusedError } from "../server.ts";
 import type { Word } from "../words/words.ts";
 import { ChoiceError } from "./choosing.ts";
+import { ElsewhereError } from "./elsewhere.ts";
 
 /** How far a download was. */
 export interface Progress {
@@ -51,6 +52,7 @@ export function explain(error: unknown, progress: Progress | null): Problem {
     return { word: error.models.length === 0 ? "model.problem.none" : "model.problem.choose", detail };
   }
   const status = findStatus(error);
+  if (isElsewhere(error) && !hasBegun(progress)) return { word: "model.problem.elsewhere", detail };
   if (status !== null) return { ...explainStatus(status, progress), detail };
   return { word: findWord(error), detail };
 }
@@ -83,12 +85,20 @@ function findStatus(error: unknown): number | null {
 function explainStatus(status: number, progress: Progress | null): Omit<Problem, "detail"> {
   if (status === UNAUTHORISED) return { word: "model.problem.key" };
   if (status === FORBIDDEN) return { word: "model.problem.scope" };
-  if (progress !== null && progress.totalBytes > 0) {
+  if (hasBegun(progress)) {
     const done = toMegabytes(progress.doneBytes);
     return { word: "model.problem.cut", values: { done, total: toMegabytes(progress.totalBytes) } };
   }
   if (status === NO_ANSWER) return { word: "model.problem.offline" };
   return { word: "model.problem.server", values: { status } };
+}
+
+function hasBegun(progress: Progress | null): progress is Progress {
+  return progress !== null && progress.totalBytes > 0;
+}
+
+function isElsewhere(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof ElsewhereError;
 }
 
 function findWord(error: unknown): Word {
