@@ -8,11 +8,11 @@ from typing import Any
 
 from apiflask import APIFlask, HTTPError, Schema
 from apiflask.fields import Dict, Integer, List, String
-from flask import Response, request
+from flask import Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from mobile_assets.errors import ManifestError
-from serving.access.challenges import add_challenge
+from serving.access.challenges import PEOPLE_VARY, add_challenge, is_for_people
 from serving.access.tokens import hide_tokens
 from serving.errors import (
     MEDIA_TYPE,
@@ -182,10 +182,29 @@ def _answer_typed(error: GhostlensError) -> Response:
                 response.headers["Retry-After"] = str(error.retry_after_s)
             elif isinstance(error, KeyNeededError | ScopeError):
                 add_challenge(response, error)
+                response.vary.update(PEOPLE_VARY)
+                if is_for_people():
+                    _show_refusal(response, error, title)
             return response
     # Not the client's doing, and the words may tell of the server's insides.
     _LOGGER.error("%s %s: %s", request.method, request.path, error)
     return make_problem(503, "the server cannot read or store what this needs; its log says why")
+
+
+def _show_refusal(response: Response, error: KeyNeededError | ScopeError, title: str) -> None:
+    """Says to somebody who opens a page in a browser which key it takes, and how to enter it."""
+    page = render_template(
+        "refused.html",
+        title=title,
+        detail=str(error),
+        status=response.status_code,
+        request_id=request_id(),
+        is_scope=isinstance(error, ScopeError),
+        scope=getattr(error, "scope", ""),
+        is_wrong=getattr(error, "is_wrong", False),
+    )
+    response.set_data(hide_tokens(page))
+    response.content_type = "text/html; charset=utf-8"
 
 
 def _answer_http(error: HTTPException) -> Response:

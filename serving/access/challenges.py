@@ -7,6 +7,7 @@ from serving.errors import KeyNeededError, ScopeError
 _REALM = 'realm="ghostlens"'
 # Scripts of pages that need a login send it with the value "browser".
 LOGIN_HEADER = "X-Login"
+PEOPLE_VARY = ("Accept", "Sec-Fetch-Mode")
 
 
 def add_challenge(response: Response, error: KeyNeededError | ScopeError) -> None:
@@ -34,5 +35,11 @@ def _may_use_login() -> bool:
         return True
     if headers.get("Sec-Fetch-Dest") == "image":
         return headers.get("Sec-Fetch-Site") == "same-origin"
+    return is_for_people()
+
+
+def is_for_people() -> bool:
+    """Returns whether a browser asks in order to show the answer; `PEOPLE_VARY` is what decides."""
+    headers = request.headers
     is_page = headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
     return is_page and request.method == "GET" and "text/html" in headers.get("Accept", "")

@@ -107,6 +107,28 @@ def test_a_browser_that_shows_a_page_asks_for_the_key(guarded: FlaskClient) -> N
         assert "Basic" not in str(guarded.get("/", headers=headers).headers)
 
 
+def test_who_opens_a_page_without_its_key_reads_in_plain_words_what_to_do(
+    guarded: FlaskClient, make_key: MakeKey
+) -> None:
+    token, lost = make_key("pull"), make_token("till0000")
+    opened = {"Accept": "text/html,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
+    for key, status, said in (
+        ({}, 401, "This page opens with a key."),
+        (give_password(lost), 401, "no key of this server"),
+        (give_password(token), 403, "one with the scope <code>admin</code>"),
+    ):
+        page = guarded.get("/corrections", headers=opened | key)
+        text = page.get_data(as_text=True)
+        assert (page.status_code, page.mimetype) == (status, "text/html")
+        assert said in text and token not in text and lost not in text
+        assert {"Accept", "Sec-Fetch-Mode"} <= set(page.vary)
+        assert page.headers["Cache-Control"].startswith("no-store")
+        for others in ({}, {"Accept": "*/*"}, {**opened, "Sec-Fetch-Mode": "cors"}):
+            data = guarded.get("/corrections", headers=others | key)
+            assert (data.status_code, data.mimetype) == (status, "application/problem+json")
+            assert {"Accept", "Sec-Fetch-Mode"} <= set(data.vary)
+
+
 def test_pictures_and_scripts_of_a_page_may_use_the_login_of_the_page(guarded: FlaskClient) -> None:
     picture = {"Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "same-origin", "Accept": "image/*"}
     for headers in (picture, {"X-Login": "browser", "Sec-Fetch-Mode": "cors"}):
