@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.mobile_assets.builds import (
 from tests.mobile_assets.repositories import Repository
 from tests.scan.conftest import CheckAccessibility
 from tests.scan.proxy import Proxy
+from tests.scan.test_staff import FILL_DEVICE
 from tests.serving.test_server import serve
 from training.files import sha256_bytes
 
@@ -237,6 +239,53 @@ def test_without_space_nothing_is_taken(page: Page, context: BrowserContext, way
     context.new_cdp_session(page).send("Storage.overrideQuotaForOrigin", quota)
     open_settings(page, way)
     expect_told(page, "not enough space on this device")
+
+
+def test_space_that_ends_amid_a_download_costs_the_update_and_nothing_else(
+    page: Page, shop: Repository, way: Proxy
+) -> None:
+    page.add_init_script(FILL_DEVICE)
+    open_settings(page, way)
+    expect_in_use(page, GOOD)
+    shop.set_current("colours", NEWER)
+    full = threading.Event()
+
+    def wait(_: str, data: bytes) -> bytes:
+        full.wait(60)
+        return data
+
+    way.changes["/artifacts/"] = way.changes["/deltas/"] = wait
+    with page.expect_request(re.compile("/(artifacts|deltas)/")):
+        press(page, "Look for updates")
+    page.evaluate("isFull = true")
+    full.set()
+    expect_told(page, "not enough space on this device")
+    expect_told(page, f"You can go on scanning with version {GOOD}")
+    page.evaluate("isFull = false")
+    press(page, "Look for updates")
+    expect_in_use(page, NEWER)
+
+
+def test_a_download_that_the_user_stops_is_no_fault_and_goes_on_when_they_want(
+    page: Page, way: Proxy
+) -> None:
+    sent = threading.Event()
+
+    def wait(_: str, data: bytes) -> bytes:
+        sent.wait(60)
+        return data
+
+    way.changes["/golden/"] = wait
+    open_settings(page, way)
+    press(page, "Stop")
+    expect_idle(page)
+    sent.set()
+    expect(page.get_by_text("None yet")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    way.reset()
+    press(page, "Look for updates")
+    expect_in_use(page, GOOD)
+    assert way.find("/artifacts/") == []  # it was here already
 
 
 def test_everything_can_be_deleted_from_the_device(page: Page, way: Proxy) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from conversion.artifact import read_build
 from conversion.parity.confidences import write_confidence
@@ -33,6 +33,17 @@ globalThis.BarcodeDetector = class {
   detect = async () => [{ format: "ean_13", rawValue: "7310865004703" }];
 };
 """
+
+# Gives a picture to the page as by the mouse or the clipboard.
+CARRY = """async ([bytes, kind]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
+  const place = document.querySelector(".scan");
+  const options = { bubbles: true, cancelable: true };
+  place.dispatchEvent(kind === "drop"
+    ? new DragEvent("drop", { ...options, dataTransfer: data })
+    : new ClipboardEvent("paste", { ...options, clipboardData: data }));
+}"""
 
 OpenScan = Callable[..., Page]
 
@@ -283,19 +294,24 @@ def test_without_a_camera_photos_work_and_what_is_none_is_told(
     choose_photo(page, b"no photo at all")
     expect(page.get_by_role("alert").get_by_text("cannot be opened as a photo")).to_be_visible()
     check_accessibility(page)
-    carry = """async ([bytes, kind]) => {
-      const data = new DataTransfer();
-      data.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
-      const place = document.querySelector(".scan");
-      const options = { bubbles: true, cancelable: true };
-      place.dispatchEvent(kind === "drop"
-        ? new DragEvent("drop", { ...options, dataTransfer: data })
-        : new ClipboardEvent("paste", { ...options, clipboardData: data }));
-    }"""
-    page.evaluate(carry, [list(make_plain(RED)), "drop"])
+    page.evaluate(CARRY, [list(make_plain(RED)), "drop"])
     expect(page.get_by_role("heading", name="red")).to_be_visible()
-    page.evaluate(carry, [list(make_plain((60, 60, 200))), "paste"])
+    page.evaluate(CARRY, [list(make_plain((60, 60, 200))), "paste"])
     expect(page.get_by_role("heading", name="blue")).to_be_visible()
+
+
+def test_a_photo_that_comes_before_the_model_is_answered_when_the_model_is_there(
+    page: Page, served: str
+) -> None:
+    held: list[Route] = []
+    page.route("**/*.tflite", lambda route: held.append(route))
+    with page.expect_request("**/*.tflite"):
+        page.goto(f"{served}/scan/")
+    page.evaluate(CARRY, [list(make_plain(RED)), "drop"])
+    expect(page.get_by_role("alert").get_by_text("looked at as soon as")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="red")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_refused_camera_is_told_and_may_be_tried_again(

@@ -176,6 +176,8 @@ def test_a_correction_without_a_network_arrives_once_in_the_export_for_training(
     search.press("ArrowDown")
     expect(dialog.get_by_role("option")).to_have_count(3)
     search.fill(BLUE[0])
+    expect(dialog.get_by_role("option", selected=True)).to_have_count(0)
+    search.press("ArrowDown")  # to the first of what was found, and not past it
     expect(dialog.get_by_role("option", selected=True)).to_have_text(f"{BLUE} blue")
     check_accessibility(page)
     search.press("Enter")

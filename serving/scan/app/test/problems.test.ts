@@ -9,6 +9,7 @@ import {
   browserStorage,
 } from "ghostlens";
 import { ChoiceError } from "../src/delivery/choosing.ts";
+import { ElsewhereError } from "../src/delivery/elsewhere.ts";
 import { explain, explainNothing, mayPass } from "../src/delivery/problems.ts";
 import { InsecureError } from "../src/recognising/errors.ts";
 import { RuntimeMissingError, UnsupportedError } from "../src/recognising/recogniser.ts";
@@ -50,6 +51,10 @@ test("a download that was cut is told with what is kept of it", () => {
   const { word, values } = explain(new NetworkError("broke off"), progress);
   assert.equal(word, "model.problem.cut");
   assert.deepEqual(values, { done: "3.4", total: "21" });
+  assert.equal(explain(new NetworkError("upset", 429), progress).word, "model.problem.server");
+  const elsewhere = new NetworkError("x", 0, { cause: new ElsewhereError("no leave") });
+  assert.equal(explain(elsewhere, progress).word, "model.problem.cut");
+  assert.equal(explain(elsewhere, null).word, "model.problem.elsewhere");
 });
 
 test("the code of what is not trusted stands in the details", () => {

@@ -33,7 +33,7 @@ export function LabelSearch({ labels, first, onPick, children }: Properties) {
 
   useEffect(() => {
     // On a phone its keyboard would cover the list, in which most are found without typing.
-    if (!matchMedia("(pointer: coarse)").matches) field.current?.focus();
+    if (!isTouched()) field.current?.focus();
   }, []);
   useEffect(() => {
     list.current?.children[active.value]?.scrollIntoView({ block: "nearest" });
@@ -46,8 +46,9 @@ export function LabelSearch({ labels, first, onPick, children }: Properties) {
       const from = step < 0 ? Math.max(active.value, 0) : active.value;
       active.value = (from + step + options.length) % options.length;
     } else if (event.key === "Enter") {
-      const chosen = options[active.value];
+      const chosen = options[active.value] ?? findMeant(found, options, query.value.trim());
       if (chosen !== undefined) onPick(chosen);
+      else if (isTouched()) field.current?.blur(); // which closes its keyboard
     } else {
       return;
     }
@@ -55,7 +56,7 @@ export function LabelSearch({ labels, first, onPick, children }: Properties) {
   };
   const onInput = (event: { currentTarget: HTMLInputElement }): void => {
     query.value = event.currentTarget.value;
-    active.value = query.value.trim() === "" ? -1 : 0;
+    active.value = -1;
     if (list.current !== null) list.current.scrollTop = 0;
   };
 
@@ -136,6 +137,20 @@ function listOptions(found: readonly string[], query: string): Named[] {
   // One that is called so comes first.
   const isKnown = listNames(found[0] ?? "").some((name) => fold(name) === wanted);
   return wanted === "" || isKnown ? options : [...options, { kind: "other", name: typed }];
+}
+
+/** Returns what Enter means where nothing is chosen: the only label found, or the one called so. */
+function findMeant(
+  found: readonly string[],
+  options: readonly Named[],
+  query: string,
+): Named | undefined {
+  const isClear = found.length === 1 || options.every(({ kind }) => kind === "label");
+  return query !== "" && isClear ? options.find(({ kind }) => kind === "label") : undefined;
+}
+
+function isTouched(): boolean {
+  return matchMedia("(pointer: coarse)").matches;
 }
 
 function sortByName(labels: readonly string[]): string[] {

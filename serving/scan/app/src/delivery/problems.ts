@@ -85,7 +85,7 @@ function findStatus(error: unknown): number | null {
 function explainStatus(status: number, progress: Progress | null): Omit<Problem, "detail"> {
   if (status === UNAUTHORISED) return { word: "model.problem.key" };
   if (status === FORBIDDEN) return { word: "model.problem.scope" };
-  if (hasBegun(progress)) {
+  if (status === NO_ANSWER && hasBegun(progress)) {
     const done = toMegabytes(progress.doneBytes);
     return { word: "model.problem.cut", values: { done, total: toMegabytes(progress.totalBytes) } };
   }

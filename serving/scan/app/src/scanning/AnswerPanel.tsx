@@ -1,5 +1,6 @@
 import type { Named, Recognition } from "ghostlens";
 import { activity, problem, running, updateModel } from "../delivery/models.ts";
+import { DownloadNote } from "../DownloadNote.tsx";
 import { Icon } from "../icons.tsx";
 import { ProblemNote } from "../ProblemNote.tsx";
 import { mayAsk } from "../settings/choices.ts";
@@ -155,19 +156,7 @@ function NoModel() {
   if (!isSecureContext) return null; // where the picture would be, it says why
   const state = activity.value;
   const failed = problem.value;
-  if (state.kind === "downloading") {
-    const [done, total] = [state.doneBytes, state.totalBytes].map(toMegabytes);
-    return (
-      <div class="answer-wait">
-        <p>{say("scan.model.downloading", { done: done!, total: total! })}</p>
-        <progress
-          max={state.totalBytes}
-          value={state.doneBytes}
-          aria-label={say("scan.model.progress")}
-        />
-      </div>
-    );
-  }
+  if (state.kind === "downloading") return <DownloadNote {...state} />;
   if (state.kind === "idle" && failed !== null) {
     return (
       <div class="answer-wait">
@@ -181,5 +170,3 @@ function NoModel() {
   const word = state.kind === "testing" ? "scan.model.testing" : "model.starting";
   return <p class="answer-wait">{say(word)}</p>;
 }
-
-const toMegabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -1,5 +1,6 @@
 /** Answers that stand: of the camera, held by hand or by themselves, and of chosen photos. */
 
+import { effect } from "@preact/signals";
 import { judge } from "ghostlens";
 import { addCount } from "../counting/counts.ts";
 import type { Right } from "../correcting/queue.ts";
@@ -20,6 +21,15 @@ const automatic = new AutomaticHold();
 /** The picture that the server was asked about, as `Steady.view` counts them. */
 let asked = -1;
 let isBusy = false;
+/** A photo that was chosen before there was a model; the last one, if there were several. */
+let early: Blob | null = null;
+
+effect(() => {
+  if (running.value === null || early === null) return;
+  const photo = early;
+  early = null;
+  queueMicrotask(() => void openPhoto(photo));
+});
 
 /** Looks at one more answer of the camera: holds it, or asks the server, where it is time. */
 export function noteAnswer(video: HTMLVideoElement, steady: Steady): void {
@@ -44,7 +54,10 @@ export async function holdFrame(video: HTMLVideoElement): Promise<void> {
 /** Answers a photo that the user chose. */
 export async function openPhoto(file: Blob): Promise<void> {
   const model = running.value;
-  if (model === null) return fail("scan.photo.wait", "no model yet");
+  if (model === null) {
+    early = file;
+    return fail("scan.photo.wait", "no model yet");
+  }
   [isOpening.value, trouble.value] = [true, null];
   try {
     const scan = await answerPhoto(model, file);

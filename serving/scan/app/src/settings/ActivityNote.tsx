@@ -1,7 +1,7 @@
 /** What is going on; screen readers hear of each step, and of each quarter of a download. */
 
 import { type Activity, activity } from "../delivery/models.ts";
-import { toMegabytes } from "../delivery/problems.ts";
+import { DownloadNote } from "../DownloadNote.tsx";
 import { say } from "../words/words.ts";
 
 const QUARTERS = 4;
@@ -10,21 +10,7 @@ export function ActivityNote() {
   const now = activity.value;
   return (
     <>
-      {now.kind === "downloading" && (
-        <div class="download">
-          <progress
-            aria-label={say("settings.progress")}
-            max={now.totalBytes}
-            value={now.doneBytes}
-          />
-          <p>
-            {say("settings.downloaded", {
-              done: toMegabytes(now.doneBytes),
-              total: toMegabytes(now.totalBytes),
-            })}
-          </p>
-        </div>
-      )}
+      {now.kind === "downloading" && <DownloadNote {...now} />}
       <p role="status" class={now.kind === "downloading" ? "visually-hidden" : ""}>
         {describe(now)}
       </p>

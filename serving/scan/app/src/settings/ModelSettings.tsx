@@ -13,6 +13,7 @@ import {
   updateModel,
 } from "../delivery/models.ts";
 import { toMegabytes } from "../delivery/problems.ts";
+import { ProblemNote } from "../ProblemNote.tsx";
 import { say, sayTime } from "../words/words.ts";
 import { ActivityNote } from "./ActivityNote.tsx";
 import { findOutcome } from "./outcomes.ts";
@@ -23,7 +24,7 @@ export function ModelSettings() {
       <h2 id="settings-model">{say("settings.model")}</h2>
       <ModelChoice />
       <ModelFacts />
-      <ProblemNote />
+      {problem.value !== null && <ProblemNote problem={problem.value} isOfModel />}
       <ActivityNote />
       <ModelButtons />
     </section>
@@ -85,22 +86,6 @@ function countMegabytes(): string {
   );
   const bytes = others.reduce((sum, file) => sum + file.sizeBytes, now.model.artifact.sizeBytes);
   return toMegabytes(bytes);
-}
-
-function ProblemNote() {
-  const found = problem.value;
-  const now = running.value;
-  if (found === null) return null;
-  return (
-    <div class="note warn" role="alert">
-      <p>{say(found.word, found.values)}</p>
-      {now !== null && <p>{say("settings.goOn", { version: now.model.version })}</p>}
-      <details>
-        <summary>{say("settings.details")}</summary>
-        <p class="quiet">{found.detail}</p>
-      </details>
-    </div>
-  );
 }
 
 function ModelButtons() {
