@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from docs.studies.serving_load import load_openly, percentile_ms, read_manifest
+from docs.studies.serving_load import list_moments, load_openly, percentile_ms, read_manifest
 from docs.studies.serving_servers import make_ours, running
 from serving.inference.loaded import LoadedVersion
 from training.answers import Answers
@@ -77,7 +77,9 @@ def main(repository: Path, seconds: float, runs: int) -> None:
             replace(ours, command=[*command, "--workers", str(PROCESSES)]), photo
         ) as found:
             for _ in range(runs):
-                results = load_openly(found, [photo], SHARE * PROCESSES / WORK_S, seconds)
+                results = load_openly(
+                    found, [photo], list_moments(SHARE * PROCESSES / WORK_S, seconds, seed=0)
+                )
                 good = [took_s for status, took_s in results if status == 200]
                 click.echo(
                     f"{describe(good)}, {len(results) - len(good)} of {len(results)} refused"
