@@ -67,7 +67,10 @@ def shrink_answer(response: Response) -> Response:
     if made and response.mimetype == "application/json" and not response.content_encoding:
         data = response.get_data()
         if can_shrink(response.mimetype, len(data)):
-            response.vary.add("Accept-Encoding")
+            if "Vary" in response.headers:
+                response.vary.add("Accept-Encoding")
+            else:  # which makes no set of names for one
+                response.headers["Vary"] = "Accept-Encoding"
             if _takes_gzip(request.environ.get("HTTP_ACCEPT_ENCODING", "")):
                 response.set_data(gzip.compress(data, mtime=0))
                 response.content_encoding = GZIP

@@ -5,7 +5,6 @@ at hand, and gives both; behind a server that hides it, bodies take as long as t
 """
 
 import socket
-import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,11 +46,12 @@ def receiving(limit_s: float) -> Iterator[None]:
         RequestError: the body ended before its end.
     """
     connection = request.environ.get(_SOCKET)
-    was_cut = threading.Event()
+    was_cut = False
 
     def cut() -> None:
+        nonlocal was_cut
         if connection is not None:
-            was_cut.set()
+            was_cut = True
             shut_reading(connection)
 
     try:
@@ -59,14 +59,14 @@ def receiving(limit_s: float) -> Iterator[None]:
             yield
     except Exception as error:
         # Werkzeug wraps what the socket says; and a form that was cut is read as far as it came.
-        if was_cut.is_set() or BlockingIOError in (type(error), type(error.__context__)):
+        if was_cut or BlockingIOError in (type(error), type(error.__context__)):
             raise SlowBodyError(_TOO_SLOW.format(limit_s)) from error
         if isinstance(error, ParseException):
             raise MalformedError(f"the body is no chunks of HTTP: {error}") from error
         if isinstance(error, OSError | ClientDisconnected):
             raise RequestError("the body ended before its end") from error
         raise
-    if was_cut.is_set():
+    if was_cut:
         raise SlowBodyError(_TOO_SLOW.format(limit_s))
 
 
