@@ -1,14 +1,21 @@
 """The page where corrections are reviewed, in a browser."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from serving.access.keys import Wish, create_key
+from serving.settings import Settings
+from serving.state.database import Database
+from tests.mobile_assets.repositories import Repository
 from tests.scan.conftest import CheckAccessibility
 from tests.serving.corrections.conftest import say
+from tests.serving.test_server import serve
 from training.files import sha256_bytes
 
 LIST = "/v1/models/colours/corrections"
@@ -61,3 +68,24 @@ def test_a_refused_decision_is_said_and_can_be_mended(
     page.get_by_label("Accept as").first.fill("")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Accepted as green")
+
+
+def test_a_key_that_may_not_review_is_told_so_as_a_page(
+    browser: Browser,
+    repository: Repository,
+    tmp_path: Path,
+    check_accessibility: CheckAccessibility,
+) -> None:
+    database = Database(Settings(repository.folder, state=tmp_path).state_place)
+    wish = Wish("till", frozenset({"pull"}))
+    key = create_key(database, wish, "ann", int(time.time() * 1000))
+    database.close()
+    guarded = {"GHOSTLENS_PUBLIC_SCOPES": ""}
+    with serve(repository.folder, "--state", str(tmp_path), settings=guarded) as (address, _):
+        context = browser.new_context(http_credentials={"username": "till", "password": key})
+        page = context.new_page()
+        page.goto(f"{address}/corrections")
+        expect(page.get_by_role("heading", name="Your key does not open this page")).to_be_visible()
+        expect(page.get_by_text("with the scope admin")).to_be_visible()
+        check_accessibility(page)
+        context.close()
