@@ -75,7 +75,7 @@ class Settings:
         threads: requests that each process answers at the same time; more than those that may be
             recognised or wait for it, so that others are refused and not kept waiting unseen.
         recognise_at_once: photos that each process decodes and recognises at the same time, with
-            one thread each. A photo of 52 megapixels takes 160 MB while it is decoded, so this
+            one thread each. Decoding one takes up to 400 MB, so this
             bounds memory too.
         recognise_wait_s: longest time from a photo's last byte to its answer, in seconds, before
             that is 503.

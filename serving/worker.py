@@ -1,9 +1,11 @@
 """gunicorn's threaded worker, which clients cannot hold up by being slow, and which shares work."""
 
+import ctypes
 import selectors
 import socket
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +19,8 @@ from serving.refusals import write_problem
 # What takes a core for a while; all else costs a hundredth of it.
 _OF_PHOTOS = ("/recognise", "/infer")
 _SIGN_OF_LIFE_S = 1.0
+# mallopt(3)
+_M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 4 << 20
 # So many photos take as long as what a process does before its first: golden ones, and the model.
 _LOADING = 10
 
@@ -44,6 +48,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         """Begins the worker's process; see gunicorn, which writes its refusals as pages."""
         util.write_error = write_problem
         answering.install()
+        _give_memory_back()
         super().init_process()
 
     def run(self) -> None:
@@ -153,6 +158,15 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
                 self.app.spreading.note(self.slot, self._photos)
             if not self.alive:  # the signal may have come in between
                 self.app.spreading.leave(self.slot)
+
+
+def _give_memory_back() -> None:
+    """Has large blocks given back to the system when they are freed, where that is glibc's choice.
+
+    Else it keeps blocks as large as any that was freed, and so for good what one large photo took.
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def _is_begun(conn: TConn) -> bool:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from serving.inference.photos import SERVER_FORMATS
+from serving.inference.photos import decode_bounded
 from training.evaluation.photo_hash import Words, hash_image
 from training.files import sha256_bytes
-from training.preprocess import decode_photo
 
 # Networks take 224 to 288 pixels, of crops of a photo. Of a 4 : 3 photo 1024 x 768 pixels are left,
 # so that a crop of an eighth of its area is still as sharp as the input; more would only be stored.
@@ -50,7 +49,7 @@ def clean_photo(data: bytes) -> CleanPhoto:
     Raises:
         PhotoError: not a photo, damaged, too large or too thin.
     """
-    image = decode_photo(data, short_px=KEPT_PX, formats=SERVER_FORMATS)
+    image = decode_bounded(data, KEPT_PX)
     image.thumbnail((KEPT_PX, KEPT_PX), Image.Resampling.LANCZOS)
     # Made of bytes: what Pillow remembers of a file, such as its comment, would be written again.
     bare = Image.frombytes("RGB", image.size, image.tobytes())

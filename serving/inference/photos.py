@@ -1,10 +1,13 @@
 """The photo formats that the server takes, and from a photo's bytes to a network's pixels."""
 
+import io
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from training.preprocess import FORMATS, Preprocess, decode_photo
+from training.errors import PhotoError
+from training.preprocess import FORMATS, MAX_PIXELS, Preprocess, decode_photo
 
 
 def _find_heif() -> tuple[str, ...]:
@@ -29,6 +32,49 @@ SERVER_FORMATS = (*FORMATS, "AVIF", *_find_heif())
 Image.preinit()
 
 
+# What decoding and its copies take at most, and how much of it for a pixel, at the peak: measured
+# with photos of 7200 x 7200 pixels, and a WebP of 12 megapixels. See docs/serving.md.
+_MOST_BYTES = 400 << 20
+_BYTES_A_PIXEL, _BYTES_WITH_ALPHA, _BYTES_OF_WEBP = 14, 25, 30
+
+
+def decode_bounded(data: bytes, short_px: int) -> Image.Image:
+    """Decodes a photo, as `training.preprocess.decode_photo` does, within bounded memory.
+
+    Args:
+        data: the bytes of its file.
+        short_px: see there.
+
+    Raises:
+        PhotoError: see there; or decoding it would take too much memory.
+    """
+    _check_cost(data, short_px)
+    return decode_photo(data, short_px=short_px, formats=SERVER_FORMATS)
+
+
+def _check_cost(data: bytes, short_px: int) -> None:
+    try:
+        with Image.open(io.BytesIO(data), formats=SERVER_FORMATS) as image:
+            whole = image.width * image.height
+            image.draft(image.mode, (short_px, short_px))
+            pixels, allowed = image.width * image.height, _MOST_BYTES // _find_cost(image)
+            kind = f"{image.format} ({image.mode})"
+    except Exception:  # noqa: BLE001 - whoever decodes it says what is wrong with it
+        return
+    if allowed < pixels <= whole <= MAX_PIXELS:
+        raise PhotoError(
+            f"photo: {pixels / 1e6:.1f} megapixels of a {kind} take too much memory; allowed are "
+            f"{allowed / 1e6:.1f}, or a JPEG"
+        )
+
+
+def _find_cost(image: Image.Image) -> int:
+    if image.format == "WEBP":
+        return _BYTES_OF_WEBP
+    has_more = image.has_transparency_data or image.mode.startswith(("I", "F"))
+    return _BYTES_WITH_ALPHA if has_more else _BYTES_A_PIXEL
+
+
 def read_photo(preprocess: Preprocess, data: bytes) -> npt.NDArray[np.uint8]:
     """Decodes, turns, resizes and crops a photo; its size is checked before it is decoded.
 
@@ -45,4 +91,4 @@ def read_photo(preprocess: Preprocess, data: bytes) -> npt.NDArray[np.uint8]:
         PhotoError: not a photo, damaged, too large or too thin.
     """
     short_px = _DRAFT_MARGIN * preprocess.resize_px
-    return preprocess(decode_photo(data, short_px=short_px, formats=SERVER_FORMATS))
+    return preprocess(decode_bounded(data, short_px))

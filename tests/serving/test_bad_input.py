@@ -6,6 +6,7 @@ More of harmful bodies is in `inference/test_recognise.py`, `inference/test_prot
 """
 
 import gzip
+import io
 import json
 import re
 import socket
@@ -16,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.mobile_assets.builds import COLOURS, SIDE_PX, make_photo
 from tests.serving import test_server
@@ -66,11 +68,11 @@ def read_peak_bytes(pid: int) -> int:
     return sum(read_status(child) for child in [str(pid), *children])
 
 
-def read_status(pid: str) -> int:
+def read_status(pid: str, name: str = "VmHWM:") -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(name):
             return int(line.split()[1]) << 10
-    raise AssertionError("no VmHWM: not on Linux")
+    raise AssertionError(f"no {name} not on Linux")
 
 
 def send(address: str, *parts: bytes) -> bytes:
@@ -263,6 +265,24 @@ def test_a_body_without_an_end_for_nobody_is_cut_too(address: str) -> None:
             for _ in range(10_000):
                 connection.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
         assert not isinstance(caught.value, TimeoutError)
+
+
+def test_what_a_large_photo_took_of_memory_is_given_back(served: tuple[str, int]) -> None:
+    address, pid = served
+    buffer = io.BytesIO()
+    Image.new("RGB", (4000, 3000)).save(buffer, "PNG")
+    ask(address + RECOGNISE, RED, Content_Type="image/jpeg")
+    before = read_resident_bytes(pid)
+    for _ in range(2):
+        assert ask(address + RECOGNISE, buffer.getvalue(), Content_Type="image/png").status == 200
+    assert read_peak_bytes(pid) > before + MOST_GROWTH_BYTES
+    assert read_resident_bytes(pid) - before < MOST_GROWTH_BYTES // 2
+
+
+def read_resident_bytes(pid: int) -> int:
+    """Returns what the server's processes hold now, in sum."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(read_status(child, "VmRSS:") for child in children)
 
 
 KINDS = [

@@ -283,6 +283,8 @@ def is_listening(address: str) -> bool:
         connect(address).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:  # in the very moment of the end
+        return True
     return True
 
 

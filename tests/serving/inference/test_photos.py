@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from serving.inference import photos
 from serving.inference.photos import SERVER_FORMATS, read_photo
 from tests.mobile_assets.builds import COLOURS, PREPROCESS, make_photo
 from training.errors import PhotoError
@@ -93,3 +94,32 @@ def test_a_large_png_is_never_decoded_smaller() -> None:
     Image.open(io.BytesIO(make_noisy_photo(640, 480))).save(buffer, "PNG")
     photo = buffer.getvalue()
     np.testing.assert_array_equal(read_photo(PREPROCESS, photo), PREPROCESS.read(photo))
+
+
+def make_flat(mode: str, width: int, height: int, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "kind"),
+    [
+        ("RGBA", (7200, 7200), "PNG"),
+        ("RGB", (7200, 7200), "PNG"),
+        ("I;16", (7200, 7200), "PNG"),
+        ("1", (7200, 7200), "PNG"),
+        ("RGB", (1000, 20_000), "BMP"),
+    ],
+)
+def test_what_takes_much_memory_to_decode_is_refused_however_short_its_file_is(
+    mode: str, size: tuple[int, int], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photos, "_MOST_BYTES", 250 << 20)
+    monkeypatch.setattr(photos, "decode_photo", None)  # it is not even begun
+    with pytest.raises(PhotoError, match=r"megapixels of a \w+ \(.*\) take too much memory"):
+        read_photo(PREPROCESS, make_flat(mode, *size, kind))
+
+
+def test_a_photo_of_a_phone_is_read_however_large_it_is() -> None:
+    assert read_photo(PREPROCESS, make_flat("L", 8160, 6120, "JPEG")).shape[-1] == 3
