@@ -164,7 +164,7 @@ class DigestError(ServingError):
 
 
 class MalformedError(ServingError):
-    """A request's body is no JSON that can be read."""
+    """A request's body is no JSON that can be read, or comes in chunks that are none."""
 
 
 class MediaTypeError(ServingError):

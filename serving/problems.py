@@ -63,7 +63,7 @@ KINDS: tuple[tuple[type[GhostlensError], int, str, str], ...] = (
     (HoldError, 409, "hold", "Nothing to hold back"),
     (RunningError, 409, "running", "The first of these requests is not answered yet"),
     (InferenceError, 400, "inference", "Not a request of the Open Inference Protocol"),
-    (MalformedError, 400, "malformed", "The body is no JSON that can be read"),
+    (MalformedError, 400, "malformed", "The body cannot be read"),
     (DigestError, 400, "digest", "The body has another digest"),
     (KeyNeededError, 401, "key-needed", "A key is needed"),
     (ScopeError, 403, "scope", "The key may not do that"),

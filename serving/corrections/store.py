@@ -283,6 +283,9 @@ def forget_device(connection: Connection, device_id: str, actor: str) -> tuple[i
     """
     mine = corrections.c.device == hash_device(device_id)
     found = list(connection.execute(select(corrections.c.photo_name).where(mine)).scalars())
+    gone = select(corrections.c.correction_id).where(mine)
+    others = update(corrections).where(corrections.c.conflict_with.in_(gone))
+    connection.execute(others.values(conflict_with=None))
     connection.execute(delete(corrections).where(mine))
     append(connection, actor, "corrections forgotten", "", count=len(found))
     return len(found), [name for name in found if name is not None]

@@ -228,6 +228,18 @@ def test_a_device_is_forgotten_with_all_that_it_sent(
     assert (entry.action, entry.details) == ("corrections forgotten", {"count": 3})
 
 
+def test_what_contradicted_only_a_forgotten_device_contradicts_nothing_any_more(
+    app: FlaskClient, run: Run
+) -> None:
+    send(app, say("green", device="gone"), make_jpeg(1))
+    send(app, say("blue", device="stays"), make_jpeg(1))
+    assert len(app.get(f"{URL}?conflict=yes").json["corrections"]) == 2
+    run("forget", "--device", "gone", "--name", "Ada")
+    [left] = app.get(URL).json["corrections"]
+    assert left["conflict_with"] is None
+    assert app.get(f"{URL}?conflict=yes").json["corrections"] == []
+
+
 def test_photos_that_are_elsewhere_are_not_called_deleted(
     app: FlaskClient, run: Run, list_files: Callable[[], list[Path]]
 ) -> None:
