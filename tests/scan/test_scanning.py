@@ -155,6 +155,9 @@ def test_an_answer_that_stays_sure_is_held_said_and_counted(
     expect(page.locator(".finder").get_by_text("7310865004703")).to_be_visible()
     hold.press("Enter")
     expect(page.get_by_text("Barcode 7310865004703 (ean_13)")).to_be_visible()
+    expect(page.locator(".actions")).to_be_focused()
+    page.keyboard.press("Tab")  # goes on from where the button was
+    expect(page.get_by_role("button", name="Next")).to_be_focused()
     page.get_by_role("radio", name="green").check()
     page.get_by_role("button", name="Count", exact=True).click()
     page.get_by_role("link", name="Counts").click()

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { running } from "../delivery/models.ts";
 import { Icon } from "../icons.tsx";
 import { say } from "../words/words.ts";
@@ -10,8 +10,15 @@ import type { VideoRef } from "./Viewfinder.tsx";
 
 /** What can be done now, where a thumb reaches it. */
 export function Actions({ video, onWrong }: { video: VideoRef; onWrong: () => void }) {
+  const place = useRef<HTMLDivElement>(null);
+  const isHeld = held.value !== null;
+  // Asked before the buttons are exchanged: the one that was pressed goes, and its focus with it.
+  const hadFocus = place.current?.contains(document.activeElement) ?? false;
+  useLayoutEffect(() => {
+    if (hadFocus) place.current?.focus();
+  }, [isHeld]);
   return (
-    <div class="actions">
+    <div class="actions" ref={place} tabIndex={-1}>
       {held.value === null ? (
         <LiveActions video={video} />
       ) : (
@@ -59,23 +66,21 @@ function StartButton() {
 }
 
 function PhotoButton() {
-  const [key, setKey] = useState(0);
-  const open = (files: FileList | null): void => {
-    const file = files?.[0];
+  const open = (chooser: HTMLInputElement): void => {
+    const file = chooser.files?.[0];
     if (file !== undefined) void openPhoto(file);
-    setKey(key + 1); // so that the same file can be chosen again
+    chooser.value = ""; // so that the same file can be chosen again
   };
   return (
     <label class="button photo" aria-disabled={running.value === null}>
       <Icon name="photo" />
       {say("scan.photo")}
       <input
-        key={key}
         type="file"
         accept="image/*"
         class="visually-hidden"
         disabled={running.value === null}
-        onChange={({ currentTarget }) => open(currentTarget.files)}
+        onChange={({ currentTarget }) => open(currentTarget)}
       />
     </label>
   );
