@@ -148,6 +148,14 @@ def repository(colours_bundle: Path, tmp_path: Path) -> Repository:
     return made
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, colours_bundle: Path) -> Repository:
+    """One that publishes it for all tests of a file."""
+    made = Repository(tmp_path_factory.mktemp("shop") / "repository")
+    made.add(colours_bundle)
+    return made
+
+
 @pytest.fixture
 def address(repository: Repository) -> Iterator[str]:
     """The address of a server process."""

@@ -32,13 +32,6 @@ SAID = {
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, colours_bundle: Path) -> Repository:
-    made = Repository(tmp_path_factory.mktemp("shop") / "repository")
-    made.add(colours_bundle)
-    return made
-
-
-@pytest.fixture(scope="module")
 def way(shop: Repository) -> Iterator[Proxy]:
     with serve(shop.folder) as (address, _), Proxy(address).running() as proxy:
         yield proxy

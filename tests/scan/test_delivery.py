@@ -27,7 +27,7 @@ from tests.mobile_assets.builds import (
 )
 from tests.mobile_assets.repositories import Repository
 from tests.scan.conftest import CheckAccessibility
-from tests.scan.proxy import Proxy
+from tests.scan.proxy import Change, Proxy
 from tests.scan.test_staff import FILL_DEVICE
 from tests.serving.test_server import serve
 from training.files import sha256_bytes
@@ -241,6 +241,16 @@ def test_without_space_nothing_is_taken(page: Page, context: BrowserContext, way
     expect_told(page, "not enough space on this device")
 
 
+def hold_until(event: threading.Event) -> Change:
+    """Holds answers back, which then come as they are."""
+
+    def hold(_: str, data: bytes) -> bytes:
+        event.wait(60)
+        return data
+
+    return hold
+
+
 def test_space_that_ends_amid_a_download_costs_the_update_and_nothing_else(
     page: Page, shop: Repository, way: Proxy
 ) -> None:
@@ -249,12 +259,7 @@ def test_space_that_ends_amid_a_download_costs_the_update_and_nothing_else(
     expect_in_use(page, GOOD)
     shop.set_current("colours", NEWER)
     full = threading.Event()
-
-    def wait(_: str, data: bytes) -> bytes:
-        full.wait(60)
-        return data
-
-    way.changes["/artifacts/"] = way.changes["/deltas/"] = wait
+    way.changes["/artifacts/"] = way.changes["/deltas/"] = hold_until(full)
     with page.expect_request(re.compile("/(artifacts|deltas)/")):
         press(page, "Look for updates")
     page.evaluate("isFull = true")
@@ -270,12 +275,7 @@ def test_a_download_that_the_user_stops_is_no_fault_and_goes_on_when_they_want(
     page: Page, way: Proxy
 ) -> None:
     sent = threading.Event()
-
-    def wait(_: str, data: bytes) -> bytes:
-        sent.wait(60)
-        return data
-
-    way.changes["/golden/"] = wait
+    way.changes["/golden/"] = hold_until(sent)
     open_settings(page, way)
     press(page, "Stop")
     expect_idle(page)

@@ -1,7 +1,6 @@
 """Model files at another origin, as at a CDN, which browsers ask for leave to read."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -14,13 +13,6 @@ from tests.serving.test_server import serve
 
 VERSION = "1.0.0"
 ALLOWED = "access-control-allow-origin"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, colours_bundle: Path) -> Repository:
-    made = Repository(tmp_path_factory.mktemp("shop") / "repository")
-    made.add(colours_bundle)
-    return made
 
 
 @pytest.fixture(scope="module")
