@@ -18,7 +18,13 @@ from typing import Any
 
 import click
 
-from docs.studies.serving_load import list_moments, load_openly, percentile_ms, read_manifest
+from docs.studies.serving_load import (
+    list_moments,
+    load_openly,
+    percentile_ms,
+    queue_alone,
+    read_manifest,
+)
 from docs.studies.serving_servers import make_ours, running
 from serving.inference.loaded import LoadedVersion
 from training.answers import Answers
@@ -43,18 +49,6 @@ def sleep_in_place_of_work() -> None:
     LoadedVersion.answer = answer  # type: ignore[method-assign]
 
 
-def simulate(share: float, in_common: bool) -> list[float]:
-    """Returns how long answers take, in times of the work on one, by queueing alone."""
-    chance = random.Random(0)
-    free_at, now, took = [0.0] * PROCESSES, 0.0, []
-    for _ in range(SIMULATED):
-        now += chance.expovariate(share * PROCESSES)
-        chosen = free_at.index(min(free_at)) if in_common else chance.randrange(PROCESSES)
-        free_at[chosen] = max(now, free_at[chosen]) + 1
-        took.append(free_at[chosen] - now)
-    return took
-
-
 def describe(times: list[float]) -> str:
     """Returns the median and the 99th of 100, and their ratio."""
     half, most = percentile_ms(times, 0.5), percentile_ms(times, 0.99)
@@ -69,6 +63,7 @@ def main(repository: Path, seconds: float, runs: int) -> None:
     """Measures with the first model of a REPOSITORY."""
     storage, manifest = read_manifest(repository)
     photo = storage.read_file(manifest.model, manifest.version, manifest.fallback.golden[0].file)
+    rate = SHARE * PROCESSES / WORK_S
     with tempfile.TemporaryDirectory() as place:
         ours = make_ours(repository.resolve(), Path(place) / "state", manifest.model)
         start, arguments = "docs.studies.serving_lines", ours.command[ours.command.index("run") :]
@@ -77,15 +72,14 @@ def main(repository: Path, seconds: float, runs: int) -> None:
             replace(ours, command=[*command, "--workers", str(PROCESSES)]), photo
         ) as found:
             for _ in range(runs):
-                results = load_openly(
-                    found, [photo], list_moments(SHARE * PROCESSES / WORK_S, seconds, seed=0)
-                )
+                results = load_openly(found, [photo], list_moments(rate, seconds, seed=0))
                 good = [took_s for status, took_s in results if status == 200]
                 click.echo(
                     f"{describe(good)}, {len(results) - len(good)} of {len(results)} refused"
                 )
-    for words, in_common in (("one line for all", True), ("a line each", False)):
-        times = [WORK_S * took for took in simulate(SHARE, in_common)]
+    moments = list_moments(rate, SIMULATED / rate, seed=0)
+    for words, chance in (("one line for all", None), ("a line each", random.Random(1))):
+        times = queue_alone(moments, PROCESSES, WORK_S, chance)
         click.echo(f"{words}, by queueing alone: {describe(times)}")
 
 

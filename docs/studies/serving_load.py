@@ -123,11 +123,16 @@ def list_moments(rate: float, for_s: float, seed: int) -> list[float]:
     return moments
 
 
-def queue_alone(moments: list[float], processes: int, work_s: float) -> list[float]:
-    """Returns how long answers would take by waiting alone, in one line for all processes."""
+def queue_alone(
+    moments: list[float], processes: int, work_s: float, chance: random.Random | None = None
+) -> list[float]:
+    """Returns how long answers would take by waiting alone.
+
+    There is one line for all processes; with `chance` each has its own, and photos come to any.
+    """
     free_at_s, took_s = [0.0] * processes, []
     for moment in moments:
-        chosen = free_at_s.index(min(free_at_s))
+        chosen = chance.randrange(processes) if chance else free_at_s.index(min(free_at_s))
         free_at_s[chosen] = max(moment, free_at_s[chosen]) + work_s
         took_s.append(free_at_s[chosen] - moment)
     return took_s

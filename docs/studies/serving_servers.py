@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -76,6 +76,13 @@ def make_ours(repository: Path, state: Path, model: str) -> Server:
     # As it is installed: with byte code, whatever this environment says of writing that.
     environment = {"PYTHONDONTWRITEBYTECODE": ""}
     return Server("Ghostlens", command, f"/v1/models/{model}/recognise", environment=environment)
+
+
+def run_checkout(server: Server, checkout: Path) -> Server:
+    """Returns one of our servers, running the code of a checkout."""
+    # Without the first, modules come from the folder that this process runs in.
+    given = {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(checkout.resolve())}
+    return replace(server, environment=server.environment | given)
 
 
 def make_rivals(folder: Path, tflite: Path, input_px: int) -> list[Server]:

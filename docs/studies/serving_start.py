@@ -13,7 +13,7 @@ import signal
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -25,6 +25,7 @@ from docs.studies.serving_servers import (
     make_ours,
     read_memory_mb,
     read_used_s,
+    run_checkout,
     running,
     wait_for_answer,
 )
@@ -71,9 +72,7 @@ def measure(
         for name, checkout in code.items():
             with tempfile.TemporaryDirectory() as state:
                 ours = make_ours(repository, Path(state) / "state", model)
-                # Without the first, modules come from the folder that this process runs in.
-                given = {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(checkout)}
-                server = replace(ours, environment=ours.environment | given)
+                server = run_checkout(ours, checkout)
                 for kind in ("new", "kept"):
                     start = start_once(server, photo)
                     if turn >= 0:
@@ -96,7 +95,7 @@ def main(repository: Path, beside: Path | None, turns: int) -> None:
     photo = storage.read_file(manifest.model, manifest.version, golden)
     code = {"this": Path(__file__).resolve().parents[2]}
     if beside is not None:
-        code = {"beside": beside.resolve()} | code
+        code = {"beside": beside} | code
     click.echo(f"load of the machine before: {os.getloadavg()[0]:.1f}\n")
     found = measure(repository.resolve(), manifest.model, photo, code, turns)
     click.echo(

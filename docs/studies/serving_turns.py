@@ -23,7 +23,7 @@ import numpy as np
 
 from conversion.runners import LiteRtRunner
 from docs.studies.serving_load import WARM_UP, load, read_manifest
-from docs.studies.serving_servers import Running, list_processes, make_ours, running
+from docs.studies.serving_servers import Running, list_processes, make_ours, run_checkout, running
 from serving.inference.choosing import choose_artifact
 from serving.inference.photos import read_photo
 from serving.server import count_cores
@@ -82,10 +82,8 @@ def main(repository: Path, before: Path | None, clients: int, turns: int) -> Non
         make = partial(make_ours, repository.resolve(), model=manifest.model)
         servers = [replace(make(Path(place) / "now"), name="now")]
         if before is not None:
-            environment = {"PYTHONPATH": str(before.resolve())}
-            there = replace(make(Path(place) / "before"), name="before", environment=environment)
-            # Else the folder that this runs in would be imported from.
-            servers.append(replace(there, command=["env", "-C", str(before), *there.command]))
+            there = replace(make(Path(place) / "before"), name="before")
+            servers.append(run_checkout(there, before))
         started = [stack.enter_context(running(server, photos[0])) for server in servers]
         for found in started:
             load(found, photos, WARM_UP, 1)
