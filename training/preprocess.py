@@ -6,6 +6,7 @@ Free of torch. Every room, every test and (through the manifest) every app follo
 import io
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -158,7 +159,11 @@ class Preprocess:
 
 
 def decode_photo(
-    data: bytes, where: str = "photo", short_px: int = 0, formats: tuple[str, ...] = FORMATS
+    data: bytes,
+    where: str = "photo",
+    short_px: int = 0,
+    formats: tuple[str, ...] = FORMATS,
+    check: Callable[[Image.Image], None] | None = None,
 ) -> Image.Image:
     """Decodes a photo file to 8-bit RGB, turned as its EXIF orientation says.
 
@@ -169,12 +174,15 @@ def decode_photo(
             half, a quarter or an eighth of its size, in less time, as long as its shorter side
             keeps this length. 0 for the whole photo.
         formats: of the file, by Pillow's names; those of training data when not given.
+        check: called before the pixels are decoded, with an image of the size that they will have;
+            refuses it by a PhotoError.
 
     Returns:
         An RGB image of at most `MAX_PIXELS` pixels.
 
     Raises:
-        PhotoError: not a photo, damaged, over `MAX_PIXELS`, or thinner than 1 : `MAX_ASPECT`.
+        PhotoError: not a photo, damaged, over `MAX_PIXELS`, thinner than 1 : `MAX_ASPECT`,
+            or refused by the check.
     """
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
@@ -182,6 +190,8 @@ def decode_photo(
             _check_end(data, image.format, where)
             if short_px:
                 image.draft(image.mode, (short_px, short_px))
+            if check is not None:
+                check(image)
             return _to_rgb(_turn(image), where)
     except PhotoError:
         raise

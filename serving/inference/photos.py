@@ -1,13 +1,11 @@
 """The photo formats that the server takes, and from a photo's bytes to a network's pixels."""
 
-import io
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from training.errors import PhotoError
-from training.preprocess import FORMATS, MAX_PIXELS, Preprocess, decode_photo
+from training.preprocess import FORMATS, Preprocess, decode_photo
 
 
 def _find_heif() -> tuple[str, ...]:
@@ -30,8 +28,6 @@ _DRAFT_MARGIN = 4
 SERVER_FORMATS = (*FORMATS, "AVIF", *_find_heif())
 # What decodes the usual ones is loaded once, before the fork, and not by each process.
 Image.preinit()
-
-
 # What decoding and its copies take at most, and how much of it for a pixel, at the peak: measured
 # with photos of 7200 x 7200 pixels, and a WebP of 12 megapixels. See docs/serving.md.
 _MOST_BYTES = 400 << 20
@@ -48,23 +44,15 @@ def decode_bounded(data: bytes, short_px: int) -> Image.Image:
     Raises:
         PhotoError: see there; or decoding it would take too much memory.
     """
-    _check_cost(data, short_px)
-    return decode_photo(data, short_px=short_px, formats=SERVER_FORMATS)
+    return decode_photo(data, short_px=short_px, formats=SERVER_FORMATS, check=_check_cost)
 
 
-def _check_cost(data: bytes, short_px: int) -> None:
-    try:
-        with Image.open(io.BytesIO(data), formats=SERVER_FORMATS) as image:
-            whole = image.width * image.height
-            image.draft(image.mode, (short_px, short_px))
-            pixels, allowed = image.width * image.height, _MOST_BYTES // _find_cost(image)
-            kind = f"{image.format} ({image.mode})"
-    except Exception:  # noqa: BLE001 - whoever decodes it says what is wrong with it
-        return
-    if allowed < pixels <= whole <= MAX_PIXELS:
+def _check_cost(image: Image.Image) -> None:
+    pixels, allowed = image.width * image.height, _MOST_BYTES // _find_cost(image)
+    if pixels > allowed:
         raise PhotoError(
-            f"photo: {pixels / 1e6:.1f} megapixels of a {kind} take too much memory; allowed are "
-            f"{allowed / 1e6:.1f}, or a JPEG"
+            f"photo: {pixels / 1e6:.1f} megapixels of a {image.format} ({image.mode}) take too "
+            f"much memory; allowed are {allowed / 1e6:.1f}, or a JPEG"
         )
 
 
