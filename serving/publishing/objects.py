@@ -202,7 +202,7 @@ class LocalFolder:
     def find_status(self, name: str) -> Status | None:
         """Returns a file's length and tag; see `Objects`."""
         try:
-            status = _join(self.folder, name).stat()
+            status = self._find_path(name).stat()
         except OSError:
             return None
         return Status(status.st_size, _make_tag(status)) if stat.S_ISREG(status.st_mode) else None
