@@ -41,6 +41,17 @@ test("each is sent once, in the order in which it was made, and then forgotten",
   );
 });
 
+test("what failed before is forgotten, also amid a round", async () => {
+  const offline = new OfflineError("no network");
+  const { queue } = start([offline, offline, offline]);
+  await queue.add(make("a"));
+  await queue.sendAll();
+  await queue.sendAll();
+  const round = queue.sendAll();
+  queue.forgetFailures();
+  assert.deepEqual(await round, { sent: 0, stopped: "offline", againS: 5 });
+});
+
 test("two rounds at the same time send nothing twice", async () => {
   const { queue, seen } = start();
   await queue.add(make("a"));

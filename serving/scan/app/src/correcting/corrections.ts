@@ -39,7 +39,11 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Sends what waits, from now on whenever there is a chance that it goes through. */
 export function startCorrections(): void {
-  addEventListener("online", () => void sendNow());
+  addEventListener("online", () => {
+    // A round that is going on may have begun without a network: its next one comes soon then.
+    queue.forgetFailures();
+    void sendNow();
+  });
   document.addEventListener("visibilitychange", () => void (document.hidden ? leave() : sendNow()));
   // Another key may be allowed to; this also sends at the start.
   effect(() => {

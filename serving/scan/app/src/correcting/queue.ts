@@ -90,6 +90,11 @@ export class Queue {
     return all.sort((a, b) => a.sendFromMs - b.sendFromMs);
   }
 
+  /** What failed before says nothing any more, as of a network that is there again. */
+  forgetFailures(): void {
+    this.failures = 0;
+  }
+
   /** Sends all that may be sent; a second call meanwhile waits for the first. */
   sendAll(): Promise<Round> {
     this.going ??= this.runRound().finally(() => (this.going = null));

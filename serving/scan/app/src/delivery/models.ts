@@ -166,6 +166,7 @@ async function startKept(): Promise<void> {
 
 async function update(again: boolean): Promise<void> {
   activityState.value = { kind: "checking" };
+  waiting?.begin();
   stop = new AbortController();
   const { signal } = stop;
   let progress: Progress | null = null;

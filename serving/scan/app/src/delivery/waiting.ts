@@ -2,6 +2,8 @@
 
 const LEAST_MS = 60_000;
 const MOST_MS = 3_600_000;
+/** Between the beginnings of two attempts, where a network came back. */
+const LEAST_ONLINE_MS = 5_000;
 /** Where the server does not say. */
 const USUAL_MS = 4 * 3_600_000;
 /** The longest that a timer takes. */
@@ -22,33 +24,49 @@ export function findNextMs({ atMs, failures, checkAgainS }: Outcome): number {
   return atMs + Math.max(LEAST_MS, checkAgainS === null ? USUAL_MS : checkAgainS * 1000);
 }
 
-/** Returns when an attempt follows a network's coming back: at most once a minute. */
-export function findNextOnlineMs(nowMs: number, lastOnlineMs: number): number {
-  return Math.max(nowMs, lastOnlineMs + LEAST_MS);
+/** Returns when an attempt follows a network's coming back: soon, though not twice in a moment. */
+export function findNextOnlineMs(nowMs: number, lastBegunMs: number): number {
+  return Math.max(nowMs, lastBegunMs + LEAST_ONLINE_MS);
 }
 
 /** Runs attempts when they are due, while somebody looks at the page and there is a network. */
 export class Waiting {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private dueMs = Infinity;
+  private begunMs = -Infinity;
+  private isGoing = false;
   private hasFailed = false;
-  private lastOnlineMs = -Infinity;
+  /** Whether the network came back amid an attempt, which may have begun without one. */
+  private cameBack = false;
 
   constructor(private readonly run: () => void) {
     addEventListener("online", () => this.cameOnline());
     document.addEventListener("visibilitychange", () => this.runIfDue());
   }
 
+  /** An attempt begins, by this or by the user. */
+  begin(): void {
+    clearTimeout(this.timer);
+    [this.dueMs, this.begunMs] = [Infinity, Date.now()];
+    [this.isGoing, this.cameBack] = [true, false];
+  }
+
+  /** The attempt ended. */
   note(outcome: Outcome): void {
+    this.isGoing = false;
     this.hasFailed = outcome.failures > 0;
-    this.waitUntil(findNextMs(outcome));
+    const isSoon = this.hasFailed && this.cameBack;
+    this.waitUntil(isSoon ? this.findSoonMs() : findNextMs(outcome));
   }
 
   private cameOnline(): void {
-    if (!this.hasFailed) return this.runIfDue();
-    const dueMs = findNextOnlineMs(Date.now(), this.lastOnlineMs);
-    this.lastOnlineMs = dueMs;
-    this.waitUntil(Math.min(this.dueMs, dueMs));
+    if (this.isGoing) this.cameBack = true;
+    else if (this.hasFailed) this.waitUntil(Math.min(this.dueMs, this.findSoonMs()));
+    else this.runIfDue();
+  }
+
+  private findSoonMs(): number {
+    return findNextOnlineMs(Date.now(), this.begunMs);
   }
 
   private waitUntil(dueMs: number): void {
