@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from conversion.artifact import read_build
 from conversion.parity.confidences import write_confidence
 from mobile_assets.bundle import write_bundle
+from serving.access.tokens import make_id, make_token
 from tests.mobile_assets.builds import LITERT, answer, make_build, make_confidence
 from tests.mobile_assets.cloud_builds import make_cloud_build, make_cloud_tflite
 from tests.mobile_assets.repositories import Repository
@@ -48,9 +49,11 @@ CARRY = """async ([bytes, kind]) => {
 OpenScan = Callable[..., Page]
 
 
-def make_plain(colour: tuple[int, int, int], kind: str = "PNG") -> bytes:
+def make_plain(
+    colour: tuple[int, int, int], kind: str = "PNG", size: tuple[int, int] = (320, 240)
+) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (320, 240), colour).save(buffer, kind)
+    Image.new("RGB", size, colour).save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -297,6 +300,8 @@ def test_without_a_camera_photos_work_and_what_is_none_is_told(
     choose_photo(page, b"no photo at all")
     expect(page.get_by_role("alert").get_by_text("cannot be opened as a photo")).to_be_visible()
     check_accessibility(page)
+    choose_photo(page, make_plain(RED, size=(2100, 100)))
+    expect(page.get_by_role("alert").get_by_text("too large or too thin")).to_be_visible()
     page.evaluate(CARRY, [list(make_plain(RED)), "drop"])
     expect(page.get_by_role("heading", name="red")).to_be_visible()
     page.evaluate(CARRY, [list(make_plain((60, 60, 200))), "paste"])
@@ -346,9 +351,16 @@ def test_a_page_over_plain_http_says_why_nothing_works(
     expect(page.locator("button")).to_have_count(0)
     check_accessibility(page)
     page.get_by_role("link", name="Settings").click()
-    page.get_by_label("API key").fill("the right one")
+    field = page.get_by_label("API key")
+    field.fill("the right one")
+    page.get_by_role("button", name="Save key").press("Enter")
+    expect(page.get_by_role("alert").get_by_text("This is no key")).to_be_visible()
+    expect(field).to_be_focused()
+    check_accessibility(page)
+    field.fill(make_token(make_id()))
     page.get_by_role("button", name="Save key").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_text("This is no key")).to_have_count(0)
     expect(page.get_by_role("button", name="Look for updates")).to_be_enabled()
     expect(told).to_be_visible()
     check_accessibility(page)

@@ -4,6 +4,8 @@ import { signal } from "@preact/signals";
 import { recall, remember } from "./remembering.ts";
 
 const KEPT = "ghostlens.key";
+/** As the server makes them; see serving/access/tokens.py. */
+const KEY = /^ghl_[0-9a-z]{8}_[0-9A-Za-z]{38}$/;
 
 /** The server's address, without a slash at its end. */
 export const SERVER = (globalThis.location as Partial<Location> | undefined)?.origin ?? "";
@@ -11,10 +13,17 @@ export const SERVER = (globalThis.location as Partial<Location> | undefined)?.or
 /** The API key that the owner gave to this device; empty where none is needed. */
 export const apiKey = signal(recall(KEPT) ?? "");
 
-/** Keeps a key on this device; an empty one forgets it. */
-export function keepKey(key: string): void {
-  apiKey.value = key.trim();
-  remember(KEPT, apiKey.value);
+/**
+ * Keeps a key on this device; an empty one forgets it.
+ *
+ * @returns false where it cannot be a key: then the one before stays.
+ */
+export function keepKey(key: string): boolean {
+  const found = key.trim();
+  if (found !== "" && !KEY.test(found)) return false;
+  apiKey.value = found;
+  remember(KEPT, found);
+  return true;
 }
 
 /** The server could not be reached. */

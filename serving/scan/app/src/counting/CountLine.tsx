@@ -5,6 +5,9 @@ import { say } from "../words/words.ts";
 import { addToLine, removeLine, setCount } from "./counts.ts";
 import { type Line, MAX_COUNT, readCount } from "./lines.ts";
 
+/** The button that takes the last change back. */
+export const UNDO = "count-undo";
+
 /** Returns what an item is called now, or was when it was counted: labels go with releases. */
 export function nameOfLine(line: Line): string {
   const name = nameOf(line.label);
@@ -44,13 +47,22 @@ export function CountLine({ line }: { line: Line }) {
           type="button"
           class="button plain"
           aria-label={say("count.remove", { name })}
-          onClick={() => void removeLine(line)}
+          onClick={({ currentTarget }) => void remove(line, currentTarget)}
         >
           <Icon name="none" />
         </button>
       </span>
     </li>
   );
+}
+
+/** Deletes a line; who goes on by keyboard is then at the next one, or where it can be undone. */
+async function remove(line: Line, button: HTMLElement): Promise<void> {
+  const place = button.closest("li");
+  const other = place?.nextElementSibling ?? place?.previousElementSibling;
+  if (!(await removeLine(line))) return;
+  const next = other?.querySelector<HTMLElement>("button.plain") ?? document.getElementById(UNDO);
+  next?.focus();
 }
 
 function NumberField({ line, name }: { line: Line; name: string }) {

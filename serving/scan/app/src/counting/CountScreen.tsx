@@ -3,13 +3,13 @@ import { WaitingCorrections } from "../correcting/WaitingCorrections.tsx";
 import { isLasting } from "../kept.ts";
 import { SiteField } from "../SiteField.tsx";
 import { say, sayMany, sayNumber, sayTime } from "../words/words.ts";
-import { CountLine, nameOfLine } from "./CountLine.tsx";
+import { CountLine, nameOfLine, UNDO } from "./CountLine.tsx";
 import "./counting.css";
 import { canUndo, countProblem, currentList, lines, lists } from "./counts.ts";
 import { openList, removeList, startNewList, undo } from "./counts.ts";
 import { nameFile, writeCsv } from "./csv.ts";
 import { canShare, saveCsv, shareCsv } from "./exporting.ts";
-import { sumByItem } from "./lines.ts";
+import { type CountList, sumByItem } from "./lines.ts";
 
 /** What was counted, to change it and to hand it over; and what waits to be sent. */
 export function CountScreen() {
@@ -86,6 +86,11 @@ function Sums() {
   );
 }
 
+/** Deletes a list; its button may go with it, and can be taken back beside it. */
+async function remove(list: CountList): Promise<void> {
+  if (await removeList(list)) document.getElementById(UNDO)?.focus();
+}
+
 function Actions() {
   const isUnshared = useSignal(false);
   const list = currentList.value;
@@ -106,6 +111,7 @@ function Actions() {
       <div class="buttons count-actions">
         <button
           type="button"
+          id={UNDO}
           class="button"
           disabled={!canUndo.value}
           onClick={() => void undo()}
@@ -139,7 +145,7 @@ function Actions() {
           {say("count.new")}
         </button>
         {list !== null && (
-          <button type="button" class="button" onClick={() => void removeList(list)}>
+          <button type="button" class="button" onClick={() => void remove(list)}>
             {say("count.delete")}
           </button>
         )}

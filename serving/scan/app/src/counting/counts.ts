@@ -95,8 +95,9 @@ export async function setCount(line: Line, count: number): Promise<void> {
   await attempt(() => changeLine(line.id, (found = line) => withCount(found, count, new Date())));
 }
 
-export async function removeLine(line: Line): Promise<void> {
-  await attempt(() => changeLine(line.id, () => undefined));
+/** Deletes a line; returns whether that is kept. */
+export async function removeLine(line: Line): Promise<boolean> {
+  return attempt(() => changeLine(line.id, () => undefined));
 }
 
 /** Takes the last change of this visit back. */
@@ -124,9 +125,9 @@ export function openList(id: string): void {
   [steps.value, lastCounted.value] = [[], null];
 }
 
-/** Deletes a list and what was counted in it. */
-export async function removeList(list: CountList): Promise<void> {
-  await attempt(async () => {
+/** Deletes a list and what was counted in it; returns whether that is kept. */
+export async function removeList(list: CountList): Promise<boolean> {
+  return attempt(async () => {
     const gone = lineState.value.filter((line) => line.list === list.id);
     const step: Step = {
       lists: new Map([[list.id, list]]),

@@ -5,7 +5,7 @@
  */
 
 import type { Area, Pixels } from "ghostlens";
-import { PhotoError } from "./errors.ts";
+import { PhotoError, PhotoSizeError } from "./errors.ts";
 
 /** What the server takes as well. */
 export const MAX_PIXELS = 52_000_000;
@@ -18,7 +18,8 @@ type Context = OffscreenCanvasRenderingContext2D;
 /**
  * Decodes a photo and turns it as its EXIF tag says, without regard to colour profiles.
  *
- * @throws PhotoError the browser cannot decode it, or it is too large or too thin.
+ * @throws PhotoError the browser cannot decode it.
+ * @throws PhotoSizeError it is too large or too thin.
  */
 export async function openPhoto(photo: Uint8Array): Promise<ImageBitmap> {
   let bitmap: ImageBitmap;
@@ -33,7 +34,7 @@ export async function openPhoto(photo: Uint8Array): Promise<ImageBitmap> {
   const complaint = describeSize(bitmap.width, bitmap.height);
   if (complaint === null) return bitmap;
   bitmap.close();
-  throw new PhotoError(complaint);
+  throw new PhotoSizeError(complaint);
 }
 
 /** Returns what is wrong with a photo's size; null where it is allowed. */

@@ -20,7 +20,12 @@ export class CrashedError extends Error {
   override readonly name = "CrashedError";
 }
 
-/** This one file is no photo that the browser can decode, or too large. */
+/** This one file is no photo that the browser can decode. */
 export class PhotoError extends Error {
-  override readonly name = "PhotoError";
+  override readonly name: string = "PhotoError";
+}
+
+/** It is one, but larger or thinner than what is allowed. */
+export class PhotoSizeError extends PhotoError {
+  override readonly name = "PhotoSizeError";
 }

@@ -1,10 +1,16 @@
 /** Runs a release's own model file on this device. */
 
 import type { LoadedArtifact, Manifest } from "ghostlens";
-import { CrashedError, PhotoError, RuntimeMissingError, UnsupportedError } from "./errors.ts";
+import {
+  CrashedError,
+  PhotoError,
+  PhotoSizeError,
+  RuntimeMissingError,
+  UnsupportedError,
+} from "./errors.ts";
 import type { Order, Outcome, Reply, Task } from "./messages.ts";
 
-export { CrashedError, PhotoError, RuntimeMissingError, UnsupportedError };
+export { CrashedError, PhotoError, PhotoSizeError, RuntimeMissingError, UnsupportedError };
 
 /** Who computes: the graphics processor, or the processor through WebAssembly. */
 export type Accelerator = "webgpu" | "wasm";
@@ -172,6 +178,7 @@ class WorkerRecogniser implements Recogniser {
 /** Classes do not come through messages; what is none of ours is a crash. */
 function makeError(name: string, message: string): Error {
   if (name === "PhotoError") return new PhotoError(message);
+  if (name === "PhotoSizeError") return new PhotoSizeError(message);
   if (name === "RuntimeMissingError") return new RuntimeMissingError(message);
   return new CrashedError(message);
 }

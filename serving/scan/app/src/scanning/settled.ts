@@ -5,8 +5,9 @@ import { judge } from "ghostlens";
 import { addCount } from "../counting/counts.ts";
 import type { Right } from "../correcting/queue.ts";
 import { noteScan, type Running, running } from "../delivery/models.ts";
-import { openPhoto as decodePhoto } from "../recognising/decode.ts";
-import { PhotoError } from "../recognising/errors.ts";
+import type { Problem } from "../problem.ts";
+import { MAX_ASPECT, MAX_PIXELS, openPhoto as decodePhoto } from "../recognising/decode.ts";
+import { PhotoError, PhotoSizeError } from "../recognising/errors.ts";
 import { type Barcode, findLabel, type Scan } from "../scan.ts";
 import type { Word } from "../words/words.ts";
 import { openBarcodeReader } from "./barcodes.ts";
@@ -65,7 +66,7 @@ export async function openPhoto(file: Blob): Promise<void> {
     settle(scan);
     if (isWorthAsking(scan.recognition.verdict)) askAbout(scan, settle);
   } catch (error) {
-    fail(error instanceof PhotoError ? "scan.photo.unreadable" : "scan.failed", String(error));
+    trouble.value = explain(error);
   } finally {
     isOpening.value = false;
   }
@@ -175,6 +176,15 @@ function makeScan(
     photo,
     barcode: found,
   };
+}
+
+function explain(error: unknown): Problem {
+  const detail = String(error);
+  if (error instanceof PhotoSizeError) {
+    const values = { megapixels: MAX_PIXELS / 1e6, aspect: MAX_ASPECT };
+    return { word: "scan.photo.size", values, detail };
+  }
+  return { word: error instanceof PhotoError ? "scan.photo.unreadable" : "scan.failed", detail };
 }
 
 function fail(word: Word, detail: string): void {

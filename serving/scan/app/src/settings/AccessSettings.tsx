@@ -1,17 +1,21 @@
 /** The key that the server may ask for. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { updateModel } from "../delivery/models.ts";
 import { apiKey, keepKey } from "../server.ts";
 import { say } from "../words/words.ts";
 
 export function AccessSettings() {
   const [typed, setTyped] = useState("");
-  const [isKept, setKept] = useState(false);
+  const [outcome, setOutcome] = useState<"none" | "saved" | "bad">("none");
+  const field = useRef<HTMLInputElement>(null);
   const keep = (key: string): void => {
-    keepKey(key);
+    const isKept = keepKey(key);
+    setOutcome(isKept ? "saved" : "bad");
+    // The button that was pressed goes, or cannot be pressed any more.
+    field.current?.focus();
+    if (!isKept) return;
     setTyped("");
-    setKept(true);
     void updateModel();
   };
   return (
@@ -29,14 +33,19 @@ export function AccessSettings() {
         <label class="field">
           <span>{say("settings.key")}</span>
           <input
+            ref={field}
             type="password"
             value={typed}
             autocomplete="off"
             spellcheck={false}
-            aria-describedby="settings-key-why"
+            aria-describedby="settings-key-why settings-key-bad"
+            aria-invalid={outcome === "bad"}
             onInput={(event) => setTyped(event.currentTarget.value)}
           />
         </label>
+        <div role="alert" id="settings-key-bad">
+          {outcome === "bad" && <p class="note warn">{say("settings.keyBad")}</p>}
+        </div>
         <div class="buttons">
           <button class="button" type="submit" disabled={typed.trim() === ""}>
             {say("settings.keepKey")}
@@ -48,7 +57,7 @@ export function AccessSettings() {
           )}
         </div>
       </form>
-      <p role="status">{isKept ? say("settings.keySaved") : ""}</p>
+      <p role="status">{outcome === "saved" ? say("settings.keySaved") : ""}</p>
     </section>
   );
 }

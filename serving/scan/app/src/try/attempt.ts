@@ -6,6 +6,7 @@ import {
   type Accelerator,
   CrashedError,
   PhotoError,
+  PhotoSizeError,
   RuntimeMissingError,
   type Scores,
   UnsupportedError,
@@ -119,6 +120,7 @@ function describe(error: unknown): string {
     const again = error.retryAfterS === null ? "" : ` Try again in ${error.retryAfterS} s.`;
     return `The server did not recognise it: ${error.message}.${again}`;
   }
+  if (error instanceof PhotoSizeError) return `Choose another photo: ${error.message}.`;
   if (error instanceof PhotoError) {
     return "This browser cannot read the file as a photo. Choose a JPEG, PNG or WebP.";
   }
