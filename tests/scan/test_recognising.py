@@ -204,7 +204,7 @@ def test_a_file_that_is_no_photo_is_refused_and_the_next_one_answered(
     for photo, why in (
         (b"no photo", "PhotoError: not a photo that this browser can decode"),
         (make_photo((200, 0, 0))[:500], "PhotoError: not a photo that this browser can decode"),
-        (encode(Image.new("RGB", (421, 20)), "PNG"), "PhotoError: 421 x 20 is too thin"),
+        (encode(Image.new("RGB", (421, 20)), "PNG"), "PhotoSizeError: 421 x 20 is too thin"),
     ):
         with pytest.raises(Error, match=why):
             recogniser.answer(photo)

@@ -38,14 +38,16 @@ export function AccessSettings() {
             value={typed}
             autocomplete="off"
             spellcheck={false}
-            aria-describedby="settings-key-why settings-key-bad"
+            aria-describedby={`settings-key-why ${outcome === "bad" ? "settings-key-bad" : ""}`}
             aria-invalid={outcome === "bad"}
             onInput={(event) => setTyped(event.currentTarget.value)}
           />
         </label>
-        <div role="alert" id="settings-key-bad">
-          {outcome === "bad" && <p class="note warn">{say("settings.keyBad")}</p>}
-        </div>
+        {outcome === "bad" && (
+          <p role="alert" id="settings-key-bad" class="note warn">
+            {say("settings.keyBad")}
+          </p>
+        )}
         <div class="buttons">
           <button class="button" type="submit" disabled={typed.trim() === ""}>
             {say("settings.keepKey")}
