@@ -14,9 +14,26 @@ import pytest
 from training.console import share_cores
 
 share_cores()
+# Each core has a test process of its own: more threads in each would wait for one another. Programs
+# that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "tests"
 SLOW_FIXTURES = {"trained_checkpoint", "build", "built", "checked_build", "mil_packages"}
+# These begin first, so that no process is left alone with a long file at the end. The second makes
+# the artifacts that most files of tests/conversion wait for.
+LONGEST_FILES = (
+    "e2e/test_demo.py",
+    "conversion/formats/test_tflite_ranges.py",
+    "e2e/test_readme.py",
+    "conversion/mil/test_evaluator.py",
+    "fleet/test_fleet.py",
+    "training/learning/test_train.py",
+    "conversion/benchmark/test_measure.py",
+    "serving/publishing/test_desk.py",
+    "mobile_assets/test_typescript.py",
+    "training/learning/test_parallel.py",
+)
 
 # Few photos and a few passes: enough for answers that are neither noise nor certain.
 TINY = (
@@ -39,6 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    begin = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FILES)}
+    assert all(path.is_file() for path in begin), "LONGEST_FILES names a file that is not there"
+    items.sort(key=lambda item: begin.get(item.path, len(begin)))
 
 
 def hash_sources(*rooms: str, extra: tuple[str, ...] = ()) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
+from torch.fx.traceback import NodeSource
 
 from conversion.deploy import DeployedNchw, deploy_checkpoint
 from conversion.errors import ConversionError
@@ -52,10 +53,21 @@ def write_program(network: torch.nn.Module, side_px: int, partitioner: Any, path
     Raises:
         ConversionError: the delegate did not take the whole network.
     """
+    share_histories()
     exported = torch.export.export(network, (torch.zeros(1, 3, side_px, side_px),))
     edge: EdgeProgramManager = to_edge_transform_and_lower(exported, partitioner=[partitioner])
     _check_delegated(edge.exported_program().graph, type(partitioner).__name__)
     write_atomic(path, bytes(edge.to_executorch().buffer))
+
+
+def share_histories() -> None:
+    """Lets nodes of a graph share what torch notes of their origin.
+
+    torch copies the whole history of every node at every pass, though none changes a history that
+    exists. Without the copies the same bytes are written in 20 to 40 % less processor time
+    (docs/performance.md).
+    """
+    NodeSource.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 
 
 def interface(request: Request) -> Interface:
