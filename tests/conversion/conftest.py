@@ -13,7 +13,12 @@ from conversion.convert import Job, convert
 from conversion.converters import CONVERTERS
 from conversion.request import Quantisation
 from tests.conftest import CACHE, ROOT, hash_sources, one_at_a_time
-from tests.conversion.mil.packages import hash_of_packages, write_packages
+from tests.conversion.mil.packages import (
+    centre_answers,
+    hash_of_packages,
+    make_network,
+    write_packages,
+)
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.feature_density import FeatureDensity, fit_feature_density
 from training.networks.catalogue import create
@@ -25,14 +30,19 @@ QUANTISATION = Quantisation(calibration_photos=32)
 
 
 def random_network(classes: int, seed: int) -> GhostNet:
-    """A network that nobody trained, but whose answers differ from photo to photo.
+    """A network that nobody trained, but whose answers differ from photo to photo."""
+    torch.manual_seed(seed)
+    return spread_answers(create("ghostnet_050", classes), seed)
+
+
+def spread_answers(model: GhostNet, seed: int) -> GhostNet:
+    """Gives an untrained network weights under which answers differ from photo to photo.
 
     Untrained BN would be the identity, and near-uniform probabilities would hide differences:
     so BN gets random weights and the statistics of random inputs, and the logits are spread.
     """
     generator = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
-    model = create("ghostnet_050", classes).train()
+    model.train()
     norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
     with torch.no_grad():
         for norm in norms:
@@ -163,5 +173,7 @@ def mil_packages() -> Path:
     folder = CACHE / f"mil-{hash_of_packages()}"
     with one_at_a_time(folder):
         if not folder.exists():
-            write_packages(folder, random_network(classes=12, seed=5))
+            torch.manual_seed(5)
+            network = centre_answers(spread_answers(make_network(), seed=5))
+            write_packages(folder, network)
     return folder

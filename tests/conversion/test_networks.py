@@ -18,9 +18,9 @@ from conversion.request import Request
 from conversion.runners import open_runner
 from conversion.variants import find_variant
 from tests.conftest import CACHE, hash_sources, one_at_a_time
+from tests.conversion.small_networks import only_stages
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.files import new_directory
-from training.networks import ghostnet
 from training.networks.branches import Branched
 from training.networks.ghostnet import GhostNet, Row
 from training.networks.ghostnet_v2 import GhostNetV2
@@ -57,8 +57,7 @@ def small(
     """A checkpoint with a network of few bottlenecks, and a folder with its artifacts."""
     like = load_checkpoint(trained_checkpoint)
     torch.manual_seed(4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ghostnet, "STAGES", FEW_STAGES)
+    with only_stages(FEW_STAGES):
         network = VERSIONS[request.param](len(like.labels), width=0.5, dropout=0.0)
     keys = VARIANTS[request.param]
     converters = {converter_of(find_variant(key)) for key in keys}

@@ -15,12 +15,21 @@ from conversion.mil.evaluator import MilProgram
 from conversion.mil.package import Operation, Package, Reference, Result
 from tests.conftest import ROOT
 from tests.conversion.densities import random_density
+from tests.conversion.small_networks import only_stages
 from training.files import new_directory
-from training.networks.ghostnet import GhostNet
+from training.networks.catalogue import create
+from training.networks.ghostnet import GhostNet, Row
 
 SIDE_PX = 64
 CLASSES = tuple(f"class {index}" for index in range(12))
 MEAN, STD = (0.5, 0.45, 0.4), (0.25, 0.25, 0.3)
+# One bottleneck of each kind; the last has a layer of squeeze and excitation that is compressed.
+FEW_STAGES = (
+    (Row(3, 16, 16, False, 1),),
+    (Row(3, 48, 24, False, 2),),
+    (Row(5, 72, 40, True, 2),),
+    (Row(5, 960, 160, True, 1),),
+)
 # Float16 can hold the weights times this, and those after them divided by it, barely.
 PLANTED_FACTOR = 2.0**14
 # Only weights of so many numbers and more are compressed: clustering the small ones takes long.
@@ -45,9 +54,25 @@ def hash_of_packages() -> str:
     """Names what the packages depend on."""
     files = [ROOT / "conversion/deploy.py", ROOT / "training/networks/branches.py"]
     files += [ROOT / "training/networks/ghostnet.py", Path(__file__)]
+    files += [Path(__file__).parents[1] / name for name in ("conftest.py", "small_networks.py")]
     words = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     words += [importlib.metadata.version(name) for name in ("torch", "coremltools")]
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
+
+
+def make_network() -> GhostNet:
+    """A network as the packages have it."""
+    with only_stages(FEW_STAGES):
+        return create("ghostnet_050", len(CLASSES))
+
+
+def centre_answers(network: GhostNet) -> GhostNet:
+    """Takes the mean logits of the pictures away: so small a network would name one class alone."""
+    x_nchw = torch.from_numpy(draw_pictures() / 255.0).permute(0, 3, 1, 2).float()
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    with torch.no_grad():
+        network.classifier.bias.sub_(network.eval()((x_nchw - mean) / std).mean(dim=0))
+    return network
 
 
 def write_packages(folder: Path, network: GhostNet) -> None:

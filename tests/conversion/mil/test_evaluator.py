@@ -15,15 +15,14 @@ from conversion.mil.package import Package, Reference, read_package
 from tests.conversion import damage
 from tests.conversion.densities import random_density
 from tests.conversion.mil.packages import (
-    CLASSES,
     COMPRESSED,
     MEAN,
     STD,
     draw_pictures,
+    make_network,
     make_op,
     make_program,
 )
-from training.networks.catalogue import create
 
 PIXELS = np.full((1, 2, 2, 3), 255, np.uint8)
 IMAGE = Reference("image")
@@ -37,7 +36,7 @@ def pictures() -> np.ndarray:
 
 def ask_network(mil_packages, pictures):
     """Asks PyTorch's network, which the packages were made of."""
-    network = create("ghostnet_050", len(CLASSES)).eval()
+    network = make_network().eval()
     network.load_state_dict(torch.load(mil_packages / "network.pt"))
     x_nchw = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
