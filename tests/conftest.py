@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from training.console import share_cores
 
@@ -89,6 +91,16 @@ def run_command(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.Complete
         capture_output=True,
         text=True,
     )
+
+
+def run_here(room: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Does the same in this process, which has imported the runtimes already.
+
+    Each command has one test that runs it by `run_command`.
+    """
+    main = importlib.import_module(f"{room}.cli").main
+    done = CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from conversion.cli import main
-from tests.conftest import run_command
+from tests.conftest import run_command, run_here
 from tests.conversion import damage
 from tests.conversion.parity.test_check import FAITHFUL, write_photos
 
@@ -27,7 +27,7 @@ def test_parity_tells_each_verdict_and_ends_well(copy_of_build, checkpoint):
     assert "Traceback" not in done.stderr
     assert "oneDNN" not in done.stderr
 
-    shown = run_command("conversion", "show", build)
+    shown = run_here("conversion", "show", build)
     assert shown.returncode == 0
     assert "produce 1.2.3: ghostnet_050, 16 classes, 64 px" in shown.stdout
     assert shown.stdout.count("passed: ") == 3
@@ -37,7 +37,7 @@ def test_one_artifact_that_fails_makes_the_exit_code_1(small_build, checkpoint):
     damage.swap_channels(next(small_build.glob("*.tflite")), checkpoint)
     damage.rewrite_build(small_build)
     arguments = ("--checkpoint", checkpoint.directory, "--no-cross-check")
-    done = run_command("conversion", "parity", small_build, *arguments)
+    done = run_here("conversion", "parity", small_build, *arguments)
     assert done.returncode == 1
     assert done.stdout.count("passed: ") == 2
     assert "FAILED: produce-1.2.3-litert-fp32.tflite" in done.stdout
@@ -51,14 +51,14 @@ def test_one_artifact_that_fails_makes_the_exit_code_1(small_build, checkpoint):
 def test_too_few_photos_are_inconclusive_and_make_the_exit_code_1(small_build, checkpoint):
     damage.keep_variants(small_build, "litert-fp32")
     arguments = ("--checkpoint", checkpoint.directory, "--no-cross-check", "--photos", "48")
-    done = run_command("conversion", "parity", small_build, *arguments)
+    done = run_here("conversion", "parity", small_build, *arguments)
     assert done.returncode == 1
     assert "INCONCLUSIVE: produce-1.2.3-litert-fp32.tflite" in done.stdout
     assert "48 photos are too few; at least 100 are needed" in done.stdout
 
 
 def test_show_says_that_parity_was_not_run(build_folder, build):
-    done = run_command("conversion", "show", build_folder)
+    done = run_here("conversion", "show", build_folder)
     assert done.returncode == 0
     assert done.stdout.count("parity: not run") == len(build.artifacts)
 
@@ -73,7 +73,7 @@ def assert_one_line(done, *words):
 
 def test_what_is_no_build_is_one_line(tmp_path):
     for command in (("show",), ("parity", "--checkpoint", tmp_path)):
-        assert_one_line(run_command("conversion", *command, tmp_path))
+        assert_one_line(run_here("conversion", *command, tmp_path))
 
 
 def test_photos_that_prove_nothing_are_one_line_and_leave_nothing(
@@ -104,5 +104,5 @@ def test_photos_that_prove_nothing_are_one_line_and_leave_nothing(
 
 def test_margins_that_would_judge_nothing_are_one_line(small_build, checkpoint):
     command = ("parity", small_build, "--checkpoint", checkpoint.directory)
-    done = run_command("conversion", *command, "--margin-int8", "1.5")
+    done = run_here("conversion", *command, "--margin-int8", "1.5")
     assert_one_line(done, "margin_int8 is 1.5: allowed are shares between 0 and 1")

@@ -25,7 +25,7 @@ from conversion.localise.steps import (
 )
 from conversion.localise.trace import TracedLayer, follow
 from conversion.variants import KEYS, find_variant
-from tests.conftest import run_command
+from tests.conftest import run_command, run_here
 from tests.conversion import broken_layers
 from tests.conversion.conftest import write_checkpoint
 from training.checkpoint import Checkpoint
@@ -149,7 +149,7 @@ def test_the_command_names_the_layer_and_ends_with_1(paths, checkpoint, tmp_path
     done = run_command("conversion", "localise", path, *options)
     assert done.returncode == 1, done.stderr
     assert f"first layer that leaves the model: {broken_layers.PADDED}, in the" in done.stdout
-    done = run_command("conversion", "localise", path, *options, "--json")
+    done = run_here("conversion", "localise", path, *options, "--json")
     value = json.loads(done.stdout)
     assert value["first"]["layer"] == broken_layers.PADDED
     assert value["photos"] == 3
@@ -157,7 +157,7 @@ def test_the_command_names_the_layer_and_ends_with_1(paths, checkpoint, tmp_path
 
 def test_the_command_ends_with_0_where_nothing_leaves(paths, checkpoint):
     options = ("--checkpoint", checkpoint.directory, "--photos", 2, "--rows", 3)
-    done = run_command("conversion", "localise", paths["litert-fp32"], *options)
+    done = run_here("conversion", "localise", paths["litert-fp32"], *options)
     assert done.returncode == 0, done.stderr
     assert "first layer that leaves the model: none" in done.stdout
 

@@ -22,7 +22,7 @@ from conversion.report.html_charts import Point, draw_scatter, nice_ticks
 from conversion.report.html_data import Material, gather
 from conversion.report.html_report import render, write_report
 from conversion.report.html_words import explain
-from tests.conftest import ROOT, run_command
+from tests.conftest import ROOT, run_command, run_here
 from tests.conversion import damage
 from tests.conversion.parity.test_report import make_report
 from tests.conversion.parity.test_statistics import draw_case
@@ -368,7 +368,7 @@ def test_an_index_that_points_elsewhere_is_refused(reported, tmp_path):
 
 
 def test_without_parity_there_is_no_report(build_folder):
-    done = run_command("conversion", "report", build_folder)
+    done = run_here("conversion", "report", build_folder)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1

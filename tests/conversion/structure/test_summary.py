@@ -20,7 +20,7 @@ from conversion.errors import ArtifactError
 from conversion.report.tables import Table
 from conversion.structure.summary import Structure, faults, inspect, preprocess_sha256
 from conversion.structure.tflite_graph import parse_tflite
-from tests.conftest import run_command
+from tests.conftest import run_command, run_here
 from tests.conversion import damage
 
 CONVOLUTIONS = {"litert": "CONV_2D", "executorch": "Conv2d", "coreml": "conv"}
@@ -167,7 +167,7 @@ def test_inspect_prints_what_it_found(paths):
 def test_inspect_ends_with_1_where_the_name_lies(paths, tmp_path):
     liar = tmp_path / "produce-1.2.3-litert-int8.tflite"
     shutil.copy(paths["litert"], liar)
-    done = run_command("conversion", "inspect", liar, "--json")
+    done = run_here("conversion", "inspect", liar, "--json")
     assert done.returncode == 1, done.stderr
     value = json.loads(done.stdout)
     assert value["weights"].keys() == {"float32"}
@@ -176,7 +176,7 @@ def test_inspect_ends_with_1_where_the_name_lies(paths, tmp_path):
 
 @pytest.mark.parametrize("name", ["produce.tflite", "produce-1.0.0-litert-int8.pte", "x"])
 def test_a_name_that_claims_nothing_is_refused(name, tmp_path):
-    done = run_command("conversion", "inspect", tmp_path / name)
+    done = run_here("conversion", "inspect", tmp_path / name)
     assert done.returncode == 1
     assert "does not say what it is" in done.stderr
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import run_command
+from tests.conftest import run_command, run_here
 from training.errors import DataError
 from training.evaluation.features import Features
 from training.evaluation.rejection import SCORES, describe_rejection, measure_rejection
@@ -89,6 +89,6 @@ def test_the_command_measures_a_checkpoint_on_clutter(
 
 def test_the_command_refuses_other_classes(trained_checkpoint: Path) -> None:
     held_out = ("--set", 'data.held_out=["lime"]', "--set", "data.train_per_class=1")
-    done = run_command("training", "unknown", trained_checkpoint, *held_out)
+    done = run_here("training", "unknown", trained_checkpoint, *held_out)
     assert done.returncode == 1
     assert "trained without with --set data.held_out" in done.stderr
