@@ -64,7 +64,7 @@ def share_histories() -> None:
     """Lets nodes of a graph share what torch notes of their origin.
 
     torch copies the whole history of every node at every pass, though none changes a history that
-    exists. Without the copies the same bytes are written in 20 to 40 % less processor time
+    exists. Without the copies the same bytes are written in 8 to 23 % less processor time
     (docs/performance.md).
     """
     NodeSource.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
